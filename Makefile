@@ -1,0 +1,33 @@
+# One place for every command; `make help` lists them. Needs Python 3.11+ and a package index.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint notebooks clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(BIN)/.installed ## make .venv with everything in it
+
+$(BIN)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev
+	touch $@
+
+demo: install ## draw a small video and ask it a question
+	$(BIN)/python -m videochat.demo
+
+test: install ## run the tests
+	$(BIN)/python -m pytest
+
+lint: install ## style, then types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: install ## run every notebook from top to bottom
+	$(BIN)/python -m tests.notebooks
+
+clean: ## remove what make made
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

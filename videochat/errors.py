@@ -1,0 +1,56 @@
+"""Everything that can go wrong, as sentences for the person who will read them.
+
+    VideoChatError              what this package raises on purpose
+    ├── MediaError              the file is missing, empty, not a video, broken, unreachable
+    ├── UnknownName             a preset, tool, kind or LLM that does not exist (also a ValueError)
+    ├── BadQuestion             an empty question, a range that is none (also a ValueError)
+    ├── MissingPart             an optional package or model weights that must be fetched first
+    ├── StoreError              the caption store cannot be opened, written or mixed
+    │   └── StoreInUse          another process owns the directory
+    └── LLMError                the language model cannot be made or did not answer
+
+Every message says what was given, what was expected or found, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class VideoChatError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class MediaError(VideoChatError):
+    """A file or address that cannot be read as video or sound."""
+
+
+class UnknownName(VideoChatError, ValueError):
+    """A name that is not among the known ones; the message lists those."""
+
+    def __init__(self, what: str, given: object, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(str(given), names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"There is no {what} {given!r}; the known ones are {', '.join(names)}.{hint}")
+
+
+class BadQuestion(VideoChatError, ValueError):
+    """A question or a time range that cannot be worked on."""
+
+
+class MissingPart(VideoChatError):
+    """An optional package or model weights that are not on this machine."""
+
+
+class StoreError(VideoChatError):
+    """A caption store that cannot be opened, written, or mixed with another embedder."""
+
+
+class StoreInUse(StoreError):
+    """A store directory that another process owns; the message names the owner."""
+
+
+class LLMError(VideoChatError):
+    """A language model that cannot be made or did not answer."""

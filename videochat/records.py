@@ -1,0 +1,254 @@
+"""The records that travel between the rooms: caption, citation, answer. Standard library only.
+
+Times are seconds from the first picture of the video (design: one time base), intervals are half-open.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+from videochat.errors import UnknownName
+
+Kind = Literal[
+    "action",
+    "clip_caption",
+    "tags",
+    "dense_caption",
+    "objects",
+    "speech",
+    "ocr",
+    "shot",
+    "video_caption",
+    "summary",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The senses a caption can come from."""
+
+Status = Literal["grounded", "partly", "not_found"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+"""How far an answer rests on retrieved captions."""
+
+
+def check_kind(kind: str) -> Kind:
+    """Return `kind` if it is one of `KINDS`.
+
+    Raises:
+        UnknownName: it is not; the message lists those that are.
+    """
+    if kind not in KINDS:
+        raise UnknownName("kind", kind, KINDS)
+    return kind
+
+
+def clock(seconds: float) -> str:
+    """Write seconds as a player does: `01:05`, from an hour on `1:02:05`. Fractions are cut, not rounded.
+
+    Raises:
+        ValueError: negative or not finite.
+    """
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"clock() needs seconds >= 0, got {seconds!r}")
+    # Half a millisecond of slack: 65.0 must not become 01:04 because it was summed from floats.
+    whole = int(seconds + 0.0005)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes:02d}:{whole % 60:02d}"
+
+
+def clock_range(start_seconds: float, end_seconds: float) -> str:
+    """Write an interval as `00:42-00:47`; the end is rounded up so that the range covers the moment."""
+    return f"{clock(start_seconds)}-{clock(math.ceil(end_seconds - 0.0005))}"
+
+
+def check_interval(start_seconds: float, end_seconds: float) -> None:
+    """Hold an interval to `0 <= start < end`, both finite.
+
+    Raises:
+        ValueError: it is not such an interval.
+    """
+    if not (math.isfinite(start_seconds) and math.isfinite(end_seconds) and 0 <= start_seconds < end_seconds):
+        raise ValueError(
+            f"an interval needs 0 <= start_seconds < end_seconds, got [{start_seconds!r}, {end_seconds!r})"
+        )
+
+
+@dataclass(frozen=True)
+class Caption:
+    """One timestamped piece of text about a video: the only currency between the rooms.
+
+    Two captions that say the same about the same moment are equal and have the same `id`,
+    so that watching twice stores once.
+
+    Raises:
+        ValueError: the interval, text, score or box is not one.
+        UnknownName: the kind is not one of `KINDS`.
+    """
+
+    video_id: str
+    """`Video.id` of the video it is about."""
+    start_seconds: float
+    """First moment it is true of, in seconds from the first picture."""
+    end_seconds: float
+    """First moment after; the interval is `[start_seconds, end_seconds)`."""
+    kind: Kind
+    """Which sense it comes from."""
+    text: str
+    """What was seen, heard or read."""
+    source: str
+    """The tool or model that said it, e.g. `rapidocr`."""
+    score: float | None = None
+    """The tool's own confidence, in [0, 1]."""
+    box: tuple[float, float, float, float] | None = None
+    """`(x1, y1, x2, y2)` in pixels of the source frame after rotation."""
+    track_id: int | None = None
+    """The same number for the same thing over time."""
+    language: str | None = None
+    """BCP 47 or ISO 639 code of spoken or written text, as far as known."""
+
+    def __post_init__(self) -> None:
+        check_interval(self.start_seconds, self.end_seconds)
+        check_kind(self.kind)
+        if not self.text.strip():
+            raise ValueError(f"a caption needs text, got {self.text!r} ({self.kind} from {self.source})")
+        if not self.video_id:
+            raise ValueError("a caption needs the id of its video")
+        if self.score is not None and not 0 <= self.score <= 1:
+            raise ValueError(f"score must be in [0, 1], got {self.score!r}")
+        if self.box is not None:
+            x1, y1, x2, y2 = self.box
+            if not (0 <= x1 < x2 and 0 <= y1 < y2):
+                raise ValueError(f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {self.box}")
+            object.__setattr__(self, "box", (x1, y1, x2, y2))
+
+    @cached_property
+    def id(self) -> str:
+        """32 hex digits made from the content (times to the millisecond); the score does not count."""
+        parts = (
+            self.video_id,
+            self.kind,
+            self.source,
+            str(round(self.start_seconds * 1000)),
+            str(round(self.end_seconds * 1000)),
+            self.text,
+            str(self.box or ""),
+            str("" if self.track_id is None else self.track_id),
+        )
+        return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+    def overlaps(self, start_seconds: float, end_seconds: float) -> bool:
+        """Whether it shares a moment with `[start_seconds, end_seconds)`."""
+        return self.start_seconds < end_seconds and start_seconds < self.end_seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: every field that has a value, and the id."""
+        data: dict[str, Any] = {"id": self.id}
+        for name, value in asdict(self).items():
+            if value is not None:
+                data[name] = list(value) if name == "box" else value
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Caption:
+        """Make a caption from `as_dict()`; unknown keys are left aside."""
+        known = {f.name: data[f.name] for f in fields(cls) if data.get(f.name) is not None}
+        if "box" in known:
+            known["box"] = tuple(known["box"])
+        return cls(**known)
+
+    def __str__(self) -> str:
+        where = f" {[round(v) for v in self.box]}" if self.box else ""
+        return f"[{clock_range(self.start_seconds, self.end_seconds)}] {self.kind}: {self.text}{where}"
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A place in an answer that points at a stored caption which was really retrieved."""
+
+    caption: Caption
+    thumbnail: Callable[[], bytes | None] | None = field(default=None, repr=False, compare=False)
+    """Makes a JPEG of the moment when called; None where there are no pictures."""
+
+    @property
+    def start_seconds(self) -> float:
+        """First moment of the cited caption."""
+        return self.caption.start_seconds
+
+    @property
+    def end_seconds(self) -> float:
+        """First moment after the cited caption."""
+        return self.caption.end_seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return `{start_seconds, end_seconds, kind, text}` and what else the caption knows."""
+        return self.caption.as_dict()
+
+    def __str__(self) -> str:
+        return str(self.caption)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the agent says, and what it rests on.
+
+    Raises:
+        UnknownName: the status is not one of `STATUSES`.
+        ValueError: `grounded` or `partly` without a citation.
+    """
+
+    text: str
+    """The answer; every `[MM:SS-MM:SS]` in it is the time of one of `citations`."""
+    citations: list[Citation] = field(default_factory=list)
+    """The captions it rests on, best first."""
+    status: Status = "not_found"
+    """`grounded`: every citation resolved; `partly`: some did not and were removed, or parts of the answer
+    have none; `not_found`: nothing that was retrieved supports an answer."""
+    steps: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    """What was done: tool calls with their arguments and how many captions they brought."""
+    usage: dict[str, float] = field(default_factory=dict)
+    """`seconds`, and where the model reports them `input_tokens`, `output_tokens`."""
+    notes: list[str] = field(default_factory=list)
+    """What the reader must know, e.g. that a citation was removed or a stretch was not seen."""
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise UnknownName("status", self.status, STATUSES)
+        if self.status != "not_found" and not self.citations:
+            raise ValueError(f"an answer that is {self.status!r} needs at least one citation")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "text": self.text,
+            "status": self.status,
+            "citations": [citation.as_dict() for citation in self.citations],
+            "notes": self.notes,
+            "steps": self.steps,
+            "usage": self.usage,
+        }
+
+    def __str__(self) -> str:
+        lines = [self.text, *(f"  {citation}" for citation in self.citations)]
+        return "\n".join([*lines, *(f"  ({note})" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for citation in self.citations:
+            picture = citation.thumbnail() if citation.thumbnail else None
+            image = (
+                f'<img style="height:90px" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
+                if picture
+                else ""
+            )
+            when = clock_range(citation.start_seconds, citation.end_seconds)
+            rows.append(
+                f"<tr><td>{image}</td><td style='text-align:left'><b>{when}</b> {citation.caption.kind}<br>"
+                f"{html.escape(citation.caption.text)}</td></tr>"
+            )
+        notes = "".join(f"<div><i>{html.escape(note)}</i></div>" for note in self.notes)
+        return f"<div><p>{html.escape(self.text)}</p><table>{''.join(rows)}</table>{notes}</div>"
