@@ -1,0 +1,1 @@
+"""The one who answers: watches, retrieves, asks the language model, checks what it cites."""

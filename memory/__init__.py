@@ -1,0 +1,1 @@
+"""Captions kept and found again."""

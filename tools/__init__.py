@@ -1,0 +1,1 @@
+"""Eyes and ears: each turns frames, sound or subtitles into timestamped captions."""
