@@ -1,0 +1,621 @@
+"""Video in; frames and sound out, each with the second at which a player shows or plays it.
+
+One time base: seconds since the first picture (or, without pictures, the first sound), from the file's
+presentation timestamps. Streams come from one ffmpeg process (built by ffmpeg-python) and are read as they
+are made, so memory does not grow with the length. Probing and single pictures use PyAV, which seeks exactly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import math
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import av
+import ffmpeg
+import numpy as np
+from av.error import FFmpegError
+
+from videochat.errors import BadQuestion, MediaError
+from videochat.home import home
+
+SAMPLE_RATE = 16_000
+"""Samples per second of all sound handed out."""
+
+# Times pass through microseconds and floats on their way: a picture this little after t is shown at t.
+_SLACK_SECONDS = 0.00005
+
+# Below this a file is hashed whole; above, its size and blocks spread over it, so that opening stays quick.
+_WHOLE_HASH_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a video."""
+
+    seconds: float
+    """When it was sampled, in seconds from the first picture."""
+    image: np.ndarray = field(repr=False)
+    """uint8 RGB array, shape (height, width, 3), upright."""
+    duration_seconds: float = 0.0
+    """How long the sample stands for: the sampling step, or the time until the next picture."""
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
+            raise ValueError(
+                f"image must be uint8 of shape (height, width, 3), got {self.image.dtype} {self.image.shape}"
+            )
+
+    @property
+    def end_seconds(self) -> float:
+        """First moment the sample no longer stands for."""
+        return self.seconds + self.duration_seconds
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A stretch of mono sound."""
+
+    seconds: float
+    """When its first sample is heard, in seconds from the first picture."""
+    samples: np.ndarray = field(repr=False)
+    """float32 in [-1, 1], shape (n,), `SAMPLE_RATE` per second."""
+
+    @property
+    def end_seconds(self) -> float:
+        """When the sample after the last would be heard."""
+        return self.seconds + len(self.samples) / SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which pictures a consumer wants."""
+
+    every_seconds: float | None = 1.0
+    """The picture shown at 0, every, 2 x every ... seconds; None for every picture of the file."""
+    max_side: int | None = None
+    """Scale down so that the longer side has at most this many pixels; None keeps the source size."""
+
+    def __post_init__(self) -> None:
+        if self.every_seconds is not None and not 0.001 <= self.every_seconds < math.inf:
+            raise BadQuestion(f"every_seconds must be at least 0.001, got {self.every_seconds!r}")
+        if self.max_side is not None and self.max_side < 2:
+            raise BadQuestion(f"max_side must be at least 2 pixels, got {self.max_side!r}")
+
+
+@dataclass(frozen=True)
+class SubtitleTrack:
+    """A text subtitle stream inside the file."""
+
+    index: int
+    """Stream index in the file."""
+    language: str | None
+    """ISO 639 code, where the file says it."""
+    default: bool
+    """Whether players show it without being asked."""
+
+
+@cache
+def ffmpeg_exe() -> str:
+    """Return the ffmpeg to run: the system's if it is 5.1 or newer, else the one of the imageio-ffmpeg wheel."""
+    system = shutil.which("ffmpeg")
+    if system:
+        banner = subprocess.run([system, "-version"], capture_output=True, text=True, check=False).stdout
+        # Builds from git are called N-12345-g...; they are newer than any release that matters here.
+        version = re.match(r"ffmpeg version n?(\d+)\.(\d+)", banner)
+        if banner.startswith("ffmpeg version N-") or (
+            version and (int(version[1]), int(version[2])) >= (5, 1)
+        ):
+            return system
+    import imageio_ffmpeg
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+class Video:
+    """A video file (or a sound file) that can be read more than once.
+
+    Args:
+        source: path of a file, or an http(s) address, which is fetched into the data folder first.
+
+    Raises:
+        MediaError: no such file, a directory, empty, a still image, not a video, broken, unreachable.
+    """
+
+    def __init__(self, source: str | os.PathLike[str]) -> None:
+        text = os.fspath(source)
+        self.path: Path = fetch(text) if re.match(r"https?://", text) else Path(text).expanduser()
+        """The file that is read."""
+        self.name: str = self.path.name
+        """What people call it."""
+        self._check_file()
+        self._probe()
+
+    def _check_file(self) -> None:
+        if not self.path.exists():
+            raise MediaError(
+                f"There is no file {str(self.path)!r}. Check the path; it was looked for as given."
+            )
+        if self.path.is_dir():
+            raise MediaError(f"{str(self.path)!r} is a directory; give the path of one video file in it.")
+        if not os.access(self.path, os.R_OK):
+            raise MediaError(
+                f"{str(self.path)!r} cannot be read; allow reading it (its permissions forbid it)."
+            )
+        if self.path.stat().st_size == 0:
+            raise MediaError(f"{str(self.path)!r} is empty (0 bytes). Copy or download it again.")
+
+    def _probe(self) -> None:
+        try:
+            container = av.open(str(self.path), metadata_errors="ignore")
+        except (FFmpegError, ValueError) as error:
+            raise MediaError(
+                f"{str(self.path)!r} is not a video that can be opened ({_reason(error)}). "
+                "If it should be one, it may be cut short or still being written; get it again."
+            ) from error
+        with container:
+            format_name = container.format.name
+            pictures = container.streams.best("video")
+            if pictures is not None and pictures.disposition & av.stream.Disposition.attached_pic:
+                pictures = None  # cover art of a sound file
+            sound = container.streams.best("audio", related=pictures)
+            if format_name.endswith("_pipe") or format_name == "image2":
+                raise MediaError(
+                    f"{str(self.path)!r} is a still image ({format_name.removesuffix('_pipe')}), not a video. "
+                    "Give a video file."
+                )
+            if format_name == "tty" or (pictures is None and sound is None):
+                raise MediaError(
+                    f"{str(self.path)!r} holds neither pictures nor sound (found: {format_name}). Give a video."
+                )
+            self._video_index: int | None = None if pictures is None else pictures.index
+            self._audio_index: int | None = None if sound is None else sound.index
+            self._container_start = (container.start_time or 0) / av.time_base
+            self._rotation = 0
+            self.size: tuple[int, int] | None = None
+            """(width, height) of the upright picture in pixels; None without pictures."""
+            self.frame_rate: float | None = None
+            """Average pictures per second; None without pictures. Never used to compute times."""
+            if pictures is not None:
+                first = self._first_frame(container, pictures)
+                self._zero_seconds = float(first.pts * first.time_base)
+                self._rotation = round(first.rotation / 90) * 90 % 360
+                width, height = first.width, first.height
+                self.size = (height, width) if self._rotation in (90, 270) else (width, height)
+                rate = pictures.average_rate or pictures.guessed_rate
+                self.frame_rate = float(rate) if rate else None
+            else:
+                self._zero_seconds = self._first_sound(container)
+            self.subtitle_tracks: list[SubtitleTrack] = [
+                SubtitleTrack(
+                    stream.index,
+                    stream.language if stream.language != "und" else None,
+                    bool(stream.disposition & av.stream.Disposition.default),
+                )
+                for stream in container.streams.subtitles
+                if stream.codec_context is None or stream.codec_context.name not in _PICTURE_SUBTITLES
+            ]
+            """Embedded subtitles that are text."""
+            self._header_duration = self._duration_from_header(container)
+
+    def _first_frame(self, container: Any, stream: Any) -> Any:
+        try:
+            for frame in container.decode(stream):
+                if frame.pts is not None:
+                    return frame
+        except FFmpegError as error:
+            raise MediaError(
+                f"{self.name!r} has a video stream ({stream.codec_context.name}), but not one picture can be decoded "
+                f"({_reason(error)}). Play it elsewhere to check it, or re-encode it to H.264."
+            ) from error
+        raise MediaError(
+            f"{self.name!r} has a video stream, but no picture in it. It is cut short or damaged; get it again."
+        )
+
+    def _first_sound(self, container: Any) -> float:
+        try:
+            for packet in container.demux(container.streams[self._audio_index]):
+                if packet.pts is not None:
+                    return float(packet.pts * packet.time_base)
+        except FFmpegError as error:
+            raise MediaError(f"The sound of {self.name!r} cannot be read ({_reason(error)}).") from error
+        raise MediaError(f"{self.name!r} has a sound stream, but no sound in it. Get it again.")
+
+    def _duration_from_header(self, container: Any) -> float | None:
+        if container.duration is None or container.duration <= 0:
+            return None
+        seconds = self._container_start + container.duration / av.time_base - self._zero_seconds
+        return seconds if seconds > 0 else None
+
+    @property
+    def has_video(self) -> bool:
+        """Whether there are pictures."""
+        return self._video_index is not None
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is a sound track."""
+        return self._audio_index is not None
+
+    @cached_property
+    def duration_seconds(self) -> float:
+        """Seconds from the first picture to the end, as a player shows it; subtitles may outlast it."""
+        if self._header_duration is not None:
+            return self._header_duration
+        end = 0.0
+        with av.open(str(self.path), metadata_errors="ignore") as container, contextlib.suppress(FFmpegError):
+            wanted = [i for i in (self._video_index, self._audio_index) if i is not None]
+            for packet in container.demux([container.streams[i] for i in wanted]):
+                if packet.pts is not None:
+                    ticks = packet.pts + (packet.duration or 0)
+                    end = max(end, float(ticks * packet.time_base) - self._zero_seconds)
+        if end <= 0:
+            raise MediaError(f"{self.name!r} holds no timed data. It is cut short or damaged; get it again.")
+        return end
+
+    @cached_property
+    def id(self) -> str:
+        """32 hex digits from the content: the same under two names, another after any change.
+
+        Files over 256 MiB are known by their size and 4,096 blocks spread over them.
+        """
+        size = self.path.stat().st_size
+        digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+        with self.path.open("rb") as file:
+            if size <= _WHOLE_HASH_BYTES:
+                while block := file.read(2**20):
+                    digest.update(block)
+            else:
+                for offset in np.linspace(0, size - 2**14, 4096, dtype=np.int64):
+                    file.seek(int(offset))
+                    digest.update(file.read(2**14))
+        return digest.hexdigest()
+
+    def frames(
+        self,
+        every_seconds: float | None = 1.0,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        *,
+        at_seconds: Sequence[float] | None = None,
+        max_side: int | None = None,
+    ) -> Iterator[Frame]:
+        """Yield pictures in order: at a rate, every one, or at given seconds.
+
+        Args:
+            every_seconds: the picture shown at each multiple of this; None for every picture.
+            start_seconds: first moment wanted.
+            end_seconds: first moment no longer wanted; None for the end.
+            at_seconds: instead, the picture a player shows at each of these seconds, in the order given.
+                Past the end it is the last picture.
+            max_side: scale down so that the longer side has at most this many pixels.
+
+        Raises:
+            BadQuestion: a range or rate that is none.
+            MediaError: there are no pictures, or reading broke.
+        """
+        sampling = Sampling(every_seconds, max_side)
+        self._need_pictures()
+        if at_seconds is not None:
+            return self._frames_at(at_seconds, max_side)
+        start_seconds, end_seconds = self._span(start_seconds, end_seconds)
+        return (frame for _, frame in self.sample([sampling], start_seconds, end_seconds))
+
+    def frame_at(self, seconds: float, *, max_side: int | None = None) -> Frame:
+        """Return the picture a player shows at `seconds`."""
+        return next(self.frames(at_seconds=[seconds], max_side=max_side))
+
+    def sample(
+        self, samplings: Sequence[Sampling], start_seconds: float = 0.0, end_seconds: float | None = None
+    ) -> Iterator[tuple[int, Frame]]:
+        """Yield pictures for several consumers from one decoding pass, as (index into `samplings`, frame).
+
+        Each consumer's pictures come in order; between consumers the order follows time loosely.
+
+        Raises:
+            MediaError: there are no pictures, or ffmpeg failed before the first.
+        """
+        self._need_pictures()
+        start, end = self._span(start_seconds, end_seconds)
+        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(start))
+        # Microseconds since the first picture, less the slack.
+        shift = round((self._zero_seconds + _SLACK_SECONDS) * 1e6)
+        decoded = (
+            source[str(self._video_index)].filter("settb", "1/1000000").filter("setpts", f"PTS-({shift})")
+        )
+        branches = decoded.filter_multi_output("split", len(samplings)) if len(samplings) > 1 else [decoded]
+        outputs = []
+        for index, sampling in enumerate(samplings):
+            branch = branches[index]
+            if sampling.every_seconds is None:
+                branch = branch.filter("trim", start=f"{start - 2 * _SLACK_SECONDS:.6f}", end=end)
+                branch = branch.filter("setpts", f"PTS+{round(_SLACK_SECONDS * 1e6)}")
+            else:
+                # round=up puts into slot t the last picture with a time <= t: what a player shows at t.
+                first_slot = math.ceil(start / sampling.every_seconds - 1e-9) * sampling.every_seconds
+                branch = branch.filter(
+                    "fps",
+                    fps=str(1 / Fraction(sampling.every_seconds).limit_denominator(10_000)),
+                    round="up",
+                    start_time=f"{first_slot:.6f}",
+                )
+            if sampling.max_side is not None:
+                branch = branch.filter("scale", *self._fit(sampling.max_side), flags="area")
+            outputs.append(branch)
+        job = ffmpeg.output(
+            *outputs,
+            "pipe:",
+            format="nut",
+            vcodec="rawvideo",
+            pix_fmt="rgb24",
+            fps_mode="passthrough",
+            enc_time_base="1/1000000",
+        )
+        with _running(job, self.name) as pipe:
+            yield from self._read_pictures(pipe, samplings, start, end)
+
+    def _read_pictures(
+        self, pipe: io.BufferedReader, samplings: Sequence[Sampling], start: float, end: float
+    ) -> Iterator[tuple[int, Frame]]:
+        try:
+            container = av.open(pipe, mode="r", format="nut")
+        except FFmpegError:
+            return  # nothing came; _running says why
+        # A picture of an every-picture stream lasts until the next one, so it is handed out one late.
+        waiting: dict[int, Frame] = {}
+        with container:
+            for packet in container.demux():
+                for decoded in packet.decode() if packet.pts is not None else ():
+                    index = packet.stream_index
+                    every = samplings[index].every_seconds
+                    seconds = float(decoded.pts * decoded.time_base)
+                    image = decoded.to_ndarray(format="rgb24")
+                    if every is not None:
+                        # The grid, free of the pipe's microseconds.
+                        seconds = round(round(seconds / every) * every, 6)
+                        if start - 1e-9 <= seconds < end - 1e-9:
+                            yield index, Frame(seconds, image, min(every, end - seconds))
+                        continue
+                    seconds = max(round(seconds, 6), 0.0)
+                    if held := waiting.get(index):
+                        yield index, Frame(held.seconds, held.image, seconds - held.seconds)
+                    waiting[index] = Frame(seconds, image)
+        for index, held in waiting.items():
+            usual = 1 / self.frame_rate if self.frame_rate else 0.04
+            yield index, Frame(held.seconds, held.image, max(min(usual, end - held.seconds), 0.001))
+
+    def _frames_at(self, at_seconds: Sequence[float], max_side: int | None) -> Iterator[Frame]:
+        for seconds in at_seconds:
+            if not (math.isfinite(seconds) and seconds >= 0):
+                raise BadQuestion(f"at_seconds must be finite and not negative, got {seconds!r}")
+        with av.open(str(self.path), metadata_errors="ignore") as container:
+            stream = container.streams[self._video_index or 0]
+            stream.thread_type = "AUTO"
+            reader = _Seeker(container, stream, self._zero_seconds)
+            for seconds in at_seconds:
+                shown = reader.shown_at(seconds)
+                if shown is None:
+                    raise MediaError(f"No picture of {self.name!r} could be decoded at second {seconds:g}.")
+                yield Frame(seconds, self._upright(shown, max_side))
+
+    def _upright(self, frame: Any, max_side: int | None) -> np.ndarray:
+        width, height = self._fit(max_side)
+        if self._rotation in (90, 270):
+            width, height = height, width
+        image = frame.to_ndarray(format="rgb24", width=width, height=height)
+        return np.ascontiguousarray(np.rot90(image, self._rotation // 90))
+
+    def _fit(self, max_side: int | None) -> tuple[int, int]:
+        """Return the (width, height) of upright pictures whose longer side is at most `max_side`."""
+        width, height = self.size or (0, 0)
+        scale = 1.0 if max_side is None else min(1.0, max_side / max(width, height))
+        return max(round(width * scale), 1), max(round(height * scale), 1)
+
+    def audio(
+        self, start_seconds: float = 0.0, end_seconds: float | None = None, *, block_seconds: float = 10.0
+    ) -> Iterator[Sound]:
+        """Yield 16 kHz mono sound in blocks; pauses in the recording come as silence, so times stay true.
+
+        Raises:
+            BadQuestion: a range that is none.
+            MediaError: there is no sound, or it cannot be decoded.
+        """
+        if self._audio_index is None:
+            raise MediaError(f"{self.name!r} has no sound track.")
+        start, end = self._span(start_seconds, end_seconds)
+        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(max(start - 1, 0.0)))
+        sound = (
+            source[str(self._audio_index)]
+            .filter("aresample", SAMPLE_RATE)
+            .filter("asetpts", f"PTS-({self._zero_seconds:.6f})/TB")
+            .filter("atrim", start=f"{start:.6f}", end=f"{end:.6f}")
+            .filter("aresample", **{"async": 1, "first_pts": round(start * SAMPLE_RATE)})
+        )
+        job = ffmpeg.output(sound, "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=SAMPLE_RATE)
+        seconds = start
+        with _running(job, self.name) as pipe:
+            while data := pipe.read(round(block_seconds * SAMPLE_RATE) * 4):
+                samples = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
+                yield Sound(seconds, samples)
+                seconds += len(samples) / SAMPLE_RATE
+
+    def subtitle_files(self) -> list[Path]:
+        """Return subtitle files beside the video: `stem.srt`, `stem.vtt`, `stem.en.srt` ..., shortest first."""
+        beside = [
+            path
+            for path in self.path.parent.iterdir()
+            if path.suffix.lower() in (".srt", ".vtt", ".ass", ".ssa")
+            and (path.stem == self.path.stem or path.stem.startswith(self.path.stem + "."))
+            and path.is_file()
+        ]
+        return sorted(beside, key=lambda path: (len(path.name), path.name))
+
+    @property
+    def subtitle_shift_seconds(self) -> float:
+        """What to add to the times of a file beside the video: its zero is where a player starts to play."""
+        return self._container_start - self._zero_seconds
+
+    def subtitle_text(self, track: SubtitleTrack) -> str:
+        """Return an embedded track as SubRip text, in seconds from where a player starts to play.
+
+        Raises:
+            MediaError: the track cannot be decoded.
+        """
+        job = ffmpeg.output(
+            ffmpeg.input(str(self.path), nostdin=None)[str(track.index)], "pipe:", format="srt"
+        )
+        with _running(job, self.name) as pipe:
+            return pipe.read().decode("utf-8", errors="replace")
+
+    def _need_pictures(self) -> None:
+        if self._video_index is None:
+            raise MediaError(f"{self.name!r} has sound but no pictures; only audio() can be read.")
+
+    def _span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
+        end = self.duration_seconds if end_seconds is None else end_seconds
+        if not (math.isfinite(start_seconds) and 0 <= start_seconds < end):
+            raise BadQuestion(
+                f"The range from {start_seconds:g} to {end:g} seconds holds nothing: {self.name!r} lasts "
+                f"{self.duration_seconds:.2f} s, and the start must come before the end."
+            )
+        return start_seconds, end
+
+    def _seek(self, start_seconds: float) -> dict[str, Any]:
+        # ffmpeg counts -ss from the container's start. From the key picture before it on, everything is
+        # decoded: the picture shown at the start may be much older than the start.
+        target = self._zero_seconds + start_seconds - self._container_start
+        return {} if start_seconds <= 0 else {"ss": f"{max(target, 0):.6f}", "noaccurate_seek": None}
+
+    def __repr__(self) -> str:
+        facts = [f"{self.duration_seconds:.2f} s"]
+        if self.size:
+            facts.append(f"{self.size[0]}x{self.size[1]}")
+        if self.frame_rate:
+            facts.append(f"{self.frame_rate:.3f} fps")
+        facts.append("sound" if self.has_audio else "no sound")
+        return f"Video({str(self.path)!r}: {', '.join(facts)})"
+
+
+_PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "xsub"})
+
+
+class _Seeker:
+    """Finds the picture shown at a second, going forward where that is nearer than seeking."""
+
+    def __init__(self, container: Any, stream: Any, zero_seconds: float) -> None:
+        self.container, self.stream, self.zero_seconds = container, stream, zero_seconds
+        self.shown: Any = None  # the latest picture not after the wanted second
+        self.next: Any = None  # the one after it, already decoded
+        self.frames: Iterator[Any] = iter(())
+        self.seek(0.0)
+
+    def seconds(self, frame: Any) -> float:
+        return float(frame.pts * frame.time_base) - self.zero_seconds - _SLACK_SECONDS
+
+    def seek(self, seconds: float) -> None:
+        ticks = math.floor((self.zero_seconds + seconds) / self.stream.time_base)
+        self.container.seek(ticks, stream=self.stream, backward=True)
+        self.frames = (frame for frame in self.container.decode(self.stream) if frame.pts is not None)
+        self.shown, self.next = None, self._decode()
+
+    def _decode(self) -> Any:
+        while True:
+            try:
+                return next(self.frames, None)
+            except FFmpegError:
+                # A damaged picture: go on with the next. At the end of the file the iterator is exhausted.
+                continue
+
+    def shown_at(self, seconds: float) -> Any:
+        ahead = self.next if self.next is not None else self.shown
+        if self.shown is None or not self.seconds(self.shown) <= seconds <= self.seconds(ahead) + 2.0:
+            # Key pictures are sometimes listed late; step back until one lies before the wanted second.
+            for back in (0.0, 1.0, 10.0, 60.0):
+                self.seek(max(seconds - back, 0.0))
+                if self.next is not None and self.seconds(self.next) <= seconds:
+                    break
+            else:
+                self.seek(0.0)
+        while self.next is not None and (self.shown is None or self.seconds(self.next) <= seconds):
+            self.shown, self.next = self.next, self._decode()
+        return self.shown
+
+
+@contextlib.contextmanager
+def _running(job: Any, name: str) -> Iterator[io.BufferedReader]:
+    """Run an ffmpeg job and give its standard output; stop it when the reader has enough.
+
+    Raises:
+        MediaError: it failed without giving a single byte.
+    """
+    # A file, not a pipe: nobody reads it meanwhile, and a full pipe would stop ffmpeg.
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            job.compile(cmd=[ffmpeg_exe(), "-v", "error"]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+        )
+        pipe = cast("io.BufferedReader", process.stdout)
+        try:
+            if not pipe.peek(1) and process.wait() != 0:
+                complaints.seek(0)
+                said = complaints.read().decode(errors="replace").strip().splitlines()
+                raise MediaError(f"ffmpeg could not read {name!r}: {said[0] if said else 'no reason given'}")
+            yield pipe
+        finally:
+            pipe.close()
+            process.kill()
+            process.wait()
+
+
+def fetch(url: str) -> Path:
+    """Download a media file into the data folder, once per address, and return where it lies.
+
+    Raises:
+        MediaError: the address does not answer within 20 seconds, or answers with an error or a web page.
+    """
+    import urllib.error
+    import urllib.request
+
+    name = Path(unquote(urlsplit(url).path)).name or "video"
+    target = home() / "downloads" / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / name
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + f".{os.getpid()}.part")
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer, part.open("wb") as file:  # noqa: S310 - http(s) only
+            if answer.headers.get_content_type() == "text/html":
+                raise MediaError(
+                    f"{url} is a web page, not a media file; give the address of the file itself."
+                )
+            shutil.copyfileobj(answer, file, 2**20)
+    except (urllib.error.URLError, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise MediaError(
+            f"{url} cannot be fetched ({error}). Check the address, or download it yourself."
+        ) from error
+    except MediaError:
+        part.unlink(missing_ok=True)
+        raise
+    part.replace(target)
+    return target
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text.split("\n")[0].strip()
