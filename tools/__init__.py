@@ -1,1 +1,16 @@
 """Eyes and ears: each turns frames, sound or subtitles into timestamped captions."""
+
+from videochat.tools.base import Needs, PerceptionTool, Settled
+from videochat.tools.presets import DEFAULT_PRESET, PRESETS, TOOLS, Preset, make_tool, make_tools
+
+__all__ = [
+    "DEFAULT_PRESET",
+    "PRESETS",
+    "TOOLS",
+    "Needs",
+    "PerceptionTool",
+    "Preset",
+    "Settled",
+    "make_tool",
+    "make_tools",
+]

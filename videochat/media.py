@@ -311,7 +311,7 @@ class Video:
         self._need_pictures()
         if at_seconds is not None:
             return self._frames_at(at_seconds, max_side)
-        start_seconds, end_seconds = self._span(start_seconds, end_seconds)
+        start_seconds, end_seconds = self.span(start_seconds, end_seconds)
         return (frame for _, frame in self.sample([sampling], start_seconds, end_seconds))
 
     def frame_at(self, seconds: float, *, max_side: int | None = None) -> Frame:
@@ -329,7 +329,7 @@ class Video:
             MediaError: there are no pictures, or ffmpeg failed before the first.
         """
         self._need_pictures()
-        start, end = self._span(start_seconds, end_seconds)
+        start, end = self.span(start_seconds, end_seconds)
         source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(start))
         # Microseconds since the first picture, less the slack.
         shift = round((self._zero_seconds + _SLACK_SECONDS) * 1e6)
@@ -435,7 +435,7 @@ class Video:
         """
         if self._audio_index is None:
             raise MediaError(f"{self.name!r} has no sound track.")
-        start, end = self._span(start_seconds, end_seconds)
+        start, end = self.span(start_seconds, end_seconds)
         source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(max(start - 1, 0.0)))
         sound = (
             source[str(self._audio_index)]
@@ -484,7 +484,7 @@ class Video:
         if self._video_index is None:
             raise MediaError(f"{self.name!r} has sound but no pictures; only audio() can be read.")
 
-    def _span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
+    def span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
         end = self.duration_seconds if end_seconds is None else end_seconds
         if not (math.isfinite(start_seconds) and 0 <= start_seconds < end):
             raise BadQuestion(

@@ -1,0 +1,127 @@
+"""Evidence numbered per conversation, and citations held against it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from videochat.records import Caption, Status, clock_range
+
+_TIME = r"(?:\d{1,2}:)?\d{1,2}:\d\d"
+_NUMBERS = re.compile(r"\[\s*\d+(?:\s*[-–,;]\s*\d+)*\s*\]")
+_TIMES = re.compile(rf"\[\s*({_TIME})\s*(?:[-–]\s*({_TIME}))?\s*\]")
+_BARE_TIME = re.compile(rf"(?<![\d:]){_TIME}(?![\d:])")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An answer whose citations have been looked up."""
+
+    text: str
+    """With each citation written as the time of its caption, and those that did not resolve taken out."""
+    cited: list[Caption]
+    """In the order of the text, each once."""
+    status: Status
+    notes: list[str]
+
+
+@dataclass
+class Evidence:
+    """The captions that were really retrieved in a conversation, each with its number."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Number by caption id, from 1."""
+    captions: dict[int, Caption] = field(default_factory=dict)
+    """Caption by number."""
+
+    def add(self, captions: Iterable[Caption]) -> None:
+        """Number captions that have no number yet."""
+        for caption in captions:
+            if caption.id not in self.numbers:
+                number = len(self.numbers) + 1
+                self.numbers[caption.id] = number
+                self.captions[number] = caption
+
+    def check(self, text: str, question: str = "") -> Checked:
+        """Hold every citation and every clock time of an answer against the evidence.
+
+        `[3]`, `[3, 5]`, `[3-5]` are numbers of captions; `[00:42-00:47]` is the time of one. What does not
+        resolve is removed and said in the notes.
+        """
+        cited: dict[str, Caption] = {}
+        removed: list[str] = []
+
+        def as_time(captions: list[Caption], marker: str) -> str:
+            if not captions:
+                removed.append(marker)
+                return ""
+            cited.update((caption.id, caption) for caption in captions)
+            ranges = dict.fromkeys(clock_range(c.start_seconds, c.end_seconds) for c in captions)
+            return "".join(f"[{when}]" for when in ranges)
+
+        def by_number(match: re.Match[str]) -> str:
+            if self._is_box(match[0]):
+                return match[0]
+            known = [self.captions[n] for n in _numbers(match[0]) if n in self.captions]
+            unknown = [n for n in _numbers(match[0]) if n not in self.captions]
+            if known and unknown:
+                removed.extend(f"[{n}]" for n in unknown)
+            return as_time(known, match[0])
+
+        def by_time(match: re.Match[str]) -> str:
+            start = _seconds(match[1])
+            end = _seconds(match[2]) if match[2] else start + 1
+            same = [c for c in self.captions.values() if clock_range(c.start_seconds, c.end_seconds) in match[0]]
+            over = [c for c in self.captions.values() if c.overlaps(start, max(end, start + 1))]
+            tight = sorted(over, key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
+            return as_time(same[:1] or tight[:1], match[0])
+
+        # Times first: the clock times that replace numbers must not be looked up again.
+        checked = _NUMBERS.sub(by_number, _TIMES.sub(by_time, text))
+        checked = re.sub(r"(\[[\d:-]+\])(?:\s*\1)+", r"\1", checked)
+        checked = re.sub(r"[ \t]+([.,;:!?])", r"\1", re.sub(r"[ \t]{2,}", " ", checked)).strip()
+        loose = self._times_not_retrieved(checked, question)
+        notes = []
+        if removed:
+            notes.append(
+                f"Removed from the answer, since nothing retrieved bears it: {', '.join(dict.fromkeys(removed))}"
+            )
+        if loose:
+            notes.append(f"Not checked: nothing that was retrieved covers {', '.join(loose)}")
+        if not cited:
+            return Checked(checked, [], "not_found", notes)
+        return Checked(checked, list(cited.values()), "partly" if notes else "grounded", notes)
+
+    def _is_box(self, marker: str) -> bool:
+        values = [float(v) for v in re.findall(r"\d+", marker)]
+        return len(values) == 4 and any(
+            c.box is not None and [round(v) for v in c.box] == values for c in self.captions.values()
+        )
+
+    def _times_not_retrieved(self, text: str, question: str) -> list[str]:
+        """Return clock times in the prose that no retrieved caption covers and nobody else wrote."""
+        written = " ".join([question, *(c.text for c in self.captions.values())])
+        loose = []
+        for match in _BARE_TIME.finditer(re.sub(r"\[[^\]]*\]", "", text)):
+            at = _seconds(match[0])
+            covered = any(c.start_seconds - 1 <= at <= c.end_seconds + 1 for c in self.captions.values())
+            if not covered and match[0] not in written:
+                loose.append(match[0])
+        return list(dict.fromkeys(loose))
+
+
+def _numbers(marker: str) -> list[int]:
+    found: list[int] = []
+    for part in re.split(r"[,;]", marker.strip("[] ")):
+        ends = [int(n) for n in re.findall(r"\d+", part)]
+        # A range names at most a hundred captions; anything longer is no citation.
+        found += range(ends[0], min(ends[-1], ends[0] + 100) + 1) if len(ends) == 2 else ends
+    return found
+
+
+def _seconds(time: str) -> float:
+    total = 0
+    for part in time.split(":"):
+        total = total * 60 + int(part)
+    return float(total)

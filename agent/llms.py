@@ -1,0 +1,191 @@
+"""Which language model answers; and the one that needs none."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+
+from videochat.agent.prompts import NOT_SHOWN
+from videochat.errors import LLMError, UnknownName
+from videochat.memory.retrieval import about, coverage, meant_kinds, named_span
+from videochat.records import Caption
+from videochat.tools.speech import NO_WORDS
+
+EXTRACTIVE = "extractive"
+DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
+"""What answers when only an OpenAI key is there."""
+
+_ENOUGH = 0.5
+_ENOUGH_LIKENESS = 0.45
+_QUOTES = 3
+
+
+def resolve_llm(llm: Any = None) -> Any:
+    """Return the chat model to use.
+
+    Args:
+        llm: a LangChain chat model (returned as it is), `"provider:model"`, `"extractive"`, or None: what
+            `VIDEOCHAT_LLM` names, else OpenAI if `OPENAI_API_KEY` is set, else the extractive answerer.
+
+    Raises:
+        UnknownName: the provider does not exist; the message lists those that do.
+        LLMError: its package is not installed, or it cannot be made (e.g. the key is missing).
+    """
+    if llm is None:
+        llm = os.environ.get("VIDEOCHAT_LLM") or (
+            DEFAULT_OPENAI_MODEL if os.environ.get("OPENAI_API_KEY") else EXTRACTIVE
+        )
+    if not isinstance(llm, str):
+        return llm
+    if llm == EXTRACTIVE:
+        return ExtractiveAnswerer()
+    from langchain.chat_models import init_chat_model
+
+    settings: dict[str, Any] = {}
+    if llm.startswith("openai:") and (os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")):
+        # Servers that speak the OpenAI protocol mostly know chat completions only, and many want no key.
+        settings = {"use_responses_api": False, "api_key": os.environ.get("OPENAI_API_KEY") or "none"}
+    try:
+        return init_chat_model(llm, **settings)
+    except ImportError as error:
+        raise LLMError(f"The language model {llm!r} needs a package that is not installed: {error}") from error
+    except ValueError as error:
+        if listed := re.search(r"providers(?: are)?: ([\w, -]+)", str(error)):
+            known = [f"{name.strip()}:MODEL" for name in listed[1].split(",")]
+            raise UnknownName("LLM", llm, [EXTRACTIVE, *known]) from error
+        raise LLMError(f"The language model {llm!r} cannot be made: {_first_line(error)}") from error
+    except Exception as error:
+        raise LLMError(f"The language model {llm!r} cannot be made: {_first_line(error)}") from error
+
+
+def llm_name(llm: Any) -> str:
+    """Return what to call a chat model in front of people."""
+    if isinstance(llm, ExtractiveAnswerer):
+        return EXTRACTIVE
+    model = getattr(llm, "model_name", None) or getattr(llm, "model", None)
+    return f"{type(llm).__name__}{f' {model}' if model else ''}"
+
+
+def can_call_tools(llm: Any) -> bool:
+    """Whether a chat model takes tools; a model that does not still answers in `retrieve` mode."""
+    bind = getattr(type(llm), "bind_tools", None)
+    if bind is None or bind is BaseChatModel.bind_tools:
+        return False
+    profile = getattr(llm, "profile", None) or {}
+    return bool(profile.get("tool_calling", True))
+
+
+class ExtractiveAnswerer(BaseChatModel):
+    """Answers without a language model, by quoting the captions that match the question best.
+
+    It reads captions as data (tool artifacts, or the `evidence` that comes with the user turn), never out of
+    prose, cites each by its number, and says that no language model is configured. What no caption covers is
+    answered with `NOT_SHOWN`.
+    """
+
+    has_tools: bool = False
+    """Whether it was given `search_captions`, which it then calls once."""
+
+    @property
+    def _llm_type(self) -> str:
+        return EXTRACTIVE
+
+    def bind_tools(
+        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any], *, tool_choice: str | None = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Take tools; of these it uses `search_captions`."""
+        return ExtractiveAnswerer(has_tools=any(getattr(tool, "name", None) == "search_captions" for tool in tools))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        asked = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
+        turn = messages[asked]
+        question = str(turn.additional_kwargs.get("question") or turn.text)
+        evidence = list(turn.additional_kwargs.get("evidence") or [])
+        answered = [m for m in messages[asked:] if isinstance(m, ToolMessage)]
+        if self.has_tools and not answered:
+            call = {"name": "search_captions", "args": {"query": question}, "id": f"search_{asked}"}
+            return _result(AIMessage("", tool_calls=[call]))
+        for message in answered:
+            evidence += message.artifact or []
+        return _result(AIMessage(_quote(question, evidence)))
+
+
+def _result(message: AIMessage) -> ChatResult:
+    return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def _quote(question: str, evidence: list[dict[str, Any]]) -> str:
+    items = {item["number"]: item for item in evidence}
+    captions = {number: Caption.from_dict(item) for number, item in items.items()}
+    best = _best(question, items, captions)
+    if not best:
+        return f"{NOT_SHOWN} (No language model is configured; no caption matches the question.)"
+    lines = [_sentence(captions[number], number, question) for number in best]
+    return "\n".join(
+        [*lines, "(No language model is configured; these are the captions that match the question best.)"]
+    )
+
+
+def _best(question: str, items: dict[int, dict[str, Any]], captions: dict[int, Caption]) -> list[int]:
+    kinds = meant_kinds(question)
+    words = about(question)
+    order = list(captions)
+    share = coverage(words, captions.values())
+    if words:
+        good = [
+            number
+            for number in order
+            if share[captions[number].id] >= _ENOUGH or items[number].get("similarity", 0.0) >= _ENOUGH_LIKENESS
+        ]
+        # One caption may hold half of what is asked and its neighbour the rest; both are the moment.
+        order = sorted(good, key=lambda number: -share[captions[number].id])
+        meant = [number for number in order if captions[number].kind in kinds]
+        order = meant or order
+        if order:
+            limit = 0.7 * max(share[captions[number].id] for number in order)
+            order = [number for number in order if share[captions[number].id] >= limit]
+    elif kinds:
+        order = [number for number in order if captions[number].kind in kinds]
+    elif not named_span(question, 1e9):
+        order = sorted(order, key=lambda number: captions[number].kind == "shot")
+    return order[:_QUOTES] if words else order[: 2 * _QUOTES]
+
+
+def _sentence(caption: Caption, number: int, question: str) -> str:
+    if caption.text == NO_WORDS:
+        return f"{caption.text[0].upper()}{caption.text[1:]} [{number}]"
+    lead = {"speech": "Said", "ocr": "On screen", "tags": "Measured", "shot": "Cut"}.get(caption.kind, "Seen")
+    text = f"“{caption.text}”" if caption.kind in ("speech", "ocr") else caption.text
+    if caption.kind == "tags":
+        # Measurements come as "light: ...; colours: ...": quote what was asked for.
+        asked = [part for part in text.split("; ") if any(re.search(p, question, re.I) for p in _topics(part))]
+        text = "; ".join(asked) or text
+    return f"{lead}: {text} [{number}]"
+
+
+def _topics(measurement: str) -> list[str]:
+    topics = {
+        "light": ["light", "dark", "bright"],
+        "colours": ["colou?r"],
+        "camera": ["camera", "pan", "mov"],
+        "motion": ["motion", "mov", "still"],
+    }
+    return topics.get(measurement.split(":")[0], [])
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

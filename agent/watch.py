@@ -1,0 +1,293 @@
+"""Watching: one pass over the video feeds every sense; what they see is stored as it settles."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from videochat.errors import MediaError, VideoChatError
+from videochat.media import Frame, Sampling, Sound, Video
+from videochat.memory import Gap, Shelf
+from videochat.memory.shelf import merge_spans
+from videochat.records import Caption, clock, clock_range
+from videochat.tools import PerceptionTool, Settled
+
+# Items a sense may lag behind the decoder before the decoder waits: memory is bounded by this, not by length.
+_QUEUE_LENGTH = 8
+# Pictures may end this long before the sound does without that being worth a word.
+_SHORTFALL_SECONDS = 1.0
+
+Progress = Callable[[float], None]
+"""Called with the second up to which the video has been read."""
+
+
+@dataclass
+class WatchReport:
+    """What a watch did."""
+
+    video_name: str
+    start_seconds: float
+    end_seconds: float
+    captions_added: int = 0
+    """Captions that were not stored before."""
+    by_tool: dict[str, int] = field(default_factory=dict)
+    """New captions by tool."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Tools that had nothing to do, and why."""
+    gaps: list[Gap] = field(default_factory=list)
+    """Stretches that could not be seen."""
+    already_watched: bool = False
+    """Whether everything asked for had been watched before."""
+    seconds: float = 0.0
+    """How long it took."""
+
+    def __str__(self) -> str:
+        when = clock_range(self.start_seconds, self.end_seconds)
+        if self.already_watched:
+            return f"{self.video_name} {when} had been watched before."
+        lines = [f"Watched {self.video_name} {when} in {self.seconds:.1f} s: {self.captions_added} new captions."]
+        lines += [f"  {tool}: {count}" for tool, count in self.by_tool.items()]
+        lines += [f"  {tool}: nothing to do, {reason}" for tool, reason in self.skipped.items()]
+        lines += [
+            f"  {gap.source} missed {clock_range(gap.start_seconds, gap.end_seconds)}: {gap.reason}"
+            for gap in self.gaps
+        ]
+        return "\n".join(lines)
+
+
+def watch(
+    video: Video,
+    tools: Sequence[PerceptionTool],
+    shelf: Shelf,
+    start_seconds: float = 0.0,
+    end_seconds: float | None = None,
+    *,
+    progress: Progress | None = None,
+) -> WatchReport:
+    """Run senses over a range of a video and store what they see.
+
+    What was watched before by the same version of a sense is not watched again. A sense that fails leaves a
+    gap from its last settled mark on, and the others go on; the next watch tries the gap again.
+
+    Args:
+        video: what to watch.
+        tools: the senses.
+        shelf: where captions go.
+        start_seconds: first moment.
+        end_seconds: first moment no longer; None for the end.
+        progress: told how far the video has been read, a few times a second.
+
+    Raises:
+        MediaError: the video cannot be read at all.
+        StoreError: the captions cannot be written.
+    """
+    began = time.perf_counter()
+    start, end = video.span(start_seconds, end_seconds)
+    report = WatchReport(video.name, start, end)
+    jobs: list[_Job] = []
+    for tool in tools:
+        if reason := tool.unfit(video):
+            report.skipped[tool.name] = reason
+            continue
+        version = tool.version(video)
+        shelf.drop_other_versions(tool.source, version)
+        spans = _missing(shelf.watched(tool.source, version), start, end)
+        jobs += [_Job(tool, version, span) for span in spans]
+        report.by_tool[tool.name] = 0
+    report.already_watched = not jobs
+    for job in jobs:
+        shelf.clear_gaps(job.tool.source, *job.span)
+    _Watch(video, jobs, shelf, report, progress).run()
+    shelf.index()
+    report.captions_added = sum(report.by_tool.values())
+    report.gaps = [gap for gap in shelf.gaps() if gap.start_seconds < end and gap.end_seconds > start]
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+@dataclass
+class _Job:
+    """One sense over one stretch that it has not watched yet."""
+
+    tool: PerceptionTool
+    version: str
+    span: tuple[float, float]
+    inbox: queue.Queue[Any] = field(default_factory=lambda: queue.Queue(_QUEUE_LENGTH))
+    settled: float = 0.0
+    done: bool = False
+
+    def __post_init__(self) -> None:
+        self.settled = self.span[0]
+
+    def wants(self, seconds: float) -> bool:
+        return not self.done and self.span[0] - 1e-6 <= seconds < self.span[1] - 1e-6
+
+
+_END = object()
+
+
+class _Watch:
+    """The threads of one watch: a reader for pictures, one for sound, and one for each sense.
+
+    Senses hand captions to this thread, the only one that writes.
+    """
+
+    def __init__(
+        self, video: Video, jobs: list[_Job], shelf: Shelf, report: WatchReport, progress: Progress | None
+    ) -> None:
+        self.video, self.jobs, self.shelf, self.report, self.progress = video, jobs, shelf, report, progress
+        self.outbox: queue.Queue[tuple[_Job, Any]] = queue.Queue(64)
+        self.stop = threading.Event()
+        self.position = min((job.span[0] for job in jobs), default=0.0)
+
+    def run(self) -> None:
+        by_tool: dict[int, list[_Job]] = {}
+        for job in self.jobs:
+            by_tool.setdefault(id(job.tool), []).append(job)
+        threads = [threading.Thread(target=self._perceive, args=(jobs,), daemon=True) for jobs in by_tool.values()]
+        pictures = [job for job in self.jobs if isinstance(job.tool.needs, Sampling)]
+        sounds = [job for job in self.jobs if job.tool.needs == "sound"]
+        for jobs, read in ((pictures, self._read_pictures), (sounds, self._read_sound)):
+            if jobs:
+                threads.append(threading.Thread(target=self._feed, args=(jobs, read), daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            self._store()
+        finally:
+            # Also on Ctrl-C: what has settled is stored, and nobody waits for a queue that is not read.
+            self.stop.set()
+            for thread in threads:
+                while thread.is_alive():
+                    self._drain()
+                    thread.join(0.05)
+
+    def _store(self) -> None:
+        held: dict[int, list[Caption]] = {id(job): [] for job in self.jobs}
+        open_jobs = len(self.jobs)
+        while open_jobs:
+            if self.progress:
+                self.progress(self.position)
+            try:
+                job, item = self.outbox.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if isinstance(item, Caption):
+                held[id(job)].append(item)
+            elif isinstance(item, Gap):
+                self.shelf.record_gap(item)
+            elif isinstance(item, Settled):
+                job.settled = min(max(item.seconds, job.settled), job.span[1])
+                self.report.by_tool[job.tool.name] += self.shelf.record(
+                    held[id(job)],
+                    source=job.tool.source,
+                    version=job.version,
+                    watched=(job.span[0], job.settled) if job.settled > job.span[0] else None,
+                )
+                held[id(job)] = []
+            else:
+                open_jobs -= 1
+                if isinstance(item, BaseException):
+                    self._give_up(job, item)
+
+    def _give_up(self, job: _Job, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            raise error
+        if isinstance(error, MediaError) and isinstance(job.tool.needs, Sampling):
+            raise error  # pictures that cannot be read at all: the user must know, not find gaps
+        reason = str(error) if isinstance(error, VideoChatError) else f"{type(error).__name__}: {error}"
+        self.shelf.record_gap(Gap(job.tool.source, job.settled, job.span[1], reason))
+
+    def _perceive(self, jobs: list[_Job]) -> None:
+        """Run one sense over its stretches; captions, marks and, last, the end or error go to the outbox."""
+        for job in jobs:
+            stream = () if job.tool.needs == "subtitles" else self._stream(job)
+            ending: Any = _END
+            try:
+                for item in job.tool.perceive(stream, self.video, *job.span):
+                    self.outbox.put((job, item))
+            except BaseException as error:  # noqa: BLE001 - handed to the storing thread
+                ending = error
+            job.done = True
+            self.outbox.put((job, ending))
+
+    def _stream(self, job: _Job) -> Iterator[Any]:
+        while (item := job.inbox.get()) is not _END:
+            if isinstance(item, BaseException):
+                raise item
+            if self.stop.is_set():
+                raise _Stopped
+            yield item
+
+    def _feed(self, jobs: list[_Job], read: Callable[[list[_Job], float, float], None]) -> None:
+        """Read each stretch that any of the jobs wants, once, and hand it to those that want it."""
+        ending: Any = _END
+        try:
+            for start, end in merge_spans(job.span for job in jobs):
+                read(jobs, start, end)
+        except _Stopped:
+            ending = _Stopped()
+        except Exception as error:  # noqa: BLE001 - handed to every sense that waits for the stream
+            ending = error
+        for job in jobs:
+            self._put(job, ending)
+
+    def _read_pictures(self, jobs: list[_Job], start: float, end: float) -> None:
+        samplings: dict[Sampling, list[_Job]] = {}
+        for job in jobs:
+            if isinstance(job.tool.needs, Sampling) and job.span[0] < end and job.span[1] > start:
+                samplings.setdefault(job.tool.needs, []).append(job)
+        wanted = list(samplings.items())
+        last = start
+        for index, frame in self.video.sample([sampling for sampling, _ in wanted], start, end):
+            self._give(wanted[index][1], frame, frame.seconds)
+            last = max(last, frame.end_seconds)
+        if end - last > _SHORTFALL_SECONDS:
+            reason = f"the pictures of the file end at {clock(last)}, or cannot be decoded from there on"
+            self.outbox.put((jobs[0], Gap("pictures", last, end, reason)))
+
+    def _read_sound(self, jobs: list[_Job], start: float, end: float) -> None:
+        for sound in self.video.audio(start, end):
+            self._give(jobs, sound, sound.seconds)
+
+    def _give(self, jobs: Iterable[_Job], item: Frame | Sound, seconds: float) -> None:
+        self.position = max(self.position, seconds)
+        for job in jobs:
+            if job.wants(seconds):
+                self._put(job, item)
+
+    def _put(self, job: _Job, item: Any) -> None:
+        while not job.done:
+            if self.stop.is_set() and not isinstance(item, _Stopped):
+                raise _Stopped
+            try:
+                job.inbox.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def _drain(self) -> None:
+        while not self.outbox.empty():
+            self.outbox.get_nowait()
+
+
+class _Stopped(Exception):  # noqa: N818 - no error: the watch was asked to end
+    """The watch ends before the video does."""
+
+
+def _missing(spans: Iterable[tuple[float, float]], start: float, end: float) -> list[tuple[float, float]]:
+    """Return the parts of `[start, end)` that `spans`, ordered, do not cover."""
+    parts, position = [], start
+    for span_start, span_end in spans:
+        if span_start > position:
+            parts.append((position, min(span_start, end)))
+        position = max(position, span_end)
+        if position >= end:
+            break
+    if position < end - 1e-6:
+        parts.append((position, end))
+    return [(a, b) for a, b in parts if b - a > 1e-6]

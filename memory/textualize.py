@@ -1,0 +1,85 @@
+"""Captions in temporal order as text for a language model, in the template of the paper's Table 1."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from videochat.records import Caption, Kind, clock_range
+
+# Within one stretch of time, in the order of the template: clip caption, tags, dense captions, subtitles.
+_ORDER: tuple[Kind, ...] = (
+    "summary",
+    "shot",
+    "action",
+    "clip_caption",
+    "tags",
+    "objects",
+    "dense_caption",
+    "ocr",
+    "speech",
+)
+_JOINED = frozenset({"summary", "shot", "action", "clip_caption", "tags", "objects"})
+
+
+def textualize(captions: Iterable[Caption], *, numbers: Mapping[str, int] | None = None) -> str:
+    """Render captions as Table 1 of the paper prints them.
+
+    First line: the video's class (the action that lasts longest) and its caption. Then, for each stretch of
+    time, a line `MM:SS-MM:SS` with clip caption and tags, a line of dense captions
+    `phrase: [x1, y1, x2, y2];`, and a line `MM:SS-MM:SS: words` for each subtitle.
+
+    Args:
+        captions: of one video, in any order.
+        numbers: evidence numbers by caption id; each caption found in it is followed by ` [n]`.
+    """
+    marks = {id_: f" [{number}]" for id_, number in (numbers or {}).items()}
+
+    def said(caption: Caption) -> str:
+        return caption.text + marks.get(caption.id, "")
+
+    ordered = sorted(captions, key=lambda c: (c.start_seconds, c.end_seconds, _rank(c)))
+    whole = [c for c in ordered if c.kind == "video_caption"]
+    video_class, class_caption = _video_class(ordered)
+    heads = [said(class_caption) if class_caption else video_class, *(said(c) for c in whole)]
+    lines = [", ".join(head for head in heads if head)] if any(heads) else []
+
+    stretches: dict[tuple[float, float], list[Caption]] = defaultdict(list)
+    for caption in ordered:
+        if caption is not class_caption and caption.kind != "video_caption":
+            stretches[caption.start_seconds, caption.end_seconds].append(caption)
+    for (start, end), together in sorted(stretches.items(), key=lambda s: (s[0][0], _rank(s[1][0]), s[0][1])):
+        when = clock_range(start, end)
+        joined = [said(c) for c in together if c.kind in _JOINED]
+        if joined:
+            lines.append(f"{when} {', '.join(joined)}")
+        dense = [f"{c.text}: {_box(c)}{marks.get(c.id, '')};" for c in together if c.kind == "dense_caption"]
+        if dense:
+            lines.append(" ".join(dense) if joined else f"{when} {' '.join(dense)}")
+        lines += [f"{when} text on screen: {said(c)}" for c in together if c.kind == "ocr"]
+        lines += [f"{when}: {said(c)}" for c in together if c.kind == "speech"]
+    return "\n".join(lines)
+
+
+def _video_class(captions: list[Caption]) -> tuple[str, Caption | None]:
+    """Return the action that lasts longest, and its caption if that one spans all that is shown."""
+    actions = [c for c in captions if c.kind == "action"]
+    if not actions:
+        return "", None
+    first = min(c.start_seconds for c in captions)
+    last = max(c.end_seconds for c in captions)
+    for action in actions:
+        if action.start_seconds <= first and action.end_seconds >= last:
+            return action.text, action
+    seconds: dict[str, float] = defaultdict(float)
+    for action in actions:
+        seconds[action.text] += action.end_seconds - action.start_seconds
+    return max(seconds, key=lambda label: seconds[label]), None
+
+
+def _rank(caption: Caption) -> int:
+    return _ORDER.index(caption.kind) if caption.kind in _ORDER else -1
+
+
+def _box(caption: Caption) -> str:
+    return str([round(v) for v in caption.box]) if caption.box else "[]"

@@ -1,0 +1,73 @@
+"""The contract of every sense: a stream of frames or sound in, captions with true seconds out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from videochat.media import Sampling, Video
+from videochat.records import Caption, Kind
+
+Needs = Sampling | Literal["sound", "subtitles"]
+"""What a tool consumes: pictures at a rate and size, the sound track, or text that lies with the video."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A mark in a tool's output: every caption that starts before `seconds` has been given.
+
+    What was given up to a mark is stored with it in one step. An interrupted watch starts the tool again at
+    its last mark, so after a mark a tool must go on as if it had just been started there.
+    """
+
+    seconds: float
+
+
+class PerceptionTool(ABC):
+    """A model or a classical algorithm that turns a video into captions of one kind.
+
+    Constructing one is cheap; what is heavy loads at the first `perceive`. One object may be used for many
+    videos, one after another.
+    """
+
+    name: ClassVar[str]
+    """The word by which presets and people call it."""
+    kind: ClassVar[Kind]
+    """The kind of its captions."""
+    sees: ClassVar[str]
+    """One sentence for people: what it finds."""
+    needs: Needs
+    """What it consumes."""
+    source: str
+    """The model behind it, as captions name it; another model or setting is another source."""
+
+    def unfit(self, video: Video) -> str | None:
+        """Return why this tool has nothing to do on `video`, or None if it has."""
+        if isinstance(self.needs, Sampling) and not video.has_video:
+            return "there are no pictures"
+        if self.needs == "sound" and not video.has_audio:
+            return "there is no sound track"
+        return None
+
+    def version(self, video: Video) -> str:
+        """Return what decides the captions of `video`; when it changes, the video is watched anew."""
+        return self.source
+
+    @abstractmethod
+    def perceive(
+        self, stream: Iterable[Any], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption | Settled]:
+        """Yield captions, and a `Settled` mark whenever nothing earlier is still open.
+
+        Args:
+            stream: `Frame`s as `needs` asks, or `Sound`s, in order, from `[start_seconds, end_seconds)`;
+                nothing for a tool that needs subtitles.
+            video: where the stream comes from; its `id` goes into every caption.
+            start_seconds: first moment to report on.
+            end_seconds: first moment no longer to report on.
+        """
+
+    def close(self) -> None:
+        """Free what was loaded; the next `perceive` loads it again."""

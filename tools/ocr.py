@@ -1,0 +1,148 @@
+"""On-screen text: what can be read, where it stands, and from when to when."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, ClassVar
+
+import numpy as np
+
+from videochat.media import Frame, Sampling, Video
+from videochat.records import Caption, Kind
+from videochat.tools.base import Needs, PerceptionTool, Settled
+
+# A line needs this to appear, and half as much certainty to stay: stylised letters flicker around the limit.
+_MIN_SCORE = 0.8
+_MIN_SCORE_TO_STAY = 0.5
+_MIN_SIGNS = 3
+# Lines as alike as this, in about the same place, are one line read twice.
+_ALIKE = 0.75
+# Text that stays is told at least this often, so that a logo does not hold everything back.
+_MAX_OPEN_SECONDS = 60.0
+# A picture is read again when any of its 16 x 16 fields changed by more than this much of 255.
+_FIELDS = 16
+_FIELD_CHANGE = 5.0
+
+
+class TextReader(PerceptionTool):
+    """RapidOCR (PP-OCR, its models ship in its wheel) on one picture a second, where the picture changed.
+
+    Lines below 0.8 confidence or with fewer than three letters and digits are noise and left out.
+    """
+
+    name: ClassVar[str] = "ocr"
+    kind: ClassVar[Kind] = "ocr"
+    sees: ClassVar[str] = "text on the screen and on things, to the second"
+
+    def __init__(self, every_seconds: float = 1.0) -> None:
+        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=1280)
+        self.source = "rapidocr"
+        self._engine: Any = None
+
+    def perceive(
+        self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption | Settled]:
+        """Yield one caption for lines that appear and disappear together, top line first."""
+        open_lines: list[_Line] = []
+        read_fields: np.ndarray | None = None
+        settled, last_end = start_seconds, start_seconds
+        for frame in stream:
+            fields = _fields(frame.image)
+            due = frame.seconds - settled >= _MAX_OPEN_SECONDS
+            if due or read_fields is None or np.abs(fields - read_fields).max() > _FIELD_CHANGE:
+                read_fields = fields
+                lines = self._read(frame, video)
+                gone = open_lines if due else [line for line in open_lines if not line.is_among(lines)]
+                yield from self._tell(gone, video, frame.seconds)
+                stay = [] if due else [line for line in open_lines if line not in gone]
+                fresh = [line for line in lines if line.score >= _MIN_SCORE and not line.is_among(stay)]
+                open_lines = stay + fresh
+                if not stay and gone:
+                    settled = frame.seconds
+                    yield Settled(settled)
+                elif not open_lines and due:
+                    settled = frame.seconds
+                    yield Settled(settled)
+            last_end = max(frame.end_seconds, frame.seconds + 0.001)
+        yield from self._tell(open_lines, video, last_end)
+        yield Settled(end_seconds)
+
+    def _read(self, frame: Frame, video: Video) -> list[_Line]:
+        result = self._load()(np.ascontiguousarray(frame.image[:, :, ::-1]))
+        if result.txts is None or result.boxes is None:
+            return []
+        width, height = video.size or (0, 0)
+        scale = width / frame.image.shape[1]
+        lines = []
+        for text, score, corners in zip(result.txts, result.scores, result.boxes, strict=True):
+            if score < _MIN_SCORE_TO_STAY or sum(sign.isalnum() for sign in text) < _MIN_SIGNS:
+                continue
+            xs, ys = corners[:, 0] * scale, corners[:, 1] * scale
+            x1, x2 = (float(round(v)) for v in np.clip([xs.min(), xs.max()], 0, width))
+            y1, y2 = (float(round(v)) for v in np.clip([ys.min(), ys.max()], 0, height))
+            if x1 < x2 and y1 < y2:
+                lines.append(_Line(frame.seconds, text.strip(), min(float(score), 1.0), (x1, y1, x2, y2)))
+        return lines
+
+    def _tell(self, lines: list[_Line], video: Video, end_seconds: float) -> Iterator[Caption]:
+        for start in sorted({line.start_seconds for line in lines}):
+            block = sorted((line for line in lines if line.start_seconds == start), key=_Line.reading_order)
+            boxes = np.array([line.box for line in block])
+            yield Caption(
+                video.id,
+                start,
+                end_seconds,
+                self.kind,
+                " / ".join(line.text for line in block),
+                self.source,
+                score=min(line.score for line in block),
+                box=(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist()),
+            )
+
+    def _load(self) -> Any:
+        if self._engine is None:
+            from rapidocr import RapidOCR
+
+            # It warns of every picture without text, which here is the usual case.
+            quiet = {"Global.log_level": "critical"}
+            # Its default enlarges every picture to 736 pixels on the shorter side, for four times the work.
+            as_given = {"Det.limit_type": "max", "Det.limit_side_len": 1280}
+            self._engine = RapidOCR(params=quiet | as_given)
+            logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
+        return self._engine
+
+    def close(self) -> None:
+        """Free the models."""
+        self._engine = None
+
+
+@dataclass
+class _Line:
+    start_seconds: float
+    text: str
+    score: float
+    box: tuple[float, float, float, float]
+
+    def is_among(self, others: list[_Line]) -> bool:
+        return any(self._same(other) for other in others)
+
+    def _same(self, other: _Line) -> bool:
+        x1, y1, x2, y2 = self.box
+        u1, v1, u2, v2 = other.box
+        if min(y2, v2) <= max(y1, v1) or min(x2, u2) <= max(x1, u1):
+            return False
+        return SequenceMatcher(None, self.text.casefold(), other.text.casefold()).ratio() >= _ALIKE
+
+    def reading_order(self) -> tuple[float, float]:
+        return self.box[1], self.box[0]
+
+
+def _fields(image: np.ndarray) -> np.ndarray:
+    """Return the mean lightness of each of `_FIELDS` x `_FIELDS` fields, shape (_FIELDS, _FIELDS)."""
+    import cv2
+
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(gray, (_FIELDS, _FIELDS), interpolation=cv2.INTER_AREA).astype(np.float32)

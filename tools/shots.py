@@ -1,0 +1,101 @@
+"""Shots and key moments: where the picture is cut, and where it changes suddenly within a shot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from statistics import median
+from typing import ClassVar
+
+import numpy as np
+
+from videochat.media import Frame, Sampling, Video
+from videochat.records import Caption, Kind
+from videochat.tools.base import Needs, PerceptionTool, Settled
+
+_MIN_SHOT_SECONDS = 0.5
+# A shot that goes on is told piece by piece, so that a lecture of an hour is not silent until its end.
+_MAX_PIECE_SECONDS = 120.0
+# A sudden change stands this far above what is usual in the shot, and well above coding noise.
+_SUDDEN_RATIO = 5.0
+_SUDDEN_SCORE = 9.0
+
+
+class ShotDetector(PerceptionTool):
+    """PySceneDetect's content detector over every picture, so a cut is exact to the picture.
+
+    Args:
+        threshold: mean change of hue, saturation and lightness (0-255) between two pictures that is a cut.
+    """
+
+    name: ClassVar[str] = "shots"
+    kind: ClassVar[Kind] = "shot"
+    sees: ClassVar[str] = "cuts between shots and sudden changes within a shot, exact to the picture"
+
+    def __init__(self, threshold: float = 27.0) -> None:
+        self.threshold = threshold
+        self.needs: Needs = Sampling(every_seconds=None, max_side=256)
+        self.source = f"scenedetect-content-{threshold:g}"
+
+    def perceive(
+        self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption | Settled]:
+        """Yield one caption a shot, and one for each sudden change inside it."""
+        shot: _Shot | None = None
+        for frame in stream:
+            if shot is None:
+                shot = _Shot(frame, self.threshold)
+                continue
+            is_cut = shot.add(frame)
+            if is_cut or frame.seconds - shot.start_seconds >= _MAX_PIECE_SECONDS:
+                yield from self._tell(shot, video, frame.seconds, goes_on=not is_cut)
+                yield Settled(frame.seconds)
+                shot = _Shot(frame, self.threshold)
+        if shot is not None:
+            yield from self._tell(shot, video, shot.end_seconds, goes_on=False)
+        yield Settled(end_seconds)
+
+    def _tell(self, shot: _Shot, video: Video, end_seconds: float, *, goes_on: bool) -> Iterator[Caption]:
+        length = f"{end_seconds - shot.start_seconds:.1f} s"
+        text = f"{length} of one shot, which goes on" if goes_on else f"one shot of {length}"
+        yield Caption(video.id, shot.start_seconds, end_seconds, self.kind, text, self.source)
+        for seconds, duration_seconds in shot.sudden_changes():
+            text = "the picture changes suddenly within the shot"
+            yield Caption(video.id, seconds, seconds + duration_seconds, self.kind, text, self.source)
+
+
+class _Shot:
+    """The pictures since the last cut."""
+
+    def __init__(self, first: Frame, threshold: float) -> None:
+        from scenedetect import ContentDetector, FrameTimecode
+        from scenedetect.detector import FlashFilter
+
+        self._timecode = FrameTimecode
+        # A fresh detector for every shot: a watch that resumes at a cut then sees what it would have seen.
+        self._detector = ContentDetector(
+            threshold=threshold, min_scene_len=_MIN_SHOT_SECONDS, filter_mode=FlashFilter.Mode.SUPPRESS
+        )
+        self.start_seconds = first.seconds
+        self._scores: list[tuple[float, float]] = []  # (seconds, change against the picture before)
+        self.add(first)
+
+    def add(self, frame: Frame) -> bool:
+        """Take the next picture; return whether it begins a new shot."""
+        self.end_seconds = max(frame.end_seconds, frame.seconds + 0.001)
+        moment = self._timecode(float(frame.seconds), fps=1000.0)
+        cuts = self._detector.process_frame(moment, np.ascontiguousarray(frame.image[:, :, ::-1]))
+        self._scores.append((frame.seconds, float(self._detector._frame_score or 0.0)))
+        return bool(cuts)
+
+    def sudden_changes(self) -> list[tuple[float, float]]:
+        """Return (seconds, duration) of changes far above the usual, at most one a second."""
+        # Right after a cut the picture may still settle (fades, flashes), and the last one is the next cut.
+        inner = [(t, score) for t, score in self._scores[:-1] if t - self.start_seconds >= _MIN_SHOT_SECONDS]
+        if not inner:
+            return []
+        limit = max(_SUDDEN_SCORE, _SUDDEN_RATIO * median(score for _, score in inner))
+        found: list[tuple[float, float]] = []
+        for seconds, score in inner:
+            if score >= limit and (not found or seconds - found[-1][0] >= 1.0):
+                found.append((seconds, 0.5))
+        return found

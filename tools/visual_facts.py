@@ -1,0 +1,187 @@
+"""Plain visual facts: light, colours, and what moves, as measurements that anyone can check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from videochat.media import Frame, Sampling, Video
+from videochat.records import Caption, Kind
+from videochat.tools.base import Needs, PerceptionTool, Settled
+
+# Table 2 of the paper promises the language model a description every five seconds.
+_WINDOW_SECONDS = 5.0
+
+# Hue limits in degrees. Grey, black and white are told by saturation and lightness before hue is looked at.
+_HUES = (
+    (15, "red"),
+    (40, "orange"),
+    (65, "yellow"),
+    (160, "green"),
+    (195, "cyan"),
+    (255, "blue"),
+    (290, "purple"),
+    (335, "pink"),
+    (360, "red"),
+)
+_COLOUR_SHARE = 0.12
+_STILL_PER_SECOND = 0.01
+_MOVING_PIXELS_PER_SECOND = 0.03
+
+
+class VisualFacts(PerceptionTool):
+    """Lightness, dominant colours, and optical flow (OpenCV's DIS) split into camera and subject.
+
+    Every statement is about a window of five seconds and is a measurement: no object is named.
+    """
+
+    name: ClassVar[str] = "visual_facts"
+    kind: ClassVar[Kind] = "tags"
+    sees: ClassVar[str] = "light, dominant colours, camera and subject motion, every five seconds"
+
+    def __init__(self) -> None:
+        self.needs: Needs = Sampling(every_seconds=0.2, max_side=256)
+        self.source = "opencv-facts"
+
+    def perceive(
+        self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption | Settled]:
+        """Yield one caption for each window of five seconds of the video's own time."""
+        window: _Window | None = None
+        for frame in stream:
+            number = int(frame.seconds / _WINDOW_SECONDS + 1e-6)
+            if window is not None and number != window.number:
+                yield self._tell(window, video)
+                yield Settled(frame.seconds)
+                window = None
+            if window is None:
+                window = _Window(number, frame.seconds)
+            window.add(frame)
+        if window is not None:
+            yield self._tell(window, video)
+        yield Settled(end_seconds)
+
+    def _tell(self, window: _Window, video: Video) -> Caption:
+        text = "; ".join(part for part in (window.light(), window.colours(), window.motion()) if part)
+        return Caption(
+            video.id, window.start_seconds, window.end_seconds, self.kind, text, self.source
+        )
+
+
+@dataclass
+class _Window:
+    number: int
+    start_seconds: float
+    end_seconds: float = 0.0
+    _lightness: list[float] = field(default_factory=list)
+    _colours: list[dict[str, float]] = field(default_factory=list)
+    _camera: list[np.ndarray] = field(default_factory=list)  # (dx, dy) in picture widths per second
+    _moving: list[float] = field(default_factory=list)  # share of the picture that moves against the camera
+    _centres: list[np.ndarray] = field(default_factory=list)  # (x, y) in [0, 1] of what moves
+    _previous: tuple[float, np.ndarray] | None = None
+
+    def add(self, frame: Frame) -> None:
+        import cv2
+
+        self.end_seconds = max(frame.end_seconds, frame.seconds + 0.001)
+        gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        self._lightness.append(float(gray.mean()) / 255)
+        self._colours.append(_colour_shares(frame.image))
+        if self._previous is not None:
+            seconds, previous = self._previous
+            self._add_motion(previous, gray, frame.seconds - seconds)
+        self._previous = (frame.seconds, gray)
+
+    def _add_motion(self, previous: np.ndarray, gray: np.ndarray, step_seconds: float) -> None:
+        # Between two shots flow means nothing.
+        if float(np.abs(gray.astype(np.float32) - previous).mean()) > 40:
+            return
+        flow = _flow_engine().calc(previous, gray, None)  # (height, width, 2) in pixels
+        height, width = gray.shape
+        # Flat areas have no flow to measure; they would vote for "still".
+        textured = np.abs(np.gradient(previous.astype(np.float32))).max(0) > 4
+        if textured.sum() < 0.02 * textured.size:
+            self._camera.append(np.zeros(2))
+            self._moving.append(0.0)
+            return
+        per_second = flow / (width * step_seconds)
+        camera = np.median(per_second[textured], axis=0)
+        rest = np.linalg.norm(per_second - camera, axis=2)
+        moving = textured & (rest > _MOVING_PIXELS_PER_SECOND)
+        self._camera.append(camera)
+        self._moving.append(float(moving.sum()) / moving.size)
+        if moving.any():
+            ys, xs = np.nonzero(moving)
+            self._centres.append(np.array([xs.mean() / width, ys.mean() / height]))
+
+    def light(self) -> str:
+        mean = float(np.mean(self._lightness))
+        first, last = self._lightness[0], self._lightness[-1]
+        if abs(last - first) > 0.2:
+            return f"light: from {_lightness_word(first)} ({first:.0%}) to {_lightness_word(last)} ({last:.0%})"
+        return f"light: {_lightness_word(mean)} (mean lightness {mean:.0%})"
+
+    def colours(self) -> str:
+        names = {name for shares in self._colours for name in shares}
+        means = {name: float(np.mean([s.get(name, 0.0) for s in self._colours])) for name in names}
+        top = sorted(means.items(), key=lambda item: -item[1])[:4]
+        return "colours: " + ", ".join(f"{name} {share:.0%}" for name, share in top if share >= _COLOUR_SHARE)
+
+    def motion(self) -> str:
+        if not self._camera:
+            return ""
+        camera = np.array(self._camera)
+        speed = float(np.median(np.linalg.norm(camera, axis=1)))
+        drift = camera.mean(axis=0)
+        if speed < _STILL_PER_SECOND:
+            text = "camera: still"
+        elif np.linalg.norm(drift) > 0.6 * speed:
+            # What is in the picture moves left when the camera turns right.
+            dx, dy = -drift
+            way = ("right" if dx > 0 else "left") if abs(dx) >= abs(dy) else ("down" if dy > 0 else "up")
+            text = f"camera: moves {way} ({np.linalg.norm(drift):.0%} of the picture width a second)"
+        else:
+            text = f"camera: unsteady ({speed:.0%} of the picture width a second)"
+        moving = float(np.median(self._moving))
+        if moving < 0.01:
+            return f"{text}; motion: hardly anything moves"
+        x, y = np.mean(self._centres, axis=0) if self._centres else (0.5, 0.5)
+        across = "left" if x < 0.4 else "right" if x > 0.6 else "centre"
+        height = "upper " if y < 0.35 else "lower " if y > 0.65 else ""
+        return f"{text}; motion: {moving:.0%} of the picture moves, around the {height}{across}"
+
+
+def _lightness_word(mean: float) -> str:
+    return "very dark" if mean < 0.1 else "dark" if mean < 0.3 else "bright" if mean > 0.6 else "medium"
+
+
+def _colour_shares(image: np.ndarray) -> dict[str, float]:
+    """Return the share of the picture that each named colour covers; image is RGB uint8 (height, width, 3)."""
+    import cv2
+
+    small = cv2.resize(image, (64, 36), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)  # hue in degrees, the others in [0, 1]
+    hue, saturation, value = hsv[..., 0].ravel(), hsv[..., 1].ravel(), hsv[..., 2].ravel()
+    names = np.array([name for _, name in _HUES])[
+        np.searchsorted([limit for limit, _ in _HUES[:-1]], hue, side="right")
+    ]
+    names = np.where((names == "orange") & (value < 0.6), "brown", names)
+    gray = saturation < 0.18
+    names = np.where(gray, np.where(value > 0.82, "white", "grey"), names)
+    names = np.where(value < 0.15, "black", names)
+    found, counts = np.unique(names, return_counts=True)
+    return {str(name): float(count) / names.size for name, count in zip(found, counts, strict=True)}
+
+
+_engine: list[Any] = []
+
+
+def _flow_engine() -> Any:
+    import cv2
+
+    if not _engine:
+        _engine.append(cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST))
+    return _engine[0]
