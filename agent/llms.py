@@ -56,7 +56,9 @@ def resolve_llm(llm: Any = None) -> Any:
     try:
         return init_chat_model(llm, **settings)
     except ImportError as error:
-        raise LLMError(f"The language model {llm!r} needs a package that is not installed: {error}") from error
+        raise LLMError(
+            f"The language model {llm!r} needs a package that is not installed: {error}"
+        ) from error
     except ValueError as error:
         if listed := re.search(r"providers(?: are)?: ([\w, -]+)", str(error)):
             known = [f"{name.strip()}:MODEL" for name in listed[1].split(",")]
@@ -99,10 +101,16 @@ class ExtractiveAnswerer(BaseChatModel):
         return EXTRACTIVE
 
     def bind_tools(
-        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any], *, tool_choice: str | None = None, **kwargs: Any
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Take tools; of these it uses `search_captions`."""
-        return ExtractiveAnswerer(has_tools=any(getattr(tool, "name", None) == "search_captions" for tool in tools))
+        return ExtractiveAnswerer(
+            has_tools=any(getattr(tool, "name", None) == "search_captions" for tool in tools)
+        )
 
     def _generate(
         self,
@@ -149,7 +157,8 @@ def _best(question: str, items: dict[int, dict[str, Any]], captions: dict[int, C
         good = [
             number
             for number in order
-            if share[captions[number].id] >= _ENOUGH or items[number].get("similarity", 0.0) >= _ENOUGH_LIKENESS
+            if share[captions[number].id] >= _ENOUGH
+            or items[number].get("similarity", 0.0) >= _ENOUGH_LIKENESS
         ]
         # One caption may hold half of what is asked and its neighbour the rest; both are the moment.
         order = sorted(good, key=lambda number: -share[captions[number].id])
@@ -172,7 +181,9 @@ def _sentence(caption: Caption, number: int, question: str) -> str:
     text = f"“{caption.text}”" if caption.kind in ("speech", "ocr") else caption.text
     if caption.kind == "tags":
         # Measurements come as "light: ...; colours: ...": quote what was asked for.
-        asked = [part for part in text.split("; ") if any(re.search(p, question, re.I) for p in _topics(part))]
+        asked = [
+            part for part in text.split("; ") if any(re.search(p, question, re.I) for p in _topics(part))
+        ]
         text = "; ".join(asked) or text
     return f"{lead}: {text} [{number}]"
 

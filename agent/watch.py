@@ -49,7 +49,9 @@ class WatchReport:
         when = clock_range(self.start_seconds, self.end_seconds)
         if self.already_watched:
             return f"{self.video_name} {when} had been watched before."
-        lines = [f"Watched {self.video_name} {when} in {self.seconds:.1f} s: {self.captions_added} new captions."]
+        lines = [
+            f"Watched {self.video_name} {when} in {self.seconds:.1f} s: {self.captions_added} new captions."
+        ]
         lines += [f"  {tool}: {count}" for tool, count in self.by_tool.items()]
         lines += [f"  {tool}: nothing to do, {reason}" for tool, reason in self.skipped.items()]
         lines += [
@@ -148,7 +150,9 @@ class _Watch:
         by_tool: dict[int, list[_Job]] = {}
         for job in self.jobs:
             by_tool.setdefault(id(job.tool), []).append(job)
-        threads = [threading.Thread(target=self._perceive, args=(jobs,), daemon=True) for jobs in by_tool.values()]
+        threads = [
+            threading.Thread(target=self._perceive, args=(jobs,), daemon=True) for jobs in by_tool.values()
+        ]
         pictures = [job for job in self.jobs if isinstance(job.tool.needs, Sampling)]
         sounds = [job for job in self.jobs if job.tool.needs == "sound"]
         for jobs, read in ((pictures, self._read_pictures), (sounds, self._read_sound)):

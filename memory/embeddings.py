@@ -73,16 +73,16 @@ class SentenceTransformerEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts to be found; returns unit vectors, one a text."""
-        vectors: list[list[float]] = self._load().encode_document(
-            texts, normalize_embeddings=True, show_progress_bar=False
-        ).tolist()
+        vectors: list[list[float]] = (
+            self._load().encode_document(texts, normalize_embeddings=True, show_progress_bar=False).tolist()
+        )
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
         """Embed a question; returns a unit vector."""
-        vector: list[float] = self._load().encode_query(
-            text, normalize_embeddings=True, show_progress_bar=False
-        ).tolist()
+        vector: list[float] = (
+            self._load().encode_query(text, normalize_embeddings=True, show_progress_bar=False).tolist()
+        )
         return vector
 
     def _load(self) -> Any:
@@ -175,6 +175,11 @@ def _name_of(embeddings: Embeddings) -> str:
         return BUILTIN if embeddings.dimensions == 512 else f"{BUILTIN}-{embeddings.dimensions}"
     cls = type(embeddings)
     model = next(
-        (str(getattr(embeddings, name)) for name in ("model", "model_name", "name") if hasattr(embeddings, name)), ""
+        (
+            str(getattr(embeddings, name))
+            for name in ("model", "model_name", "name")
+            if hasattr(embeddings, name)
+        ),
+        "",
     )
     return f"{cls.__module__}.{cls.__qualname__}{f':{model}' if model else ''}"

@@ -27,7 +27,10 @@ _SENSES: tuple[tuple[Kind, str], ...] = (
         r"\b(texts?|written|writing|titles?|slides?|signs?|screen|logos?|credits?|captions?|overlay|headline|label"
         r"|letters|printed|displayed|banner)\b",
     ),
-    ("tags", r"\b(colou?rs?|light|lighting|bright\w*|dark\w*|camera|pans?|panning|motion|moves?|moving|still)\b"),
+    (
+        "tags",
+        r"\b(colou?rs?|light|lighting|bright\w*|dark\w*|camera|pans?|panning|motion|moves?|moving|still)\b",
+    ),
     ("shot", r"\b(shots?|cuts?|edits?|edited|transitions?)\b"),
 )
 
@@ -96,7 +99,17 @@ def named_span(question: str, duration_seconds: float) -> tuple[float, float] | 
             end = _seconds(second, second_unit or first_unit)
             if start < end:
                 return cut(start, end)
-    words = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "ten": 10, "few": 5, "couple of": 2}
+    words = {
+        "a": 1,
+        "one": 1,
+        "two": 2,
+        "three": 3,
+        "four": 4,
+        "five": 5,
+        "ten": 10,
+        "few": 5,
+        "couple of": 2,
+    }
     edge = rf"\b(first|last|final|opening)\s+(?:({'|'.join(words)}|\d+(?:\.\d+)?)\s+)?(seconds?|secs?|s|minutes?|mins?)\b"
     if found := re.search(edge, text):
         which, amount, unit_word = found.groups()
@@ -108,7 +121,9 @@ def named_span(question: str, duration_seconds: float) -> tuple[float, float] | 
         return cut(0, duration_seconds / 2)
     if re.search(r"\bsecond half\b", text):
         return cut(duration_seconds / 2, duration_seconds)
-    for found in re.finditer(rf"\b(at|around|about|by|after|before|until|since|from)\s+(?:(second|minute)\s+)?{number}{unit}", text):
+    for found in re.finditer(
+        rf"\b(at|around|about|by|after|before|until|since|from)\s+(?:(second|minute)\s+)?{number}{unit}", text
+    ):
         relation, leading, value, unit_word = found.groups()
         if not is_time(value, unit_word or leading):
             continue
@@ -205,7 +220,10 @@ def _spread(captions: list[Caption], count: int, middle: float | None) -> list[C
     if middle is not None:
         near = sorted(
             captions,
-            key=lambda c: (max(c.start_seconds - middle, middle - c.end_seconds, 0.0), c.end_seconds - c.start_seconds),
+            key=lambda c: (
+                max(c.start_seconds - middle, middle - c.end_seconds, 0.0),
+                c.end_seconds - c.start_seconds,
+            ),
         )
         return near[:count]
     if len(captions) <= count:

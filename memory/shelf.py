@@ -149,7 +149,9 @@ class Shelf:
             added = 0
             for caption in captions:
                 if caption.video_id != self.video_id:
-                    raise ValueError(f"a caption of video {caption.video_id} does not belong to {self.video_id}")
+                    raise ValueError(
+                        f"a caption of video {caption.video_id} does not belong to {self.video_id}"
+                    )
                 cursor = self._db.execute(
                     "INSERT OR IGNORE INTO captions (id, start_seconds, end_seconds, kind, source, text, rest)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",

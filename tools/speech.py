@@ -48,7 +48,11 @@ class SubtitleReader(PerceptionTool):
     def version(self, video: Video) -> str:
         """Return a digest of the file that is read: who corrects subtitles wants the correction."""
         files = video.subtitle_files()
-        return f"{self.source}-{hashlib.blake2b(files[0].read_bytes(), digest_size=8).hexdigest()}" if files else self.source
+        return (
+            f"{self.source}-{hashlib.blake2b(files[0].read_bytes(), digest_size=8).hexdigest()}"
+            if files
+            else self.source
+        )
 
     def perceive(
         self, stream: Iterable[Any], video: Video, start_seconds: float, end_seconds: float

@@ -66,9 +66,7 @@ class VisualFacts(PerceptionTool):
 
     def _tell(self, window: _Window, video: Video) -> Caption:
         text = "; ".join(part for part in (window.light(), window.colours(), window.motion()) if part)
-        return Caption(
-            video.id, window.start_seconds, window.end_seconds, self.kind, text, self.source
-        )
+        return Caption(video.id, window.start_seconds, window.end_seconds, self.kind, text, self.source)
 
 
 @dataclass
@@ -121,7 +119,9 @@ class _Window:
         mean = float(np.mean(self._lightness))
         first, last = self._lightness[0], self._lightness[-1]
         if abs(last - first) > 0.2:
-            return f"light: from {_lightness_word(first)} ({first:.0%}) to {_lightness_word(last)} ({last:.0%})"
+            return (
+                f"light: from {_lightness_word(first)} ({first:.0%}) to {_lightness_word(last)} ({last:.0%})"
+            )
         return f"light: {_lightness_word(mean)} (mean lightness {mean:.0%})"
 
     def colours(self) -> str:

@@ -237,7 +237,9 @@ class Video:
     def _duration_from_header(self, container: Any) -> float | None:
         if container.duration is None or container.duration <= 0:
             return None
-        seconds = self._container_start + container.duration / av.time_base - self._zero_seconds
+        # Matroska counts its duration from zero, the others from their start.
+        start = 0.0 if "matroska" in container.format.name else self._container_start
+        seconds = start + container.duration / av.time_base - self._zero_seconds
         return seconds if seconds > 0 else None
 
     @property
@@ -330,7 +332,9 @@ class Video:
         """
         self._need_pictures()
         start, end = self.span(start_seconds, end_seconds)
-        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(start))
+        source = ffmpeg.input(
+            str(self.path), copyts=None, nostdin=None, **self._seek(self._safe_start(start))
+        )
         # Microseconds since the first picture, less the slack.
         shift = round((self._zero_seconds + _SLACK_SECONDS) * 1e6)
         decoded = (
@@ -493,6 +497,23 @@ class Video:
             )
         return start_seconds, end
 
+    def _safe_start(self, start_seconds: float) -> float:
+        """Return a second from which a decoder reaches the picture shown at `start_seconds`.
+
+        Containers without an index (MPEG-TS) put a reader between two key pictures, and pictures begin only
+        after the next one.
+        """
+        if start_seconds <= 0:
+            return 0.0
+        with av.open(str(self.path), metadata_errors="ignore") as container:
+            stream = container.streams[self._video_index or 0]
+            for back in (0.0, 2.0, 10.0, 60.0):
+                seconds = max(start_seconds - back, 0.0)
+                reader = _Seeker(container, stream, self._zero_seconds, seconds)
+                if reader.next is not None and reader.seconds(reader.next) <= start_seconds:
+                    return seconds
+        return 0.0
+
     def _seek(self, start_seconds: float) -> dict[str, Any]:
         # ffmpeg counts -ss from the container's start. From the key picture before it on, everything is
         # decoded: the picture shown at the start may be much older than the start.
@@ -515,12 +536,12 @@ _PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_su
 class _Seeker:
     """Finds the picture shown at a second, going forward where that is nearer than seeking."""
 
-    def __init__(self, container: Any, stream: Any, zero_seconds: float) -> None:
+    def __init__(self, container: Any, stream: Any, zero_seconds: float, start_seconds: float = 0.0) -> None:
         self.container, self.stream, self.zero_seconds = container, stream, zero_seconds
         self.shown: Any = None  # the latest picture not after the wanted second
         self.next: Any = None  # the one after it, already decoded
         self.frames: Iterator[Any] = iter(())
-        self.seek(0.0)
+        self.seek(start_seconds)
 
     def seconds(self, frame: Any) -> float:
         return float(frame.pts * frame.time_base) - self.zero_seconds - _SLACK_SECONDS
