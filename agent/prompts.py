@@ -23,8 +23,7 @@ PAPER_QUESTION = "Video contexts in temporal order: {textualizing_videos} Questi
 CITING = (
     "Each context ends with its number in brackets. After every statement about the video, cite the numbers of "
     "the contexts that show it, like [3] or [3][5]; cite no number that you were not given. Statements without "
-    "a context are not made. If no context answers the question, say exactly: "
-    + '"The video does not show this."'
+    "a context are not made. If no context answers the question, say exactly: " + '"The video does not show this."'
 )
 """Ours: how to cite, and when to say no."""
 

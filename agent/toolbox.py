@@ -23,9 +23,7 @@ class SearchInput(BaseModel):
 
     query: str = Field(description="What to look for: the question itself, or the words of it that matter.")
     start_seconds: float = Field(0.0, ge=0, description="Only moments after this second of the video.")
-    end_seconds: float | None = Field(
-        None, gt=0, description="Only moments before this second; omit for the end."
-    )
+    end_seconds: float | None = Field(None, gt=0, description="Only moments before this second; omit for the end.")
 
 
 class ReadInput(BaseModel):
@@ -59,8 +57,7 @@ class Toolbox:
         """Return hits as plain data, best first."""
         numbers = self.evidence.numbers
         return [
-            hit.caption.as_dict() | {"number": numbers[hit.caption.id], "similarity": hit.similarity}
-            for hit in hits
+            hit.caption.as_dict() | {"number": numbers[hit.caption.id], "similarity": hit.similarity} for hit in hits
         ]
 
     def search(
@@ -70,9 +67,7 @@ class Toolbox:
         if not query.strip():
             raise ToolException("query is empty; give the words to look for.")
         if end_seconds is not None and end_seconds <= start_seconds:
-            raise ToolException(
-                f"end_seconds {end_seconds:g} must be greater than start_seconds {start_seconds:g}."
-            )
+            raise ToolException(f"end_seconds {end_seconds:g} must be greater than start_seconds {start_seconds:g}.")
         hits = self.recall(query).hits
         limit = math.inf if end_seconds is None else end_seconds
         hits = [hit for hit in hits if hit.caption.overlaps(start_seconds, limit)]
@@ -83,9 +78,7 @@ class Toolbox:
     def read(self, start_seconds: float, end_seconds: float) -> tuple[str, list[dict[str, Any]]]:
         """Give every caption within a range."""
         if end_seconds <= start_seconds:
-            raise ToolException(
-                f"end_seconds {end_seconds:g} must be greater than start_seconds {start_seconds:g}."
-            )
+            raise ToolException(f"end_seconds {end_seconds:g} must be greater than start_seconds {start_seconds:g}.")
         captions = self.shelf.between(start_seconds, end_seconds)
         if not captions:
             last = clock(self.video.duration_seconds)

@@ -128,9 +128,7 @@ class VideoAgent:
         except VideoChatError:
             raise
         except Exception as error:
-            raise LLMError(
-                f"{llm_name(self.llm)} did not answer: {str(error) or type(error).__name__}"
-            ) from error
+            raise LLMError(f"{llm_name(self.llm)} did not answer: {str(error) or type(error).__name__}") from error
         text = produced[-1].text if produced else ""
         answer = self._checked(text, question, produced, report)
         # Later turns see the question and the answer, not again all the contexts.
@@ -162,14 +160,11 @@ class VideoAgent:
         if not checked.text:
             notes.append("The language model gave an empty answer.")
         elif checked.status == "not_found" and NOT_SHOWN not in checked.text:
-            notes.append(
-                "The answer cites nothing that was retrieved from the video, so it is not vouched for."
-            )
+            notes.append("The answer cites nothing that was retrieved from the video, so it is not vouched for.")
         if checked.status == "not_found":
             notes.append(f"Watched for: {', '.join(sense.name for sense in self.senses)}.")
         notes += [
-            f"{gap.source} missed {gap.start_seconds:.0f}-{gap.end_seconds:.0f} s: {gap.reason}"
-            for gap in report.gaps
+            f"{gap.source} missed {gap.start_seconds:.0f}-{gap.end_seconds:.0f} s: {gap.reason}" for gap in report.gaps
         ]
         return Answer(
             checked.text or NOT_SHOWN,
@@ -191,9 +186,7 @@ class VideoAgent:
 
         with contextlib.suppress(VideoChatError):
             picture = io.BytesIO()
-            Image.fromarray(self.video.frame_at(seconds, max_side=240).image).save(
-                picture, "JPEG", quality=80
-            )
+            Image.fromarray(self.video.frame_at(seconds, max_side=240).image).save(picture, "JPEG", quality=80)
             return picture.getvalue()
         return None
 

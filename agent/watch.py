@@ -49,9 +49,7 @@ class WatchReport:
         when = clock_range(self.start_seconds, self.end_seconds)
         if self.already_watched:
             return f"{self.video_name} {when} had been watched before."
-        lines = [
-            f"Watched {self.video_name} {when} in {self.seconds:.1f} s: {self.captions_added} new captions."
-        ]
+        lines = [f"Watched {self.video_name} {when} in {self.seconds:.1f} s: {self.captions_added} new captions."]
         lines += [f"  {tool}: {count}" for tool, count in self.by_tool.items()]
         lines += [f"  {tool}: nothing to do, {reason}" for tool, reason in self.skipped.items()]
         lines += [
@@ -150,9 +148,7 @@ class _Watch:
         by_tool: dict[int, list[_Job]] = {}
         for job in self.jobs:
             by_tool.setdefault(id(job.tool), []).append(job)
-        threads = [
-            threading.Thread(target=self._perceive, args=(jobs,), daemon=True) for jobs in by_tool.values()
-        ]
+        threads = [threading.Thread(target=self._perceive, args=(jobs,), daemon=True) for jobs in by_tool.values()]
         pictures = [job for job in self.jobs if isinstance(job.tool.needs, Sampling)]
         sounds = [job for job in self.jobs if job.tool.needs == "sound"]
         for jobs, read in ((pictures, self._read_pictures), (sounds, self._read_sound)):
@@ -214,7 +210,7 @@ class _Watch:
             try:
                 for item in job.tool.perceive(stream, self.video, *job.span):
                     self.outbox.put((job, item))
-            except BaseException as error:  # noqa: BLE001 - handed to the storing thread
+            except BaseException as error:
                 ending = error
             job.done = True
             self.outbox.put((job, ending))
@@ -235,7 +231,7 @@ class _Watch:
                 read(jobs, start, end)
         except _Stopped:
             ending = _Stopped()
-        except Exception as error:  # noqa: BLE001 - handed to every sense that waits for the stream
+        except Exception as error:
             ending = error
         for job in jobs:
             self._put(job, ending)
@@ -279,7 +275,7 @@ class _Watch:
             self.outbox.get_nowait()
 
 
-class _Stopped(Exception):  # noqa: N818 - no error: the watch was asked to end
+class _Stopped(Exception):
     """The watch ends before the video does."""
 
 

@@ -188,9 +188,7 @@ class CaptionStore:
     def forget(self, video_id: str) -> None:
         """Remove all captions of a video for good."""
         with self._guard:
-            shelf = self._shelves.pop(video_id, None) or Shelf(
-                self.path / "videos" / video_id, video_id, self.embedder
-            )
+            shelf = self._shelves.pop(video_id, None) or Shelf(self.path / "videos" / video_id, video_id, self.embedder)
             shelf.close()
             shutil.rmtree(self.path / "videos" / video_id)
 

@@ -125,6 +125,11 @@ class WordEmbeddings(Embeddings):
         vector[code % self.dimensions] += weight if code >> 31 else -weight
 
 
+def is_present(model: str) -> bool:
+    """Whether a sentence-transformers model can be used without the network."""
+    return Path(model).expanduser().is_dir() or _cached(model) is not None
+
+
 def _sentence_transformer(model: str) -> tuple[str, Embeddings]:
     directory = Path(model).expanduser()
     if directory.is_dir():
@@ -153,7 +158,7 @@ def _hub_answers() -> bool:
         return False
     try:
         HfApi().model_info(DEFAULT_MODEL, timeout=_PROBE_SECONDS)
-    except Exception:  # noqa: BLE001 - any failure to reach an optional service means the same
+    except Exception:
         return False
     return True
 
@@ -175,11 +180,7 @@ def _name_of(embeddings: Embeddings) -> str:
         return BUILTIN if embeddings.dimensions == 512 else f"{BUILTIN}-{embeddings.dimensions}"
     cls = type(embeddings)
     model = next(
-        (
-            str(getattr(embeddings, name))
-            for name in ("model", "model_name", "name")
-            if hasattr(embeddings, name)
-        ),
+        (str(getattr(embeddings, name)) for name in ("model", "model_name", "name") if hasattr(embeddings, name)),
         "",
     )
     return f"{cls.__module__}.{cls.__qualname__}{f':{model}' if model else ''}"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from videochat.memory.shelf import Hit, Shelf
 from videochat.memory.words import all_words, content_words
@@ -92,8 +93,8 @@ def named_span(question: str, duration_seconds: float) -> tuple[float, float] | 
         return ":" in value or unit_word is not None
 
     pair = rf"{number}{unit}\s*(?:and|to|until|till|-|–)\s*(?:second\s+)?{number}{unit}"
-    for found in re.finditer(pair, text):
-        first, first_unit, second, second_unit = found.groups()
+    for match in re.finditer(pair, text):
+        first, first_unit, second, second_unit = match.groups()
         if is_time(first, first_unit or second_unit) and is_time(second, second_unit or first_unit):
             start = _seconds(first, first_unit or second_unit)
             end = _seconds(second, second_unit or first_unit)
@@ -110,7 +111,9 @@ def named_span(question: str, duration_seconds: float) -> tuple[float, float] | 
         "few": 5,
         "couple of": 2,
     }
-    edge = rf"\b(first|last|final|opening)\s+(?:({'|'.join(words)}|\d+(?:\.\d+)?)\s+)?(seconds?|secs?|s|minutes?|mins?)\b"
+    edge = (
+        rf"\b(first|last|final|opening)\s+(?:({'|'.join(words)}|\d+(?:\.\d+)?)\s+)?(seconds?|secs?|s|minutes?|mins?)\b"
+    )
     if found := re.search(edge, text):
         which, amount, unit_word = found.groups()
         count = 1.0 if amount is None else float(words.get(amount, 0) or amount)
@@ -121,10 +124,10 @@ def named_span(question: str, duration_seconds: float) -> tuple[float, float] | 
         return cut(0, duration_seconds / 2)
     if re.search(r"\bsecond half\b", text):
         return cut(duration_seconds / 2, duration_seconds)
-    for found in re.finditer(
+    for match in re.finditer(
         rf"\b(at|around|about|by|after|before|until|since|from)\s+(?:(second|minute)\s+)?{number}{unit}", text
     ):
-        relation, leading, value, unit_word = found.groups()
+        relation, leading, value, unit_word = match.groups()
         if not is_time(value, unit_word or leading):
             continue
         at = _seconds(value, unit_word or leading)
@@ -179,9 +182,7 @@ def coverage(words: Sequence[str], captions: Iterable[Caption]) -> dict[str, flo
         having = sum(1 for found in matches.values() if found[i] > 0)
         weights.append(math.log(1 + (count + 1) / (having + 0.5)))
     total = sum(weights) or 1.0
-    return {
-        id_: sum(w * m for w, m in zip(weights, found, strict=True)) / total for id_, found in matches.items()
-    }
+    return {id_: sum(w * m for w, m in zip(weights, found, strict=True)) / total for id_, found in matches.items()}
 
 
 def _words_first(hits: list[Hit], words: Sequence[str]) -> list[Hit]:
@@ -192,7 +193,7 @@ def _words_first(hits: list[Hit], words: Sequence[str]) -> list[Hit]:
 
 def _match(word: str, have: Sequence[str], *, loose: bool) -> float:
     stem = _stem(word)
-    joined = {a + b for a, b in zip(have, have[1:], strict=False)}
+    joined = {a + b for a, b in pairwise(have)}
     best = 0.0
     for other in have:
         if other == word or _stem(other) == stem:

@@ -149,9 +149,7 @@ class Shelf:
             added = 0
             for caption in captions:
                 if caption.video_id != self.video_id:
-                    raise ValueError(
-                        f"a caption of video {caption.video_id} does not belong to {self.video_id}"
-                    )
+                    raise ValueError(f"a caption of video {caption.video_id} does not belong to {self.video_id}")
                 cursor = self._db.execute(
                     "INSERT OR IGNORE INTO captions (id, start_seconds, end_seconds, kind, source, text, rest)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -196,7 +194,7 @@ class Shelf:
             ids = [row[0] for row in self._db.execute("SELECT id FROM captions WHERE source = ?", (source,))]
             with self._db:
                 for table in ("captions", "watched", "gaps"):
-                    self._db.execute(f"DELETE FROM {table} WHERE source = ?", (source,))  # noqa: S608 - fixed names
+                    self._db.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
             if ids:
                 self._vectors().delete(ids=ids)
 
@@ -242,7 +240,7 @@ class Shelf:
         where, values = _conditions(start_seconds, end_seconds, kinds)
         with self._guard:
             rows = self._db.execute(
-                f"SELECT rest FROM captions WHERE {where} ORDER BY start_seconds, end_seconds, number",  # noqa: S608
+                f"SELECT rest FROM captions WHERE {where} ORDER BY start_seconds, end_seconds, number",
                 values,
             ).fetchall()
         return [Caption.from_dict(json.loads(row[0])) for row in rows]
@@ -273,9 +271,7 @@ class Shelf:
         found = self._by_id(best)
         return [Hit(found[id_], scores[id_], by_likeness.get(id_, 0.0)) for id_ in best if id_ in found]
 
-    def _search_words(
-        self, query: str, k: int, kinds: list[Kind] | None, start: float, end: float
-    ) -> list[str]:
+    def _search_words(self, query: str, k: int, kinds: list[Kind] | None, start: float, end: float) -> list[str]:
         words = content_words(query)
         if not words:
             return []
@@ -284,7 +280,7 @@ class Shelf:
         with self._guard:
             rows = self._db.execute(
                 "SELECT captions.id FROM words JOIN captions ON captions.number = words.rowid"
-                f" WHERE words MATCH ? AND {where} ORDER BY bm25(words), start_seconds LIMIT ?",  # noqa: S608
+                f" WHERE words MATCH ? AND {where} ORDER BY bm25(words), start_seconds LIMIT ?",
                 (match, *values, k),
             ).fetchall()
         return [row[0] for row in rows]
@@ -308,7 +304,7 @@ class Shelf:
     def _by_id(self, ids: Sequence[str]) -> dict[str, Caption]:
         marks = ", ".join("?" * len(ids))
         with self._guard:
-            rows = self._db.execute(f"SELECT id, rest FROM captions WHERE id IN ({marks})", list(ids))  # noqa: S608
+            rows = self._db.execute(f"SELECT id, rest FROM captions WHERE id IN ({marks})", list(ids))
             return {id_: Caption.from_dict(json.loads(rest)) for id_, rest in rows}
 
     def _pending(self) -> int:
@@ -335,9 +331,10 @@ class Shelf:
     def _vectors(self) -> Any:
         if self._chroma is None:
             import chromadb
+            from chromadb.config import Settings
             from langchain_chroma import Chroma
 
-            settings = chromadb.Settings(anonymized_telemetry=False)
+            settings = Settings(anonymized_telemetry=False)
             self._client = chromadb.PersistentClient(str(self.directory / "chroma"), settings=settings)
             self._chroma = Chroma(
                 client=self._client,

@@ -60,10 +60,7 @@ class TextReader(PerceptionTool):
                 stay = [] if due else [line for line in open_lines if line not in gone]
                 fresh = [line for line in lines if line.score >= _MIN_SCORE and not line.is_among(stay)]
                 open_lines = stay + fresh
-                if not stay and gone:
-                    settled = frame.seconds
-                    yield Settled(settled)
-                elif not open_lines and due:
+                if due or (gone and not stay):
                     settled = frame.seconds
                     yield Settled(settled)
             last_end = max(frame.end_seconds, frame.seconds + 0.001)

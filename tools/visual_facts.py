@@ -119,9 +119,7 @@ class _Window:
         mean = float(np.mean(self._lightness))
         first, last = self._lightness[0], self._lightness[-1]
         if abs(last - first) > 0.2:
-            return (
-                f"light: from {_lightness_word(first)} ({first:.0%}) to {_lightness_word(last)} ({last:.0%})"
-            )
+            return f"light: from {_lightness_word(first)} ({first:.0%}) to {_lightness_word(last)} ({last:.0%})"
         return f"light: {_lightness_word(mean)} (mean lightness {mean:.0%})"
 
     def colours(self) -> str:

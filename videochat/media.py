@@ -116,9 +116,7 @@ def ffmpeg_exe() -> str:
         banner = subprocess.run([system, "-version"], capture_output=True, text=True, check=False).stdout
         # Builds from git are called N-12345-g...; they are newer than any release that matters here.
         version = re.match(r"ffmpeg version n?(\d+)\.(\d+)", banner)
-        if banner.startswith("ffmpeg version N-") or (
-            version and (int(version[1]), int(version[2])) >= (5, 1)
-        ):
+        if banner.startswith("ffmpeg version N-") or (version and (int(version[1]), int(version[2])) >= (5, 1)):
             return system
     import imageio_ffmpeg
 
@@ -146,15 +144,11 @@ class Video:
 
     def _check_file(self) -> None:
         if not self.path.exists():
-            raise MediaError(
-                f"There is no file {str(self.path)!r}. Check the path; it was looked for as given."
-            )
+            raise MediaError(f"There is no file {str(self.path)!r}. Check the path; it was looked for as given.")
         if self.path.is_dir():
             raise MediaError(f"{str(self.path)!r} is a directory; give the path of one video file in it.")
         if not os.access(self.path, os.R_OK):
-            raise MediaError(
-                f"{str(self.path)!r} cannot be read; allow reading it (its permissions forbid it)."
-            )
+            raise MediaError(f"{str(self.path)!r} cannot be read; allow reading it (its permissions forbid it).")
         if self.path.stat().st_size == 0:
             raise MediaError(f"{str(self.path)!r} is empty (0 bytes). Copy or download it again.")
 
@@ -332,14 +326,10 @@ class Video:
         """
         self._need_pictures()
         start, end = self.span(start_seconds, end_seconds)
-        source = ffmpeg.input(
-            str(self.path), copyts=None, nostdin=None, **self._seek(self._safe_start(start))
-        )
+        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(self._safe_start(start)))
         # Microseconds since the first picture, less the slack.
         shift = round((self._zero_seconds + _SLACK_SECONDS) * 1e6)
-        decoded = (
-            source[str(self._video_index)].filter("settb", "1/1000000").filter("setpts", f"PTS-({shift})")
-        )
+        decoded = source[str(self._video_index)].filter("settb", "1/1000000").filter("setpts", f"PTS-({shift})")
         branches = decoded.filter_multi_output("split", len(samplings)) if len(samplings) > 1 else [decoded]
         outputs = []
         for index, sampling in enumerate(samplings):
@@ -382,7 +372,8 @@ class Video:
         waiting: dict[int, Frame] = {}
         with container:
             for packet in container.demux():
-                for decoded in packet.decode() if packet.pts is not None else ():
+                pictures: list[Any] = list(packet.decode()) if packet.pts is not None else []
+                for decoded in pictures:
                     index = packet.stream_index
                     every = samplings[index].every_seconds
                     seconds = float(decoded.pts * decoded.time_base)
@@ -406,7 +397,7 @@ class Video:
             if not (math.isfinite(seconds) and seconds >= 0):
                 raise BadQuestion(f"at_seconds must be finite and not negative, got {seconds!r}")
         with av.open(str(self.path), metadata_errors="ignore") as container:
-            stream = container.streams[self._video_index or 0]
+            stream: Any = container.streams[self._video_index or 0]
             stream.thread_type = "AUTO"
             reader = _Seeker(container, stream, self._zero_seconds)
             for seconds in at_seconds:
@@ -478,9 +469,7 @@ class Video:
         Raises:
             MediaError: the track cannot be decoded.
         """
-        job = ffmpeg.output(
-            ffmpeg.input(str(self.path), nostdin=None)[str(track.index)], "pipe:", format="srt"
-        )
+        job = ffmpeg.output(ffmpeg.input(str(self.path), nostdin=None)[str(track.index)], "pipe:", format="srt")
         with _running(job, self.name) as pipe:
             return pipe.read().decode("utf-8", errors="replace")
 
@@ -489,6 +478,11 @@ class Video:
             raise MediaError(f"{self.name!r} has sound but no pictures; only audio() can be read.")
 
     def span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
+        """Return a range with its end filled in.
+
+        Raises:
+            BadQuestion: it holds nothing.
+        """
         end = self.duration_seconds if end_seconds is None else end_seconds
         if not (math.isfinite(start_seconds) and 0 <= start_seconds < end):
             raise BadQuestion(
@@ -621,15 +615,11 @@ def fetch(url: str) -> Path:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer, part.open("wb") as file:  # noqa: S310 - http(s) only
             if answer.headers.get_content_type() == "text/html":
-                raise MediaError(
-                    f"{url} is a web page, not a media file; give the address of the file itself."
-                )
+                raise MediaError(f"{url} is a web page, not a media file; give the address of the file itself.")
             shutil.copyfileobj(answer, file, 2**20)
     except (urllib.error.URLError, OSError) as error:
         part.unlink(missing_ok=True)
-        raise MediaError(
-            f"{url} cannot be fetched ({error}). Check the address, or download it yourself."
-        ) from error
+        raise MediaError(f"{url} cannot be fetched ({error}). Check the address, or download it yourself.") from error
     except MediaError:
         part.unlink(missing_ok=True)
         raise

@@ -123,9 +123,7 @@ class Caption:
         if self.box is not None:
             x1, y1, x2, y2 = self.box
             if not (0 <= x1 < x2 and 0 <= y1 < y2):
-                raise ValueError(
-                    f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {self.box}"
-                )
+                raise ValueError(f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {self.box}")
             object.__setattr__(self, "box", (x1, y1, x2, y2))
 
     @cached_property

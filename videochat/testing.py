@@ -288,9 +288,7 @@ def voice(speech: Sequence[tuple[float, float]], length_seconds: float) -> np.nd
     """
     count = round(length_seconds * SAMPLE_RATE)
     t = np.arange(count) / SAMPLE_RATE
-    vowels = np.array(
-        [[730, 1090, 2440], [270, 2290, 3010], [570, 840, 2410], [530, 1840, 2480], [300, 870, 2240]]
-    )
+    vowels = np.array([[730, 1090, 2440], [270, 2290, 3010], [570, 840, 2410], [530, 1840, 2480], [300, 870, 2240]])
     pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * t) + 8 * np.sin(2 * np.pi * 2.3 * t)
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     syllable = (t * 4).astype(int)

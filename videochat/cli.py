@@ -1,0 +1,270 @@
+"""The command line. Errors are one sentence and exit status 1; wrong usage is 2; `--debug` shows the trace."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from videochat.errors import VideoChatError
+
+if TYPE_CHECKING:
+    from videochat.agent import VideoAgent
+    from videochat.records import Answer
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    if not hasattr(options, "command"):
+        _parser().print_help()
+        return 2
+    warnings.showwarning = _say_warning
+    try:
+        status: int = options.command(options)
+        sys.stdout.flush()
+        return status
+    except VideoChatError as error:
+        if options.debug:
+            raise
+        print(f"videochat: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nvideochat: stopped; what was seen is kept, and the next run goes on from there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has enough. Python would complain once more while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from importlib.metadata import version
+
+    parser = argparse.ArgumentParser(
+        prog="videochat", description="Ask questions about a video and get answers with timestamps that are true."
+    )
+    parser.add_argument("--version", action="version", version=f"videochat {version('videochat')}")
+    parser.add_argument("--debug", action="store_true", help="show the trace of an error")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str, *, video: bool = True) -> Any:
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.set_defaults(command=run)
+        # Also after the command, where people put it; SUPPRESS keeps it from undoing the one before.
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        if video:
+            command.add_argument("video", help="path or http(s) address of a video")
+            command.add_argument(
+                "--memory", metavar="DIR", help="directory of the captions (default: your data folder)"
+            )
+            command.add_argument("--preset", help="line-up of senses, see `videochat presets` (default: builtin)")
+        return command
+
+    ask = add("ask", _ask, "answer a question about a video, watching it first if needed")
+    ask.add_argument("question")
+    chat = add("chat", _chat, "ask question after question; the earlier ones are remembered")
+    for command in (ask, chat):
+        command.add_argument(
+            "--llm", metavar="PROVIDER:MODEL", help="language model (default: VIDEOCHAT_LLM, OpenAI, none)"
+        )
+        command.add_argument(
+            "--mode", choices=("agent", "retrieve"), help="let the model look further, or answer at once"
+        )
+    watch = add("watch", _watch, "watch a video, or a part of it, and remember what was seen")
+    captions = add("captions", _captions, "list what is remembered of a video")
+    captions.add_argument("--kind", help="only captions of this kind")
+    for command in (watch, captions):
+        command.add_argument("--start", type=_time, default=0.0, metavar="TIME", help="from here (seconds or MM:SS)")
+        command.add_argument("--end", type=_time, default=None, metavar="TIME", help="up to here")
+    timeline = add("timeline", _timeline, "show over time what is remembered of a video")
+    timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
+    presets = add("presets", _presets, "list the line-ups of senses", video=False)
+    doctor = add("doctor", _doctor, "say what this machine can do", video=False)
+    for command in (ask, watch, captions, presets, doctor):
+        command.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    return parser
+
+
+def _ask(options: argparse.Namespace) -> int:
+    with _agent(options, llm=options.llm, mode=options.mode) as agent, _progress(agent) as progress:
+        answer = agent.ask(options.question, progress=progress)
+    if options.json:
+        _print_json(answer.as_dict())
+    else:
+        _print_answer(answer)
+    return 0
+
+
+def _chat(options: argparse.Namespace) -> int:
+    with _agent(options, llm=options.llm, mode=options.mode) as agent:
+        with _progress(agent) as progress:
+            report = agent.watch(progress=progress)
+        print(f"{report}\nAsk about {agent.video.name}; an empty line or Ctrl-D ends.", file=sys.stderr)
+        while question := _read_line("> "):
+            try:
+                _print_answer(agent.ask(question))
+            except VideoChatError as error:
+                print(f"videochat: {error}", file=sys.stderr)
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    with _agent(options) as agent, _progress(agent) as progress:
+        report = agent.watch(options.start, options.end, progress=progress)
+    if options.json:
+        import dataclasses
+
+        _print_json(dataclasses.asdict(report))
+    else:
+        print(report)
+    return 0
+
+
+def _captions(options: argparse.Namespace) -> int:
+    with _agent(options) as agent:
+        found = agent.captions(options.kind, options.start, options.end)
+    if options.json:
+        _print_json([caption.as_dict() for caption in found])
+    else:
+        print("\n".join(map(str, found)) or f"Nothing is remembered; run: videochat watch {options.video}")
+    return 0
+
+
+def _timeline(options: argparse.Namespace) -> int:
+    with _agent(options) as agent:
+        if options.output:
+            try:
+                agent.timeline().savefig(options.output, dpi=150)
+            except (OSError, ValueError) as error:
+                raise VideoChatError(f"The picture {options.output!r} cannot be written: {error}") from error
+            print(f"Wrote {options.output}", file=sys.stderr)
+        else:
+            from shutil import get_terminal_size
+
+            from videochat.timeline import print_timeline
+
+            print(print_timeline(agent.captions(), agent.video.duration_seconds, width=get_terminal_size().columns))
+    return 0
+
+
+def _presets(options: argparse.Namespace) -> int:
+    from videochat.tools import PRESETS, make_tools
+
+    listed = {
+        preset.name: {
+            "summary": preset.summary,
+            "tools": {tool.name: {"kind": tool.kind, "sees": tool.sees} for tool in make_tools(preset.name)},
+        }
+        for preset in PRESETS.values()
+    }
+    if options.json:
+        _print_json(listed)
+        return 0
+    for name, preset in listed.items():
+        print(f"{name}: {preset['summary']}")
+        for tool, facts in preset["tools"].items():
+            print(f"  {tool:<15} {facts['kind']:<8} {facts['sees']}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from videochat.doctor import examine
+
+    findings = examine()
+    if options.json:
+        _print_json([{"part": f.part, "ok": f.ok, "found": f.found, "fix": f.fix} for f in findings])
+    else:
+        for finding in findings:
+            print(f"{'ok ' if finding.ok else '-- '} {finding.part}: {finding.found}")
+            if finding.fix:
+                print(f"    {finding.fix}")
+    return 0 if all(f.ok or not f.needed for f in findings) else 1
+
+
+@contextlib.contextmanager
+def _agent(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAgent]:
+    from videochat.media import Video
+
+    # What is cheap to find wrong is found before the heavy parts load.
+    video = Video(options.video)
+    from videochat.agent import VideoAgent
+
+    agent = VideoAgent(video, preset=options.preset, memory=options.memory, **settings)
+    try:
+        yield agent
+    finally:
+        agent.close()
+
+
+@contextlib.contextmanager
+def _progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
+    """Show how far the video has been read, once that takes longer than a moment; nothing where output is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from videochat.records import clock
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("watching"),
+        BarColumn(),
+        TextColumn("{task.fields[at]} of " + clock(agent.video.duration_seconds)),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    began = time.monotonic()
+    task = bar.add_task("", total=agent.video.duration_seconds, at=clock(0))
+
+    def show(seconds: float) -> None:
+        if time.monotonic() - began > 0.5:
+            bar.start()
+            bar.update(task, completed=seconds, at=clock(max(seconds, 0)))
+            if seconds >= agent.video.duration_seconds - 1e-3:
+                bar.update(task, at="finishing")
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def _print_answer(answer: Answer) -> None:
+    print(answer)
+    print(f"({answer.status}, {answer.usage['seconds']:.1f} s)", file=sys.stderr)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def _read_line(prompt: str) -> str:
+    try:
+        # The prompt is for people; what comes out of a pipe stays clean.
+        print(prompt, end="", file=sys.stderr, flush=True)
+        return input().strip()
+    except EOFError:
+        print(file=sys.stderr)
+        return ""
+
+
+def _time(text: str) -> float:
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
+
+
+def _say_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+    if category is UserWarning:
+        print(f"videochat: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
