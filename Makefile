@@ -16,7 +16,7 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install ## draw a small video and ask it a question
-	$(BIN)/python -m videochat.demo
+	$(BIN)/videochat demo build/demo.mp4
 
 test: install ## run the tests
 	$(BIN)/python -m pytest

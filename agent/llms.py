@@ -54,9 +54,11 @@ def resolve_llm(llm: Any = None) -> Any:
     from langchain.chat_models import init_chat_model
 
     settings: dict[str, Any] = {}
-    if llm.startswith("openai:") and (os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")):
+    server = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    if llm.startswith("openai:") and server:
         # Servers that speak the OpenAI protocol mostly know chat completions only, and many want no key.
-        settings = {"use_responses_api": False, "api_key": os.environ.get("OPENAI_API_KEY") or "none"}
+        key = os.environ.get("OPENAI_API_KEY") or "none"
+        settings = {"base_url": server, "use_responses_api": False, "api_key": key}
     try:
         return init_chat_model(llm, **settings)
     except ImportError as error:

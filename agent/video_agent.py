@@ -209,7 +209,7 @@ class VideoAgent:
 
     def timeline(self) -> Any:
         """Return a matplotlib figure of the captions over time, a lane for each kind."""
-        from videochat.timeline import draw_timeline
+        from videochat.agent.timeline import draw_timeline
 
         return draw_timeline(self.captions(), self.video.duration_seconds, title=self.video.name)
 

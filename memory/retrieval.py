@@ -67,8 +67,8 @@ def recall(shelf: Shelf, question: str, *, duration_seconds: float, k: int = 12)
         # With a time, whatever holds then is to the point; without words, whatever there is.
         captions = shelf.between(start, end, kinds or None) or shelf.between(start, end)
         known = {hit.caption.id for hit in hits}
-        middle = None if span is None else (span[0] + span[1]) / 2
-        chosen = _spread([c for c in captions if c.id not in known], _OVERVIEW, middle)
+        anchor = None if span is None else _anchor(question, span)
+        chosen = _spread([c for c in captions if c.id not in known], _OVERVIEW, anchor)
         if not span:
             share = coverage(content_words(question), chosen)
             chosen.sort(key=lambda caption: -round(share[caption.id], 1))
@@ -216,17 +216,23 @@ def _stem(word: str) -> str:
     return word
 
 
-def _spread(captions: list[Caption], count: int, middle: float | None) -> list[Caption]:
+def _anchor(question: str, span: tuple[float, float]) -> float:
+    """Return the second to which a question about a range wants to be nearest."""
+    start, end = span
+    if re.search(r"\b(end|ending|last|final|close)\b", question.casefold()):
+        return end - 0.01
+    return start if end - start > 2 else (start + end) / 2
+
+
+def _spread(captions: list[Caption], count: int, anchor: float | None) -> list[Caption]:
     """Return at most `count` captions: nearest to a moment first, or evenly spread over the video."""
-    if middle is not None:
-        near = sorted(
-            captions,
-            key=lambda c: (
-                max(c.start_seconds - middle, middle - c.end_seconds, 0.0),
-                c.end_seconds - c.start_seconds,
-            ),
-        )
-        return near[:count]
+    if anchor is not None:
+
+        def distance(caption: Caption) -> tuple[float, float]:
+            away = max(caption.start_seconds - anchor, anchor - caption.end_seconds, 0.0)
+            return away, caption.end_seconds - caption.start_seconds
+
+        return sorted(captions, key=distance)[:count]
     if len(captions) <= count:
         return captions
     step = len(captions) / count

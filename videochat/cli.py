@@ -85,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--end", type=_time, default=None, metavar="TIME", help="up to here")
     timeline = add("timeline", _timeline, "show over time what is remembered of a video")
     timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
+    demo = add("demo", _demo, "draw a small video and ask it three questions", video=False)
+    demo.add_argument("path", nargs="?", default="videochat-demo.mp4", help="where to write it")
     presets = add("presets", _presets, "list the line-ups of senses", video=False)
     doctor = add("doctor", _doctor, "say what this machine can do", video=False)
     for command in (ask, watch, captions, presets, doctor):
@@ -148,16 +150,23 @@ def _timeline(options: argparse.Namespace) -> int:
         else:
             from shutil import get_terminal_size
 
-            from videochat.timeline import print_timeline
+            from videochat.agent.timeline import print_timeline
 
             print(print_timeline(agent.captions(), agent.video.duration_seconds, width=get_terminal_size().columns))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from videochat.demo import run_demo
+
+    run_demo(options.path)
     return 0
 
 
 def _presets(options: argparse.Namespace) -> int:
     from videochat.tools import PRESETS, make_tools
 
-    listed = {
+    listed: dict[str, dict[str, Any]] = {
         preset.name: {
             "summary": preset.summary,
             "tools": {tool.name: {"kind": tool.kind, "sees": tool.sees} for tool in make_tools(preset.name)},
@@ -205,7 +214,7 @@ def _agent(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAgent]
 
 @contextlib.contextmanager
 def _progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
-    """Show how far the video has been read, once that takes longer than a moment; nothing where output is no terminal."""
+    """Show how far the video has been read, once that takes longer than a moment and where there is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

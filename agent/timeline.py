@@ -32,7 +32,7 @@ def draw_timeline(captions: Sequence[Caption], duration_seconds: float, *, title
             end = min(caption.end_seconds, duration_seconds)
             width = max(end - caption.start_seconds, duration_seconds / 500)
             axes.barh(lane, width, left=caption.start_seconds, height=0.7, color=colour, alpha=0.55, edgecolor="white")
-            room = int(width / duration_seconds * 130)
+            room = int(width / duration_seconds * 160)
             if room >= 8:
                 text = caption.text if len(caption.text) <= room else caption.text[: room - 1] + "…"
                 # A dollar sign is a word here, not the start of a formula.

@@ -1,0 +1,34 @@
+"""Run every notebook from top to bottom, as a reader would: `python -m tests.notebooks [--save]`."""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+
+
+def main() -> None:
+    save = "--save" in sys.argv
+    with tempfile.TemporaryDirectory() as scratch:
+        # No key, no weights, no traces of earlier runs.
+        for name in ("OPENAI_API_KEY", "VIDEOCHAT_LLM"):
+            os.environ.pop(name, None)
+        os.environ |= {"VIDEOCHAT_HOME": scratch, "VIDEOCHAT_EMBEDDINGS": "builtin", "HF_HUB_OFFLINE": "1"}
+        for path in sorted(FOLDER.glob("*.ipynb")):
+            began = time.perf_counter()
+            notebook = nbformat.read(path, as_version=4)
+            folder = Path(scratch) / path.stem
+            folder.mkdir()
+            NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+            if save:
+                nbformat.write(notebook, path)
+            print(f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - began:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
