@@ -42,7 +42,7 @@ def test_citations_are_held_against_what_was_retrieved(
     assert checked.text == text
     assert [c.start_seconds for c in checked.cited] == cited
     assert checked.status == status
-    assert bool(checked.notes) == (status == "partly" or "[" in answer and not cited)
+    assert bool(checked.notes) == (status == "partly" or ("[" in answer and not cited))
 
 
 def test_a_quoted_box_is_no_citation() -> None:
