@@ -22,7 +22,7 @@ from videochat.errors import BadQuestion, LLMError, UnknownName, VideoChatError
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.records import Answer, Caption, Citation
-from videochat.tools import PerceptionTool, make_tools
+from videochat.tools import PerceptionTool, at_rate, make_tools
 
 Mode = Literal["agent", "retrieve"]
 
@@ -85,6 +85,7 @@ class VideoAgent:
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         *,
+        fps: float | None = None,
         tools: Sequence[str | PerceptionTool] | None = None,
         progress: Progress | None = None,
     ) -> WatchReport:
@@ -93,6 +94,8 @@ class VideoAgent:
         Args:
             start_seconds: first moment.
             end_seconds: first moment no longer; None for the end.
+            fps: pictures per second for the senses that sample at a rate; None for each one's own rate. What
+                is seen at another rate is kept beside what was seen before.
             tools: names or senses; None for the agent's own line-up.
             progress: told how far the video has been read.
         """
@@ -104,6 +107,8 @@ class VideoAgent:
             size=self.video.size,
         )
         senses = self.senses if tools is None else make_tools(tools)
+        if fps is not None:
+            senses = [at_rate(sense, fps) for sense in senses]
         return watch(self.video, senses, shelf, start_seconds, end_seconds, progress=progress)
 
     def ask(self, question: str, *, progress: Progress | None = None) -> Answer:

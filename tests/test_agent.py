@@ -211,3 +211,14 @@ def test_the_timeline_has_a_lane_for_each_kind(clip: Path, memory: CaptionStore)
     agent.watch()
     labels = [label.get_text() for label in agent.timeline().axes[0].get_yticklabels()]
     assert labels == ["tags", "speech", "ocr", "shot"]
+
+
+def test_a_denser_look_is_kept_beside_the_first(clip: Path, tmp_path: Path) -> None:
+    agent = VideoAgent(clip, memory=CaptionStore(tmp_path, embeddings="builtin"), preset=["ocr"])
+    agent.watch()
+    before = agent.captions("ocr")
+    report = agent.watch(3, 6, fps=4, tools=["ocr"])
+    assert not report.already_watched
+    assert {c.source for c in agent.captions("ocr")} == {"rapidocr", "rapidocr@4fps"}
+    assert set(before) < set(agent.captions("ocr"))
+    assert [c.start_seconds for c in agent.captions("ocr") if c.source != "rapidocr"] == [3.0, 4.0]

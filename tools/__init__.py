@@ -1,6 +1,6 @@
 """Eyes and ears: each turns frames, sound or subtitles into timestamped captions."""
 
-from videochat.tools.base import Needs, PerceptionTool, Settled
+from videochat.tools.base import Needs, PerceptionTool, Settled, at_rate
 from videochat.tools.presets import DEFAULT_PRESET, PRESETS, TOOLS, Preset, make_tool, make_tools
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "PerceptionTool",
     "Preset",
     "Settled",
+    "at_rate",
     "make_tool",
     "make_tools",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+from videochat.errors import BadQuestion
 from videochat.media import Sampling, Video
 from videochat.records import Caption, Kind
 
@@ -71,3 +73,19 @@ class PerceptionTool(ABC):
 
     def close(self) -> None:
         """Free what was loaded; the next `perceive` loads it again."""
+
+
+def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
+    """Return the tool looking at `fps` pictures a second; itself if it does not sample at a rate.
+
+    Raises:
+        BadQuestion: fps is not a rate between 0.001 and 1000.
+    """
+    if not isinstance(tool.needs, Sampling) or tool.needs.every_seconds is None:
+        return tool
+    if not 0.001 <= fps <= 1000:
+        raise BadQuestion(f"fps must be between 0.001 and 1000 pictures a second, got {fps!r}")
+    other = copy.copy(tool)
+    other.needs = replace(tool.needs, every_seconds=1 / fps)
+    other.source = f"{tool.source}@{fps:g}fps"
+    return other

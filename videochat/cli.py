@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (watch, captions):
         command.add_argument("--start", type=_time, default=0.0, metavar="TIME", help="from here (seconds or MM:SS)")
         command.add_argument("--end", type=_time, default=None, metavar="TIME", help="up to here")
+    watch.add_argument("--fps", type=float, metavar="RATE", help="pictures per second (default: each sense's own rate)")
     timeline = add("timeline", _timeline, "show over time what is remembered of a video")
     timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
     demo = add("demo", _demo, "draw a small video and ask it three questions", video=False)
@@ -119,7 +120,7 @@ def _chat(options: argparse.Namespace) -> int:
 
 def _watch(options: argparse.Namespace) -> int:
     with _agent(options) as agent, _progress(agent) as progress:
-        report = agent.watch(options.start, options.end, progress=progress)
+        report = agent.watch(options.start, options.end, fps=options.fps, progress=progress)
     if options.json:
         import dataclasses
 
