@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -195,13 +196,11 @@ def _encode(
             container.mux(pictures.encode(frame))
         container.mux(pictures.encode())
         if sound is not None:
-            samples = voice(speech, length)
-            block = 1024
-            for first in range(0, len(samples), block):
-                part = np.ascontiguousarray(samples[None, first : first + block])
-                frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+            for second, samples in enumerate(_seconds_of_voice(speech, length)):
+                frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
                 frame.sample_rate = SAMPLE_RATE
-                frame.pts = first + round((start_seconds + sound_delay_seconds) * SAMPLE_RATE)
+                delay = start_seconds + sound_delay_seconds
+                frame.pts = second * SAMPLE_RATE + round(delay * SAMPLE_RATE)
                 frame.time_base = Fraction(1, SAMPLE_RATE)
                 container.mux(sound.encode(frame))
             container.mux(sound.encode())
@@ -277,25 +276,35 @@ def read_frame_number(image: np.ndarray) -> int:
     return sum(1 << bit for bit in range(_BITS) if row[int((bit + 0.5) * step)] > 127)
 
 
-def voice(speech: Sequence[tuple[float, float]], length_seconds: float) -> np.ndarray:
-    """Return voice-like sound at the given seconds and silence elsewhere.
+def _seconds_of_voice(speech: Sequence[tuple[float, float]], length_seconds: float) -> Iterator[np.ndarray]:
+    """Yield, second by second, voice at the given seconds and silence elsewhere: float32, shape (n,)."""
+    total = round(length_seconds * SAMPLE_RATE)
+    stretches = [(round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)) for start, end in speech]
+    for first in range(0, total, SAMPLE_RATE):
+        last = min(first + SAMPLE_RATE, total)
+        samples = np.zeros(last - first, np.float32)
+        for start, end in stretches:
+            begin, finish = max(start, first), min(end, last)
+            if begin < finish:
+                samples[begin - first : finish - first] = voice(end - start)[begin - start : finish - start]
+        yield samples
+
+
+@lru_cache(maxsize=8)
+def voice(count: int) -> np.ndarray:
+    """Return `count` samples of voice-like sound, float32 in [-0.5, 0.5], `SAMPLE_RATE` per second.
 
     A buzzing source through moving vowel resonances, in syllables: a voice activity detector takes it for
     speech.
-
-    Returns:
-        float32 in [-1, 1], shape (n,), `SAMPLE_RATE` per second.
     """
-    count = round(length_seconds * SAMPLE_RATE)
     t = np.arange(count) / SAMPLE_RATE
     vowels = np.array([[730, 1090, 2440], [270, 2290, 3010], [570, 840, 2410], [530, 1840, 2480], [300, 870, 2240]])
     pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * t) + 8 * np.sin(2 * np.pi * 2.3 * t)
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     syllable = (t * 4).astype(int)
     formants = vowels[(syllable * 7 + syllable // 3) % len(vowels)].astype(float)  # (n, 3)
-    glide = int(0.05 * SAMPLE_RATE)
-    kernel = np.ones(glide) / glide
-    formants = np.stack([np.convolve(formants[:, i], kernel, "same") for i in range(3)], axis=1)
+    glide = np.ones(SAMPLE_RATE // 20) / (SAMPLE_RATE // 20)
+    formants = np.stack([np.convolve(formants[:, i], glide, "same")[:count] for i in range(3)], axis=1)
     wave = np.zeros(count)
     for harmonic in range(1, 30):
         frequency = harmonic * pitch
@@ -304,13 +313,8 @@ def voice(speech: Sequence[tuple[float, float]], length_seconds: float) -> np.nd
             for i, (weight, width) in enumerate(((1.0, 80), (0.6, 100), (0.3, 140)))
         )
         wave += gain * np.sin(harmonic * phase) / harmonic**0.5
-    envelope = np.clip(np.sin(np.pi * (t * 4 % 1)) * 1.6, 0, 1)
-    mask = np.zeros(count)
-    for start, end in speech:
-        mask[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] = 1
-    wave *= envelope * mask
-    peak = np.abs(wave).max()
-    return (0.5 * wave / peak if peak else wave).astype(np.float32)
+    wave *= np.clip(np.sin(np.pi * (t * 4 % 1)) * 1.6, 0, 1)
+    return (0.5 * wave / max(float(np.abs(wave).max()), 1e-9)).astype(np.float32)
 
 
 def _srt(seconds: float) -> str:
