@@ -7,8 +7,8 @@
     chat = viewer.chat(Video("kitchen.mp4"), start_seconds=0, end_seconds=30)
     print(chat.ask("What is poured?"))
 
-To read the model top to bottom: `config`, `vision`, `bridge`, `model`; then `dialogue` (its words), `chat` (how
-to talk with it) and `checkpoints` (how weights get in). torch and transformers load when a name is first used.
+To read the model top to bottom: `config`, `vision`, `bridge`, `model`; then `dialogue` (its words), `chat`
+(how to talk with it) and `checkpoints` (how weights get in). torch and transformers load when a name is used.
 """
 
 from __future__ import annotations

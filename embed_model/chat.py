@@ -1,7 +1,7 @@
 """Talking with VideoChat-Embed about a range of a video (SPEC 5, 6 and 9).
 
-A `Viewer` looks: it takes T frames, spread evenly over the range, and encodes them once. A `Chat` talks about what
-was seen, turn after turn. A frame is decoded, shrunk to the model's picture and let go before the next one.
+A `Viewer` looks: it takes T frames, spread evenly over the range, and encodes them once. A `Chat` talks about
+what was seen, turn after turn. A frame is decoded, shrunk to the model's picture and let go before the next.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +18,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from videochat.embed_model.dialogue import SEPARATOR, Conversation, clean_answer, prompt_passage
+from videochat.embed_model.dialogue import (
+    SEPARATOR,
+    Conversation,
+    PromptError,
+    clean_answer,
+    prompt_passage,
+)
 from videochat.embed_model.model import Sequences, VideoChatEmbed
 from videochat.errors import BadQuestion
 
@@ -112,7 +119,7 @@ class Sight:
 
 
 def sample_indices(frame_count: int, samples: int) -> list[int]:
-    """Spread `samples` indices over `frame_count` frames as upstream does; short videos repeat frames (SPEC 5)."""
+    """Spread `samples` indices over `frame_count` frames as upstream does, repeating if few (SPEC 5)."""
     part = (frame_count - 1) / samples
     return [int(part / 2) + round(part * k) for k in range(samples)]
 
@@ -153,16 +160,13 @@ def windows(start_seconds: float, end_seconds: float, window_seconds: float) -> 
         raise ValueError(f"window_seconds must be positive, got {window_seconds!r}")
     count = max(int(np.ceil((end_seconds - start_seconds) / window_seconds - 1e-9)), 1)
     edges = np.linspace(start_seconds, end_seconds, count + 1).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def picture_of_frame(image: np.ndarray, side: int) -> np.ndarray:
     """Shrink a video frame (height, width, 3) to (side, side, 3): shorter side to `side`, then the middle."""
     height, width = image.shape[:2]
-    if width <= height:
-        size = (side, int(side * height / width))
-    else:
-        size = (int(side * width / height), side)
+    size = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
     left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
     resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
     return np.asarray(resized.crop((left, top, left + side, top + side)))
@@ -295,7 +299,7 @@ class Chat:
         self.sight = sight
         self.conversation = sight.conversation()
 
-    def ask(self, question: str, wording: Wording = Wording()) -> str:  # noqa: B008
+    def ask(self, question: str, wording: Wording = Wording()) -> str:
         """Return the answer and remember the turn.
 
         Raises:
@@ -305,7 +309,7 @@ class Chat:
             pass
         return self.conversation.turns[-1][1]
 
-    def stream(self, question: str, wording: Wording = Wording()) -> Iterator[str]:  # noqa: B008
+    def stream(self, question: str, wording: Wording = Wording()) -> Iterator[str]:
         """Yield the answer piece by piece as it is made; the turn is remembered when the last piece is out.
 
         The pieces together are the answer, unless the model says `Assistant:` within it: what stood before is
@@ -320,11 +324,11 @@ class Chat:
         for (token,) in generate(self.model, sequences, wording):
             if token is not None:
                 ids.append(token)
-            answer = _speakable(self.model.tokenizer.decode(ids, skip_special_tokens=True))
+            answer = _speakable(_text(self.model, ids))
             if len(answer) > said:
                 yield answer[said:]
                 said = len(answer)
-        answer = clean_answer(self.model.tokenizer.decode(ids, skip_special_tokens=True))
+        answer = clean_answer(_text(self.model, ids))
         if len(answer) > said:
             yield answer[said:]
         self.conversation.turns.append((question, answer))
@@ -340,13 +344,17 @@ def ask_each(
         for row, token in zip(rows, step, strict=True):
             if token is not None:
                 row.append(token)
-    return [clean_answer(model.tokenizer.decode(row, skip_special_tokens=True)) for row in rows]
+    return [clean_answer(_text(model, row)) for row in rows]
 
 
 @torch.inference_mode()
 def _ready(model: VideoChatEmbed, sights: Sequence[Sight], prompts: Sequence[str]) -> Sequences:
     passages = [prompt_passage(model.tokenizer, prompt) for prompt in prompts]
     return model.sequences(passages, torch.stack([sight.embeds for sight in sights]), padding="left")
+
+
+def _text(model: VideoChatEmbed, ids: list[int]) -> str:
+    return model.tokenizer.batch_decode([ids], skip_special_tokens=True)[0]
 
 
 def _speakable(text: str) -> str:
@@ -362,15 +370,25 @@ def generate(
 ) -> Iterator[list[int | None]]:
     """Yield for every step the next token id of each row; None for a row that is finished.
 
-    A row is finished by the tokenizer's EOS or when it has said `###`, whichever tokens spell that (SPEC 6). The
-    LLM's keys and values are kept, so each step computes one position per row.
+    A row is finished by an EOS of the LLM or when it has said `###`, whichever tokens spell that (SPEC 6).
+    The LLM's keys and values are kept, so each step computes one position per row.
 
     Args:
         model: the model.
         sequences: prompts with the visual embeddings in place, padded on the left.
         wording: how tokens are chosen.
+
+    Raises:
+        PromptError: the prompts leave no room for an answer in what the LLM can read.
     """
-    tokenizer = model.tokenizer
+    length = sequences.mask.shape[1]
+    context: int = getattr(model.llm.config.get_text_config(), "max_position_embeddings", length + 10**9)
+    if length >= context:
+        raise PromptError(
+            f"The conversation has grown to {length} tokens, but the LLM reads at most {context}; "
+            "begin a new chat."
+        )
+    ends = model.eos_ids
     device = sequences.embeds.device
     chance = None
     if wording.temperature > 0:
@@ -379,17 +397,16 @@ def generate(
             chance.seed()
         else:
             chance.manual_seed(wording.seed)
-    # Logits of the prompt's other positions are large and of no use; a few old architectures give them anyway.
-    last_only = (
-        {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.llm.forward).parameters else {}
-    )
+    # Logits of the prompt's other positions are large and of no use; few old architectures insist on them.
+    knows_how = "logits_to_keep" in inspect.signature(model.llm.forward).parameters
+    last_only = {"logits_to_keep": 1} if knows_how else {}
     mask = sequences.mask  # (B, L)
-    given = {"inputs_embeds": sequences.embeds}
+    given: dict[str, Tensor] = {"inputs_embeds": sequences.embeds}
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     past = None
     recent: list[list[int]] = [[] for _ in range(len(mask))]
     running = [True] * len(mask)
-    for _ in range(wording.max_new_tokens):
+    for _ in range(min(wording.max_new_tokens, context - length)):
         # Entered at each step, not around the loop: between steps the caller's own code runs.
         with torch.inference_mode():
             output = model.llm(
@@ -407,14 +424,14 @@ def generate(
             positions = positions[:, -1:] + 1
         step: list[int | None] = []
         for row, token in enumerate(chosen.tolist()):
-            if not running[row] or token == tokenizer.eos_token_id:
+            if not running[row] or token in ends:
                 running[row] = False
                 step.append(None)
                 continue
             step.append(token)
             # `###` is at most three tokens, and a word may hang on either side.
             recent[row] = [*recent[row][-4:], token]
-            running[row] = SEPARATOR not in tokenizer.decode(recent[row])
+            running[row] = SEPARATOR not in _text(model, recent[row])
         yield step
         if not any(running):
             return

@@ -532,13 +532,16 @@ def convert(
 def save_llm(
     folder: Path, llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_shard_size: str = "2GB"
 ) -> None:
-    """Write LLM and tokenizer, with the special ids of the tokenizer in the LLM's configs.
+    """Write LLM and tokenizer.
 
-    Early LLaMA conversions carry other ids in `config.json` (SPEC 3); the tokenizer's are those it makes.
+    Early LLaMA conversions carry ids in `config.json` that the tokenizer never makes (SPEC 3): its own
+    replace them. Of several EOS ids all stay if the tokenizer's is among them.
     """
     for settings in (llm.config, llm.generation_config):
+        ends = settings.eos_token_id if isinstance(settings.eos_token_id, list) else [settings.eos_token_id]
+        if tokenizer.eos_token_id not in ends:
+            settings.eos_token_id = tokenizer.eos_token_id
         settings.bos_token_id = tokenizer.bos_token_id
-        settings.eos_token_id = tokenizer.eos_token_id
         settings.pad_token_id = tokenizer.pad_token_id
     llm.save_pretrained(folder, max_shard_size=max_shard_size)
     tokenizer.save_pretrained(folder)

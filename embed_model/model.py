@@ -135,6 +135,13 @@ class VideoChatEmbed(nn.Module):
         """Where it runs."""
         return self.bridge.projection.weight.device
 
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """The ids that end an answer; some LLMs have several."""
+        ids = self.llm.generation_config.eos_token_id
+        several = ids if isinstance(ids, list) else [ids]
+        return frozenset([self.tokenizer.eos_token_id, *several]) - {None}
+
     def train(self, mode: bool = True) -> Self:
         """Switch GMHRA's dropout; the LLM is frozen and stays in eval mode."""
         super().train(mode)
