@@ -99,7 +99,7 @@ class VideoChatEmbed(nn.Module):
 
         Args:
             folder: the folder, or a hub id of one.
-            device: where it runs; None for CUDA if there is any, else the CPU.
+            device: where it runs; None for `default_device()`.
             dtype: of the weights; None for `best_dtype(device)`.
             llm_bits: 8 or 4 to quantize the LLM.
 
@@ -109,7 +109,7 @@ class VideoChatEmbed(nn.Module):
         """
         folder = find_folder(folder)
         config = read_config(folder)
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = default_device() if device is None else torch.device(device)
         dtype = dtype or best_dtype(device)
         llm = load_llm(folder / LLM_FOLDER, dtype=dtype, device=device, bits=llm_bits)
         tokenizer = load_tokenizer(folder / LLM_FOLDER)
@@ -228,6 +228,11 @@ class VideoChatEmbed(nn.Module):
             logits[:, :-1].flatten(0, 1).float(), sequences.labels[:, 1:].flatten(), ignore_index=IGNORED
         )
         return EmbedOutput(loss, logits, sequences)
+
+
+def default_device() -> torch.device:
+    """Return CUDA if there is any, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def best_dtype(device: torch.device) -> torch.dtype:

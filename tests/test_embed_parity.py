@@ -83,8 +83,11 @@ def test_every_tensor_is_upstreams(golden, expected):
 
 def test_gmhra_layer_by_layer(model, expected):
     for sample in ("s1_video", "s2_image"):
-        seen = []
-        hooks = [layer.register_forward_hook(lambda *a: seen.append(a[2])) for layer in model.vision.gmhra.layers]
+        seen: list[torch.Tensor] = []
+        hooks = [
+            layer.register_forward_hook(lambda _module, _given, out, seen=seen: seen.append(out))
+            for layer in model.vision.gmhra.layers
+        ]
         with torch.inference_mode():
             model.vision(expected[f"{sample}/image"])
         for hook in hooks:
@@ -104,7 +107,9 @@ def test_cut_example_is_upstreams(model, meta, expected):
     assert worst_error(output.sequences.embeds, expected[f"{name}/llm_inputs_embeds"]) <= ACTIVATIONS
     logprob = log_softmax(output.logits, -1)
     learned = output.sequences.labels[:, 1:] != IGNORED
-    assert worst_error(output.logits[:, :-1][learned], expected[f"{name}/llm_supervised_logits"]) <= ACTIVATIONS
+    assert (
+        worst_error(output.logits[:, :-1][learned], expected[f"{name}/llm_supervised_logits"]) <= ACTIVATIONS
+    )
     assert worst_error(output.loss, expected[f"{name}/llm_loss"]) <= ACTIVATIONS
     assert logprob.isfinite().all()
 
