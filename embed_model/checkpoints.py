@@ -15,6 +15,7 @@ import math
 import pickle
 import re
 import zipfile
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -126,8 +127,9 @@ def from_upstream(state: Mapping[str, Tensor], config: EmbedConfig) -> dict[str,
         elif match := _PACKED_INPUT.fullmatch(name):
             query, key_value = tensor.split([tensor.shape[0] // 3, tensor.shape[0] * 2 // 3])
             attention = f"vision.gmhra.layers.{match[1]}.attention"
-            ours[f"{attention}.query.{match[2]}"] = query
-            ours[f"{attention}.key_value.{match[2]}"] = key_value
+            # Copies: safetensors stores no views into a larger tensor.
+            ours[f"{attention}.query.{match[2]}"] = query.clone()
+            ours[f"{attention}.key_value.{match[2]}"] = key_value.clone()
         else:
             for pattern, replacement in _RULES:
                 if pattern.fullmatch(name):
@@ -225,7 +227,7 @@ def read_weights(path: str | Path, stand_in: Iterable[str] = ()) -> dict[str, Te
     Args:
         path: the file. Where a `.pth` has its weights under `model`, those are returned.
         stand_in: names of classes, such as `utils.easydict.EasyDict`, whose objects may be in the file. They
-            are replaced by empty shells; the class itself is neither imported nor run.
+            become plain dictionaries; the class itself is neither imported nor run.
 
     Raises:
         MissingPart: there is no such file.
@@ -238,7 +240,8 @@ def read_weights(path: str | Path, stand_in: Iterable[str] = ()) -> dict[str, Te
         )
     if path.suffix == ".safetensors":
         return dict(read_safetensors(path))
-    shells: list[Any] = [(_shell(name), name) for name in stand_in]
+    # The one class that torch lets a file fill with items as well as with attributes.
+    shells: list[Any] = [(OrderedDict, name) for name in stand_in]
     try:
         with torch.serialization.safe_globals(shells):
             # Files older than torch's zip format cannot be memory-mapped.
@@ -281,14 +284,9 @@ def _why_not_plain(path: Path) -> str:
     classes = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     named = ", ".join(repr(name) for name in classes)
     return (
-        f"{path.name} holds Python objects beside its weights, of {', '.join(classes)}; "
-        f"if you expect them there, read it with stand_in=[{named}], which puts empty shells in their place."
+        f"{path.name} holds Python objects beside its weights, of {', '.join(classes)}; if you expect them "
+        f"there, read it with stand_in=[{named}], which puts plain dictionaries in their place."
     )
-
-
-def _shell(name: str) -> type:
-    """Make an inert class for objects of class `name`: it stores what it is given and does nothing."""
-    return type(name.rpartition(".")[2], (dict,), {})
 
 
 def find_folder(name: str | Path) -> Path:
@@ -510,10 +508,9 @@ def convert(
     if blip2 is not None:
         upstream.update(folder_tensors(find_folder(blip2), ("vision_model.", "qformer.", "query_tokens")))
         names.append(Path(blip2).name)
-    for file in (vit, qformer, videochat):
+    for prefix, file in (("visual_encoder.", vit), ("", qformer), ("", videochat)):
         if file is not None:
-            read = read_weights(file, stand_in)
-            upstream.update({f"visual_encoder.{k}": v for k, v in read.items()} if file == vit else read)
+            upstream.update({prefix + name: tensor for name, tensor in read_weights(file, stand_in).items()})
             names.append(Path(file).name)
     weights = from_upstream(upstream, config)
     if new_layers:

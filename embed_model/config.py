@@ -124,7 +124,7 @@ _PRESETS = {
             gmhra_mlp_width=64,
         ),
         BridgeConfig(width=32, depth=2, heads=4, mlp_width=48, queries=3, extra_queries=5),
-        llm_width=48,
+        llm_width=64,
     ),
 }
 
@@ -136,7 +136,7 @@ def llama_shape(preset: str) -> dict[str, Any]:
         UnknownName: there is no such preset.
     """
     width = EmbedConfig.preset(preset).llm_width
-    layers, heads, mlp_width = {"7b": (32, 32, 11008), "13b": (40, 40, 13824), "toy": (2, 4, 80)}[preset]
+    layers, heads, mlp_width = {"7b": (32, 32, 11008), "13b": (40, 40, 13824), "toy": (2, 4, 96)}[preset]
     return {
         "hidden_size": width,
         "num_hidden_layers": layers,
