@@ -136,7 +136,7 @@ def llama_shape(preset: str) -> dict[str, Any]:
         UnknownName: there is no such preset.
     """
     width = EmbedConfig.preset(preset).llm_width
-    layers, heads, mlp_width = {"7b": (32, 32, 11008), "13b": (40, 40, 13824), "toy": (2, 4, 96)}[preset]
+    layers, heads, mlp_width = {"7b": (32, 32, 11008), "13b": (40, 40, 13824), "toy": (2, 4, 128)}[preset]
     return {
         "hidden_size": width,
         "num_hidden_layers": layers,

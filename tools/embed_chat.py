@@ -257,6 +257,9 @@ class _LanguageModelWatcher:
             raise MissingPart(
                 f"The model in {str(folder)!r} lacks {len(report['missing_keys'])} weights; get it again."
             )
+        if hasattr(self._processor.video_processor, "cap_pixels_per_frame"):
+            # Otherwise a short clip costs Qwen-VL nearly its native resolution in tokens.
+            self._processor.video_processor.cap_pixels_per_frame = True
         self._model = model.to(device).eval()
         self._inference = torch.inference_mode
 
