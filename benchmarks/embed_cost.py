@@ -121,7 +121,7 @@ def floor_seconds(counted: dict[str, float], tera_flops: float, gigabytes: float
 
 @torch.inference_mode()
 def measure(size: str, frames: int, tokens: int, words: int, device: str) -> dict[str, float]:
-    """Time the three stages with random weights; the median of five, after a first one that is not counted."""
+    """Time the three stages with random weights; the median of five after one that does not count."""
     parts = Parts.of_size(size, device, torch.bfloat16)
     config = EmbedConfig.preset(size)
     side = config.vision.image_size

@@ -100,7 +100,7 @@ _RULES: Sequence[tuple[re.Pattern[str], str]] = [
         (r"qformer\.(.+)", r"bridge.qformer.\1"),
     ]
 ]
-_BLOCK_BIAS = re.compile(r"visual_encoder\.blocks\.(\d+)\.attn\.q_bias")
+_BLOCK_BIAS = re.compile(r"visual_encoder\.blocks\.(\d+)\.attn\.[qv]_bias")
 _PACKED_INPUT = re.compile(r"visual_encoder\.gmhra\.(\d+)\.attn\.in_proj_(weight|bias)")
 
 
@@ -115,31 +115,54 @@ def from_upstream(state: Mapping[str, Tensor], config: EmbedConfig) -> dict[str,
 
     Returns:
         Tensors under the names of `expected_shapes(config)`, though not necessarily all of those.
+
+    Raises:
+        CheckpointError: it has layers that no released model has.
     """
+    if any("lmhra" in name for name in state):
+        raise CheckpointError(
+            "The checkpoint has LMHRA layers, which no released VideoChat-Embed has and this one does not "
+            "build; give one without."
+        )
     wanted = expected_shapes(config)
     ours: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        if match := _BLOCK_BIAS.fullmatch(name):
-            # Keys have no bias upstream; zeros in their third change nothing.
-            value_bias = state[name.replace("q_bias", "v_bias")]
-            bias = torch.cat([tensor, torch.zeros_like(tensor), value_bias])
-            ours[f"vision.vit.encoder.layers.{match[1]}.self_attn.qkv.bias"] = bias
-        elif match := _PACKED_INPUT.fullmatch(name):
-            query, key_value = tensor.split([tensor.shape[0] // 3, tensor.shape[0] * 2 // 3])
-            attention = f"vision.gmhra.layers.{match[1]}.attention"
-            # Copies: safetensors stores no views into a larger tensor.
-            ours[f"{attention}.query.{match[2]}"] = query.clone()
-            ours[f"{attention}.key_value.{match[2]}"] = key_value.clone()
-        else:
-            for pattern, replacement in _RULES:
-                if pattern.fullmatch(name):
-                    ours[pattern.sub(replacement, name)] = tensor
-                    break
-    _fit_patches(ours, config)
-    unused = sorted(ours.keys() - wanted.keys())
+    unused: list[str] = []
+    for name in state:
+        found = {new: tensor for new, tensor in _renamed(name, state).items() if new in wanted}
+        ours |= found
+        if not found:
+            unused.append(name)
     if unused:
-        logger.info("%d tensors of the checkpoint are not used: %s", len(unused), ", ".join(unused))
-    return {name: tensor for name, tensor in ours.items() if name in wanted}
+        logger.info("%d tensors of the checkpoint are not used: %s", len(unused), ", ".join(sorted(unused)))
+    _fit_patches(ours, config)
+    return ours
+
+
+def _renamed(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what becomes of one of upstream's tensors: nothing, one of ours, or two."""
+    tensor = state[name]
+    if match := _BLOCK_BIAS.fullmatch(name):
+        query, value = (state.get(f"visual_encoder.blocks.{match[1]}.attn.{part}_bias") for part in "qv")
+        if query is None or value is None:
+            return {}
+        # Keys have no bias upstream; zeros in their third change nothing.
+        return {
+            f"vision.vit.encoder.layers.{match[1]}.self_attn.qkv.bias": torch.cat(
+                [query, torch.zeros_like(query), value]
+            )
+        }
+    if match := _PACKED_INPUT.fullmatch(name):
+        third = tensor.shape[0] // 3
+        attention = f"vision.gmhra.layers.{match[1]}.attention"
+        # Copies: safetensors stores no views into a larger tensor.
+        return {
+            f"{attention}.query.{match[2]}": tensor[:third].clone(),
+            f"{attention}.key_value.{match[2]}": tensor[third:].clone(),
+        }
+    for pattern, replacement in _RULES:
+        if pattern.fullmatch(name):
+            return {pattern.sub(replacement, name): tensor}
+    return {}
 
 
 def _fit_patches(ours: dict[str, Tensor], config: EmbedConfig) -> None:
@@ -165,9 +188,12 @@ def inflate_patch_weight(weight: Tensor) -> Tensor:
 
 
 def resize_positions(positions: Tensor, grid: int) -> Tensor:
-    """Interpolate positions (1, 1 + g * g, C) to (1, 1 + grid * grid, C) but the class token's (SPEC 1)."""
+    """Interpolate positions (1, 1 + g * g, C) to (1, 1 + grid * grid, C) but the class token's (SPEC 1).
+
+    Positions that form no square are left as they are.
+    """
     old = math.isqrt(positions.shape[1] - 1)
-    if old == grid:
+    if old == grid or 1 + old * old != positions.shape[1]:
         return positions
     for_class, for_patches = positions[:, :1], positions[:, 1:]
     square = for_patches.float().unflatten(1, (old, old)).permute(0, 3, 1, 2)  # (1, C, g, g)

@@ -227,7 +227,8 @@ def test_positions_and_patches_fit_as_upstream_does(golden):
 
 
 @pytest.mark.parametrize("size", ["7b", "13b"])
-def test_full_size_names_map_completely(size):
+def test_full_size_names_map_completely(size, caplog):
+    caplog.set_level("INFO", logger="videochat.embed_model.checkpoints")
     listed = json.loads(need(GOLDEN.parent / "full_size_keys.json").read_text())
     state = {}
     for file, content in listed.items():
@@ -238,6 +239,8 @@ def test_full_size_names_map_completely(size):
             state[prefix + name] = torch.empty(shape, device="meta")
     config = EmbedConfig.preset(size)
     check_complete(from_upstream(state, config), config, "upstream's files")
+    unused = caplog.messages[0].partition(": ")[2].split(", ") if caplog.messages else []
+    assert [name for name in unused if not name.endswith(("position_ids", "inv_freq"))] == []
 
 
 def test_no_expected_value_is_read(golden, monkeypatch):
