@@ -113,9 +113,7 @@ def floor_seconds(counted: dict[str, float], tera_flops: float, gigabytes: float
         "encode": counted["encode_flops"] / (tera_flops * 1e12),
         "prefill": counted["prefill_flops"] / (tera_flops * 1e12),
         # Reading and computing go on at the same time: the slower of the two counts.
-        "decode": max(
-            counted["decode_bytes"] / (gigabytes * 1e9), counted["decode_flops"] / (tera_flops * 1e12)
-        ),
+        "decode": max(counted["decode_bytes"] / (gigabytes * 1e9), counted["decode_flops"] / (tera_flops * 1e12)),
     }
 
 
@@ -174,17 +172,13 @@ def half_precision_errors(size: str, frames: int, device: str) -> dict[str, floa
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="7b", help="preset: 7b, 13b or toy")
     parser.add_argument("--frames", type=int, default=8, help="frames of the video")
     parser.add_argument("--tokens", type=int, default=100, help="tokens of the answer")
     parser.add_argument("--words", type=int, default=100, help="prompt tokens beside the video")
     parser.add_argument("--tera-flops", type=float, default=989, help="peak in half precision (H100: 989)")
-    parser.add_argument(
-        "--gigabytes", type=float, default=3350, help="memory bandwidth per second (H100: 3350)"
-    )
+    parser.add_argument("--gigabytes", type=float, default=3350, help="memory bandwidth per second (H100: 3350)")
     given = parser.parse_args()
 
     counted = arithmetic(given.size, given.frames, given.tokens, given.words)

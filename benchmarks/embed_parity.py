@@ -64,9 +64,7 @@ def read_sizes(meta: Mapping[str, Any]) -> EmbedConfig:
     )
 
 
-def build(
-    meta: Mapping[str, Any], state: Mapping[str, Tensor], tokenizer: PreTrainedTokenizerBase
-) -> VideoChatEmbed:
+def build(meta: Mapping[str, Any], state: Mapping[str, Tensor], tokenizer: PreTrainedTokenizerBase) -> VideoChatEmbed:
     """Make the model of a directory from upstream's complete state dict."""
     llama = meta["config"]["llama"]
     llm = LlamaForCausalLM(
@@ -102,8 +100,7 @@ def training_passages(
     if sample["stage"] == 1:
         limit = meta["config"]["stage1_max_txt_len"]
         return [
-            alignment_passage(tokenizer, sample["prompt_chosen"], caption, limit)
-            for caption in sample["text_input"]
+            alignment_passage(tokenizer, sample["prompt_chosen"], caption, limit) for caption in sample["text_input"]
         ]
     seconds = None if sample["secs"] is None else [float(second) for second in sample["secs"]]
     return [
@@ -172,9 +169,7 @@ def read_image(directory: Path, file: str, name: str) -> Tensor:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, help="directory laid out like ../shared/embed/golden")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     arguments = parser.parse_args()

@@ -47,9 +47,7 @@ class TokenBridge(nn.Module):
     def normalise(self, tokens: Tensor) -> Tensor:
         """Map vision tokens (B, S, C) to the same shape, computed in fp32 whatever the dtype."""
         norm = self.norm
-        scaled = layer_norm(
-            tokens.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps
-        )
+        scaled = layer_norm(tokens.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
         return scaled.to(tokens.dtype)
 
     def compress(self, tokens: Tensor) -> Tensor:

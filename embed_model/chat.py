@@ -87,8 +87,7 @@ class Wording:
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0:
             raise ValueError(
-                "Wording needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1 and top_k >= 0, "
-                f"got {self}"
+                f"Wording needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1 and top_k >= 0, got {self}"
             )
 
 
@@ -230,9 +229,7 @@ class Viewer:
         new = {key: one for key, one in zip(keys, wanted, strict=True) if key not in found}
         if new:
             seconds = [sample_seconds(*one, self.frames) for one in new.values()]
-            pixels = [
-                self._pixels(video, when) for (video, *_), when in zip(new.values(), seconds, strict=True)
-            ]
+            pixels = [self._pixels(video, when) for (video, *_), when in zip(new.values(), seconds, strict=True)]
             embeds = self.model.encode(torch.stack(pixels))  # (B, Q, D)
             for key, row, when in zip(new, embeds, seconds, strict=True):
                 found[key] = Sight(row, tuple(when), key[1], key[2])
@@ -334,9 +331,7 @@ class Chat:
         self.conversation.turns.append((question, answer))
 
 
-def ask_each(
-    model: VideoChatEmbed, sights: Sequence[Sight], question: str, wording: Wording = GREEDY
-) -> list[str]:
+def ask_each(model: VideoChatEmbed, sights: Sequence[Sight], question: str, wording: Wording = GREEDY) -> list[str]:
     """Put one question to several sights in one batch; each answer is what a batch of one would give."""
     prompts = [sight.conversation().prompt(question) for sight in sights]
     rows: list[list[int]] = [[] for _ in sights]
@@ -365,9 +360,7 @@ def _speakable(text: str) -> str:
     return "" if "Assistant:".startswith(answer) else answer
 
 
-def generate(
-    model: VideoChatEmbed, sequences: Sequences, wording: Wording = GREEDY
-) -> Iterator[list[int | None]]:
+def generate(model: VideoChatEmbed, sequences: Sequences, wording: Wording = GREEDY) -> Iterator[list[int | None]]:
     """Yield for every step the next token id of each row; None for a row that is finished.
 
     A row is finished by an EOS of the LLM or when it has said `###`, whichever tokens spell that (SPEC 6).
@@ -385,8 +378,7 @@ def generate(
     context: int = getattr(model.llm.config.get_text_config(), "max_position_embeddings", length + 10**9)
     if length >= context:
         raise PromptError(
-            f"The conversation has grown to {length} tokens, but the LLM reads at most {context}; "
-            "begin a new chat."
+            f"The conversation has grown to {length} tokens, but the LLM reads at most {context}; begin a new chat."
         )
     ends = model.eos_ids
     device = sequences.embeds.device

@@ -237,9 +237,7 @@ def _check_shapes(state: Mapping[str, Tensor], wanted: Mapping[str, torch.Size],
         if tensor.shape != wanted[name]
     ]
     if wrong:
-        raise CheckpointError(
-            f"{where} have tensors of another shape: {_some(wrong)}; they are of another model."
-        )
+        raise CheckpointError(f"{where} have tensors of another shape: {_some(wrong)}; they are of another model.")
 
 
 def _some(things: Sequence[str]) -> str:
@@ -261,9 +259,7 @@ def read_weights(path: str | Path, stand_in: Iterable[str] = ()) -> dict[str, Te
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise MissingPart(
-            f"There is no file of weights {str(path)!r}; download it first or correct the path."
-        )
+        raise MissingPart(f"There is no file of weights {str(path)!r}; download it first or correct the path.")
     if path.suffix == ".safetensors":
         return dict(read_safetensors(path))
     # The one class that torch lets a file fill with items as well as with attributes.
@@ -370,18 +366,14 @@ def folder_tensors(folder: Path, prefixes: tuple[str, ...] = ("",)) -> Iterator[
             raise MissingPart(f"{str(folder)!r} lacks {_some(absent)}; download or convert it again.")
         files = needed
     if not files:
-        raise MissingPart(
-            f"There are no safetensors in {str(folder)!r}; download or convert the weights again."
-        )
+        raise MissingPart(f"There are no safetensors in {str(folder)!r}; download or convert the weights again.")
     for file in sorted(files):
         for name, tensor in read_safetensors(folder / file):
             if name.startswith(prefixes):
                 yield name, tensor
 
 
-def load_llm(
-    folder: Path, *, dtype: torch.dtype, device: torch.device, bits: LLMBits | None = None
-) -> PreTrainedModel:
+def load_llm(folder: Path, *, dtype: torch.dtype, device: torch.device, bits: LLMBits | None = None) -> PreTrainedModel:
     """Load any decoder-only LLM of transformers; its weights go to memory once, shard by shard.
 
     Args:
@@ -397,9 +389,7 @@ def load_llm(
     quantized: dict[str, Any] = {}
     if bits is not None:
         if find_spec("bitsandbytes") is None or find_spec("accelerate") is None:
-            raise MissingPart(
-                f"A {bits}-bit LLM needs two more packages: pip install accelerate bitsandbytes."
-            )
+            raise MissingPart(f"A {bits}-bit LLM needs two more packages: pip install accelerate bitsandbytes.")
         four = {"bnb_4bit_compute_dtype": dtype, "bnb_4bit_quant_type": "nf4"} if bits == 4 else {}
         scheme = BitsAndBytesConfig(load_in_4bit=bits == 4, load_in_8bit=bits == 8, **four)
         quantized = {"quantization_config": scheme, "device_map": {"": device}}
@@ -464,9 +454,7 @@ def read_config(folder: Path) -> EmbedConfig:
         raise CheckpointError(f"{str(path)!r} does not describe a VideoChat-Embed: {error}.") from error
 
 
-def write_folder(
-    folder: Path, config: EmbedConfig, weights: dict[str, Tensor], max_shard_size: str = "2GB"
-) -> None:
+def write_folder(folder: Path, config: EmbedConfig, weights: dict[str, Tensor], max_shard_size: str = "2GB") -> None:
     """Write `config.json` and the safetensors of vision and bridge.
 
     The config comes last: a folder that was cut off while being written is not taken for a model.
@@ -520,9 +508,7 @@ def convert(
         ValueError: neither or both of `videochat` and `new_layers`, or of `blip2` and the pair.
     """
     if (videochat is None) != new_layers:
-        raise ValueError(
-            "Give either the file `videochat` or new_layers=True to begin with untrained layers."
-        )
+        raise ValueError("Give either the file `videochat` or new_layers=True to begin with untrained layers.")
     if (blip2 is None) == (vit is None) or (vit is None) != (qformer is None):
         raise ValueError("Give either `blip2` or both of the files `vit` and `qformer`.")
     stand_in = tuple(stand_in)
@@ -574,9 +560,7 @@ def _llm_width(folder: Path) -> int:
     try:
         width = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config().hidden_size
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise CheckpointError(
-            f"{str(folder)!r} is no transformers folder of an LLM: {_first_line(error)}"
-        ) from error
+        raise CheckpointError(f"{str(folder)!r} is no transformers folder of an LLM: {_first_line(error)}") from error
     return int(width)
 
 

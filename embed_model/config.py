@@ -39,9 +39,7 @@ class VisionConfig:
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
         if not 1 <= self.gmhra_layers <= self.depth:
-            raise ValueError(
-                f"gmhra_layers must be between 1 and depth = {self.depth}, got {self.gmhra_layers}"
-            )
+            raise ValueError(f"gmhra_layers must be between 1 and depth = {self.depth}, got {self.gmhra_layers}")
 
     @property
     def grid(self) -> int:

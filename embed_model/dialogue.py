@@ -43,9 +43,7 @@ class Passage:
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.after):
-            raise PromptError(
-                f"{len(self.after)} ids after the video need as many labels, got {len(self.labels)}"
-            )
+            raise PromptError(f"{len(self.after)} ids after the video need as many labels, got {len(self.labels)}")
 
 
 @dataclass
@@ -145,9 +143,7 @@ def instruction_passage(
         PromptError: no turns, `###` in a question or answer, or nothing learned is left after the cut.
     """
     if not turns or any(SEPARATOR in text for turn in turns for text in turn):
-        raise PromptError(
-            f"An example needs turns, and questions and answers without {SEPARATOR}, got {turns!r}"
-        )
+        raise PromptError(f"An example needs turns, and questions and answers without {SEPARATOR}, got {turns!r}")
     tag = "Image" if seconds is None else "Video"
     message = "" if seconds is None else f" {sampling_message(seconds)}"
     spans = [(f"</{tag}>{message}", False)]
@@ -157,9 +153,7 @@ def instruction_passage(
     spans += [(f" {SEPARATOR}", True)]
 
     learned_at = [learned for text, learned in spans for _ in text]
-    encoded = tokenizer(
-        "".join(text for text, _ in spans), add_special_tokens=False, return_offsets_mapping=True
-    )
+    encoded = tokenizer("".join(text for text, _ in spans), add_special_tokens=False, return_offsets_mapping=True)
     # A token that spans two parts, such as a space and what follows, goes with its last character.
     labels = [
         token if end > 0 and learned_at[end - 1] else IGNORED

@@ -116,9 +116,7 @@ class VideoChatEmbed(nn.Module):
         with torch.device("meta"):
             model = cls(config, llm, tokenizer)
         # One tensor at a time: at no moment are the weights in memory twice.
-        weights = {
-            name: tensor.to(device, dtype) for name, tensor in folder_tensors(folder, ("vision.", "bridge."))
-        }
+        weights = {name: tensor.to(device, dtype) for name, tensor in folder_tensors(folder, ("vision.", "bridge."))}
         check_complete(weights, config, f"The weights in {str(folder)!r}")
         model.load_state_dict(weights, strict=False, assign=True)
         return model.eval().requires_grad_(False)
@@ -206,9 +204,7 @@ class VideoChatEmbed(nn.Module):
             torch.tensor(labels, device=visual.device),
         )
 
-    def forward(
-        self, frames: Tensor, passages: Sequence[Passage], *, ones_for_bos: bool = False
-    ) -> EmbedOutput:
+    def forward(self, frames: Tensor, passages: Sequence[Passage], *, ones_for_bos: bool = False) -> EmbedOutput:
         """Return loss and logits of a batch of training examples, all videos of T frames or all images.
 
         Args:

@@ -168,9 +168,7 @@ def test_cached_generation_equals_uncached(model):
     for row, passage in enumerate(passages):
         ids: list[int] = []
         for step in cached:
-            grown = type(passage)(
-                passage.before, passage.after + ids, [-100] * (len(passage.after) + len(ids))
-            )
+            grown = type(passage)(passage.before, passage.after + ids, [-100] * (len(passage.after) + len(ids)))
             made = model.sequences([grown], visual[row : row + 1])
             best = int(model.llm(inputs_embeds=made.embeds, use_cache=False).logits[0, -1].argmax())
             if step[row] is None:

@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 import torch
 from langchain.agents import create_agent
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field
+from langchain_core.messages import ToolMessage
 
 from tests import video_language_models
 from tests.embed_helpers import SHARED, CountingVideo, need, toy_model, upstream_files
@@ -22,6 +18,7 @@ from videochat.embed_model.checkpoints import convert
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.model import VideoChatEmbed
 from videochat.records import Caption
+from videochat.testing import ScriptedLLM, call
 from videochat.tools import embed_chat
 from videochat.tools.embed_chat import ModelShelf, WatchClip, needed_bytes
 
@@ -199,30 +196,6 @@ def test_a_folder_of_a_model_without_video(tmp_path):
     assert "\n" not in message.content
 
 
-class ScriptedLLM(BaseChatModel):
-    """Says what is written, one turn a call; remembers what it was sent."""
-
-    script: list[AIMessage]
-    sent: list[Any] = Field(default_factory=list)
-    bound: list[Any] = Field(default_factory=list)
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def bind_tools(self, tools, **_kwargs):
-        self.bound[:] = [convert_to_openai_tool(tool) for tool in tools]
-        return self
-
-    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
-        self.sent.append(messages)
-        return ChatResult(generations=[ChatGeneration(message=self.script[len(self.sent) - 1])])
-
-
-def calls(number: int, **arguments: Any) -> AIMessage:
-    return AIMessage("", tool_calls=[{"name": "watch_clip", "args": arguments, "id": f"call{number}"}])
-
-
 @pytest.mark.material
 def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
     from videochat.media import Video
@@ -243,12 +216,10 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
 
     tool = WatchClip(video=video, weights=str(folder), shelf=ModelShelf())
     llm = ScriptedLLM(
-        script=[
-            calls(1, question="How does he move?", start_seconds=0, end_seconds=4),
-            calls(2, question="Where does he stand?", start_seconds=50, end_seconds=60),
-            calls(3, question="Where does he stand?", start_seconds=4, end_seconds=60),
-            AIMessage("He dances [00:00-00:04]."),
-        ]
+        call("watch_clip", question="How does he move?", start_seconds=0, end_seconds=4),
+        call("watch_clip", question="Where does he stand?", start_seconds=50, end_seconds=60),
+        call("watch_clip", question="Where does he stand?", start_seconds=4, end_seconds=60),
+        "He dances [00:00-00:04].",
     )
     state = create_agent(llm, [tool]).invoke({"messages": "What does he do?"})
     seen = [message for message in state["messages"] if isinstance(message, ToolMessage)]

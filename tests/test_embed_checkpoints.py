@@ -107,16 +107,12 @@ def test_what_the_files_do_not_cover_is_listed(files, tmp_path, left_out, says):
 
 
 def test_files_of_another_size(files, tmp_path):
-    with pytest.raises(
-        CheckpointError, match=r"lack \d+ of the|tensors of another shape: .* is \(.*\), not \("
-    ):
+    with pytest.raises(CheckpointError, match=r"lack \d+ of the|tensors of another shape: .* is \(.*\), not \("):
         convert(tmp_path / "out", **files)
 
 
 def test_weights_made_for_another_llm(files, tmp_path):
-    wide = LlamaForCausalLM(
-        LlamaConfig(vocab_size=300, hidden_size=96, num_hidden_layers=1, intermediate_size=8)
-    )
+    wide = LlamaForCausalLM(LlamaConfig(vocab_size=300, hidden_size=96, num_hidden_layers=1, intermediate_size=8))
     wide.save_pretrained(tmp_path / "wide")
     byte_tokenizer().save_pretrained(tmp_path / "wide")
     with pytest.raises(CheckpointError, match="for an LLM of width 64, but the LLM given has width 96"):
@@ -125,9 +121,7 @@ def test_weights_made_for_another_llm(files, tmp_path):
 
 def test_a_folder_with_another_llm_put_in(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "mixed")
-    wide = LlamaForCausalLM(
-        LlamaConfig(vocab_size=300, hidden_size=96, num_hidden_layers=1, intermediate_size=8)
-    )
+    wide = LlamaForCausalLM(LlamaConfig(vocab_size=300, hidden_size=96, num_hidden_layers=1, intermediate_size=8))
     wide.save_pretrained(tmp_path / "mixed" / "llm")
     with pytest.raises(CheckpointError, match="LLM of width 64, but the LLM given has width 96"):
         VideoChatEmbed.from_pretrained(tmp_path / "mixed")
@@ -142,9 +136,7 @@ def test_a_missing_file(files, tmp_path):
 def test_a_truncated_pth(files, tmp_path, keep):
     cut = tmp_path / "cut.pth"
     cut.write_bytes(files["videochat"].read_bytes()[:keep])
-    with pytest.raises(
-        CheckpointError, match=rf"cut.pth \({keep:,} bytes\) is cut short or not a checkpoint"
-    ):
+    with pytest.raises(CheckpointError, match=rf"cut.pth \({keep:,} bytes\) is cut short or not a checkpoint"):
         read_weights(cut)
 
 
@@ -301,9 +293,7 @@ def test_a_folder_that_was_not_finished(folder, tmp_path):
 
 def test_a_damaged_config(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "bad")
-    (tmp_path / "bad" / "config.json").write_text(
-        '{"model_type": "videochat_embed", "vision": {"colour": 3}}'
-    )
+    (tmp_path / "bad" / "config.json").write_text('{"model_type": "videochat_embed", "vision": {"colour": 3}}')
     with pytest.raises(CheckpointError, match="does not describe a VideoChat-Embed"):
         VideoChatEmbed.from_pretrained(tmp_path / "bad")
 
@@ -322,9 +312,7 @@ def test_weights_without_some_tensors(folder, tmp_path):
     weights = load_file(folder / "model.safetensors")
     del weights["bridge.projection.bias"]
     save_file(weights, tmp_path / "less" / "model.safetensors")
-    with pytest.raises(
-        CheckpointError, match=r"lack 1 of the \d+ tensors of VideoChat-Embed: bridge.projection.bias"
-    ):
+    with pytest.raises(CheckpointError, match=r"lack 1 of the \d+ tensors of VideoChat-Embed: bridge.projection.bias"):
         VideoChatEmbed.from_pretrained(tmp_path / "less")
 
 

@@ -141,9 +141,7 @@ def test_any_decoder_only_llm_takes_vicunas_place(name):
     wording = Wording(max_new_tokens=5, temperature=0)
     steps = list(generate(model, model.sequences(passages, visual, padding="left"), wording))
     alone = generate(model, model.sequences(passages[:1], visual[:1], padding="left"), wording)
-    assert [token for token, _ in steps if token is not None] == [
-        token for (token,) in alone if token is not None
-    ]
+    assert [token for token, _ in steps if token is not None] == [token for (token,) in alone if token is not None]
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -159,9 +157,7 @@ def test_the_cpu_runs_in_fp32():
 
 
 def test_the_room_is_light_until_used():
-    code = (
-        "import sys, videochat.embed_model as e; assert 'torch' not in sys.modules; print(sorted(dir(e))[0])"
-    )
+    code = "import sys, videochat.embed_model as e; assert 'torch' not in sys.modules; print(sorted(dir(e))[0])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "BridgeConfig"
 

@@ -70,9 +70,7 @@ def model(golden, meta) -> VideoChatEmbed:
 
 def test_every_tensor_is_upstreams(golden, expected):
     found = embed_parity.compute(golden)
-    expected = expected | {
-        f"eps_probe/{k}": v for k, v in load_file(golden / "main" / "eps_probe.safetensors").items()
-    }
+    expected = expected | {f"eps_probe/{k}": v for k, v in load_file(golden / "main" / "eps_probe.safetensors").items()}
     assert len(found) == 4 * 8 + 2 + 2 * 2 + 2 + 1
     for name, tensor in found.items():
         if tensor.is_floating_point():
@@ -107,9 +105,7 @@ def test_cut_example_is_upstreams(model, meta, expected):
     assert worst_error(output.sequences.embeds, expected[f"{name}/llm_inputs_embeds"]) <= ACTIVATIONS
     logprob = log_softmax(output.logits, -1)
     learned = output.sequences.labels[:, 1:] != IGNORED
-    assert (
-        worst_error(output.logits[:, :-1][learned], expected[f"{name}/llm_supervised_logits"]) <= ACTIVATIONS
-    )
+    assert worst_error(output.logits[:, :-1][learned], expected[f"{name}/llm_supervised_logits"]) <= ACTIVATIONS
     assert worst_error(output.loss, expected[f"{name}/llm_loss"]) <= ACTIVATIONS
     assert logprob.isfinite().all()
 

@@ -45,9 +45,7 @@ class WatchClipInput(BaseModel):
 class Watcher(Protocol):
     """A loaded model that answers questions about a range of a video."""
 
-    def answer(
-        self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int
-    ) -> str:
+    def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
         """Look at `frames` pictures of `[start_seconds, end_seconds)` and answer."""
 
 
@@ -135,9 +133,7 @@ class WatchClip(BaseTool):
     llm_bits: Literal[4, 8] | None = None
     shelf: Any = Field(default_factory=lambda: _SHELF, exclude=True, repr=False)
 
-    def _run(
-        self, question: str, start_seconds: float, end_seconds: float
-    ) -> tuple[str, list[dict[str, Any]]]:
+    def _run(self, question: str, start_seconds: float, end_seconds: float) -> tuple[str, list[dict[str, Any]]]:
         try:
             end_seconds = min(end_seconds, self.video.duration_seconds)
             if not 0 <= start_seconds < end_seconds:
@@ -218,9 +214,7 @@ class _EmbedWatcher:
         self._model = VideoChatEmbed.from_pretrained(folder, llm_bits=llm_bits)
         self._viewers: dict[int, Any] = {}
 
-    def answer(
-        self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int
-    ) -> str:
+    def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
         from videochat.embed_model.chat import GREEDY, Viewer
 
         if frames not in self._viewers:
@@ -263,9 +257,7 @@ class _LanguageModelWatcher:
         self._model = model.to(device).eval()
         self._inference = torch.inference_mode
 
-    def answer(
-        self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int
-    ) -> str:
+    def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
         import numpy as np
         from transformers.video_utils import VideoMetadata
 
