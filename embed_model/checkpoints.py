@@ -389,7 +389,7 @@ def load_llm(folder: Path, *, dtype: torch.dtype, device: torch.device, bits: LL
     quantized: dict[str, Any] = {}
     if bits is not None:
         if find_spec("bitsandbytes") is None or find_spec("accelerate") is None:
-            raise MissingPart(f"A {bits}-bit LLM needs two more packages: pip install accelerate bitsandbytes.")
+            raise MissingPart(f"A {bits}-bit LLM needs two more packages: pip install 'videochat[quantized]'.")
         four = {"bnb_4bit_compute_dtype": dtype, "bnb_4bit_quant_type": "nf4"} if bits == 4 else {}
         scheme = BitsAndBytesConfig(load_in_4bit=bits == 4, load_in_8bit=bits == 8, **four)
         quantized = {"quantization_config": scheme, "device_map": {"": device}}

@@ -103,6 +103,22 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
     assert status == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--llm", "no/where", "--new-layers", "--vit", "a", "--qformer", "b"], 1, "not here"),
+        (["--llm", "x"], 2, "either the file `videochat` or new_layers=True"),
+        (["--llm", "x", "--new-layers"], 2, "either `blip2` or both"),
+    ],
+)
+def test_embed_convert_says_what_is_missing(
+    tmp_path: Path, arguments: list[str], status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["embed", "convert", str(tmp_path / "out"), *arguments]) == status
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_debug_shows_the_trace() -> None:
     from videochat.errors import MediaError
 

@@ -240,7 +240,7 @@ class _LanguageModelWatcher:
         except ImportError as error:
             raise MissingPart(
                 f"The model in {str(folder)!r} needs a package that is not installed ({_first_line(error)}); "
-                "pip install torchvision num2words."
+                "pip install 'videochat[video-llm]'."
             ) from error
         except (OSError, ValueError, KeyError) as error:
             raise MissingPart(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
+    from videochat.embed_model import VideoChatEmbed
     from videochat.errors import VideoChatError
     from videochat.media import Frame, Video
     from videochat.memory import CaptionStore
@@ -26,6 +27,7 @@ _HOMES = {
     "Frame": "videochat.media",
     "Video": "videochat.media",
     "VideoAgent": "videochat.agent",
+    "VideoChatEmbed": "videochat.embed_model",
     "VideoChatError": "videochat.errors",
     "clock": "videochat.records",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "Frame",
     "Video",
     "VideoAgent",
+    "VideoChatEmbed",
     "VideoChatError",
     "clock",
 ]

@@ -88,11 +88,60 @@ def _parser() -> argparse.ArgumentParser:
     timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
     demo = add("demo", _demo, "draw a small video and ask it three questions", video=False)
     demo.add_argument("path", nargs="?", default="videochat-demo.mp4", help="where to write it")
+    embed = commands.add_parser("embed", help="VideoChat-Embed, the end-to-end model").add_subparsers(
+        title="commands", metavar="COMMAND", required=True
+    )
+    _add_convert(embed)
     presets = add("presets", _presets, "list the line-ups of senses", video=False)
     doctor = add("doctor", _doctor, "say what this machine can do", video=False)
     for command in (ask, watch, captions, presets, doctor):
         command.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     return parser
+
+
+def _add_convert(commands: Any) -> None:
+    text = "gather the weights of VideoChat-Embed into one folder of safetensors"
+    convert = commands.add_parser("convert", help=text, description=text[0].upper() + text[1:] + ".")
+    convert.set_defaults(command=_convert)
+    convert.add_argument("out", metavar="OUT", help="the folder to write")
+    convert.add_argument("--llm", required=True, metavar="DIR", help="directory or hub id of the language model")
+    convert.add_argument("--vit", metavar="FILE", help="eva_vit_g.pth")
+    convert.add_argument("--qformer", metavar="FILE", help="blip2_pretrained_flant5xxl.pth")
+    convert.add_argument("--blip2", metavar="DIR", help="BLIP-2 of the hub, instead of --vit and --qformer")
+    convert.add_argument("--videochat", metavar="FILE", help="videochat_7b.pth or videochat_13b.pth")
+    convert.add_argument("--new-layers", action="store_true", help="begin untrained, instead of --videochat")
+    convert.add_argument(
+        "--stand-in", action="append", default=[], metavar="CLASS", help="a class in an old pickle to read as a dict"
+    )
+    convert.add_argument(
+        "--llm-dtype", choices=("float16", "bfloat16", "float32"), default="float16", help="default: float16"
+    )
+    convert.add_argument("--max-shard-size", default="2GB", metavar="SIZE", help="largest file (default: 2GB)")
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from videochat.embed_model import convert
+
+    try:
+        folder = convert(
+            options.out,
+            llm=options.llm,
+            vit=options.vit,
+            qformer=options.qformer,
+            blip2=options.blip2,
+            videochat=options.videochat,
+            new_layers=options.new_layers,
+            stand_in=options.stand_in,
+            llm_dtype=options.llm_dtype,
+            max_shard_size=options.max_shard_size,
+        )
+    except ValueError as error:
+        if isinstance(error, VideoChatError):
+            raise
+        print(f"videochat embed convert: {error}", file=sys.stderr)
+        return 2
+    print(f"Wrote {folder}", file=sys.stderr)
+    return 0
 
 
 def _ask(options: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@
     ├── UnknownName             a preset, tool, kind or LLM that does not exist (also a ValueError)
     ├── BadQuestion             an empty question, a range that is none (also a ValueError)
     ├── MissingPart             an optional package or model weights that must be fetched first
+    ├── CheckpointError         weights that are not those expected (videochat.embed_model)
+    ├── PromptError             a prompt without a place for the video (videochat.embed_model; also a ValueError)
     ├── StoreError              the caption store cannot be opened, written or mixed
     │   └── StoreInUse          another process owns the directory
     └── LLMError                the language model cannot be made or did not answer
