@@ -93,7 +93,7 @@ CLOCKS: dict[str, dict[str, Any]] = {
 def clock(request: pytest.FixtureRequest, drawn: Path) -> Clock:
     how = CLOCKS[request.param]
     path = drawn / f"clock-{request.param}"
-    # Noise makes pictures depend on each other and the decoder work; plain ones would hide mistakes.
+    # Stillness, motion and cuts: pictures that a codec stores in different ways.
     scenes = [Scene(2, "ONE", "white"), Scene(2, "", "navy", moving=True), Scene(2, "THREE", "grey")]
     draw_video(path, scenes, size=(160, 90), numbered=True, **how)
     at = how.get("frame_seconds") or (lambda number: number / Fraction(how["frame_rate"]))
@@ -101,8 +101,8 @@ def clock(request: pytest.FixtureRequest, drawn: Path) -> Clock:
 
 
 @pytest.fixture(scope="module")
-def held(request: pytest.FixtureRequest) -> Iterator[Callable[[Clock, Frame, float], None]]:
-    """Hold a picture to a second; after the module the worst error of all is printed."""
+def held(measured: list[str]) -> Iterator[Callable[[Clock, Frame, float], None]]:
+    """Hold a picture to a second; at the end of the run the worst error of all is printed."""
     errors: list[tuple[float, str]] = []
 
     def hold(clock: Clock, frame: Frame, seconds: float) -> None:
@@ -117,11 +117,9 @@ def held(request: pytest.FixtureRequest) -> Iterator[Callable[[Clock, Frame, flo
     yield hold
     if errors:
         worst, name = max(errors)
-        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(
-                f"\nburned-in clocks: worst error {worst * 1000:.3f} ms ({name}) over {len(errors)} pictures"
-            )
+        measured.append(
+            f"burned-in clocks: worst error {worst * 1000:.3f} ms ({name}) over {len(errors)} pictures"
+        )
 
 
 def test_pictures_at_a_rate_are_those_shown(clock: Clock, held: Callable[..., None]) -> None:
@@ -258,15 +256,16 @@ def test_a_pause_in_the_recording_is_silence(tmp_path: Path, voiced: Video) -> N
         copies = {s.index: target.add_stream_from_template(s) for s in source.streams}
         for packet in source.demux():
             sounds = packet.stream.type == "audio"
-            if packet.dts is None or (sounds and 2.0 < float(packet.pts * packet.time_base) < 5.0):
+            if packet.dts is None or (sounds and 3.5 < float(packet.pts * packet.time_base) < 6.0):
                 continue
             packet.stream = copies[packet.stream.index]
             target.mux(packet)
     video = Video(path)
     samples = np.concatenate([block.samples for block in video.audio()])
     assert len(samples) / SAMPLE_RATE == pytest.approx(12, abs=0.1)
-    assert np.abs(samples[round(2.3 * SAMPLE_RATE) : round(4.9 * SAMPLE_RATE)]).max() < 0.01
-    assert onset_seconds(video, start_seconds=3) == pytest.approx(6.512, abs=0.07)
+    assert np.abs(samples[round(3.6 * SAMPLE_RATE) : round(5.9 * SAMPLE_RATE)]).max() < 0.01
+    # What comes after the pause is not moved forward by it.
+    assert onset_seconds(video, start_seconds=3.1) == pytest.approx(6.512, abs=0.005)
 
 
 def test_a_file_of_sound_alone_is_heard(sound_only: Video, voiced: Video) -> None:
@@ -274,7 +273,7 @@ def test_a_file_of_sound_alone_is_heard(sound_only: Video, voiced: Video) -> Non
     assert not sound_only.has_video
     assert sound_only.size is None
     assert sound_only.duration_seconds == pytest.approx(12, abs=0.1)
-    assert onset_seconds(sound_only) == pytest.approx(onset_seconds(voiced), abs=0.07)
+    assert onset_seconds(sound_only) == pytest.approx(onset_seconds(voiced), abs=0.005)
     with pytest.raises(MediaError, match="sound but no pictures"):
         sound_only.frames()
 
