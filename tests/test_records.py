@@ -86,6 +86,13 @@ def test_the_same_content_is_the_same_id(changes: dict[str, Any]) -> None:
     assert len(caption().id) == 32
 
 
+def test_equal_captions_have_equal_ids() -> None:
+    whole, broken = caption(box=(1, 2, 3, 4)), caption(box=(1.0, 2, 3.0, 4), start_seconds=1)
+    assert whole == broken
+    assert whole.id == broken.id
+    assert Caption.from_dict(whole.as_dict()).id == broken.id
+
+
 def test_caption_survives_json() -> None:
     full = caption(score=0.5, box=(1, 2, 3, 4), track_id=7, language="en")
     data = full.as_dict()
