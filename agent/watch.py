@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videochat.errors import MediaError, VideoChatError
-from videochat.media import Frame, Sampling, Sound, Video
+from videochat.media import SAMPLE_RATE, Frame, Sampling, Sound, Video
 from videochat.memory import Gap, Shelf
 from videochat.memory.shelf import merge_spans
 from videochat.records import Caption, clock, clock_range
@@ -118,6 +119,8 @@ class _Job:
     span: tuple[float, float]
     inbox: queue.Queue[Any] = field(default_factory=lambda: queue.Queue(_QUEUE_LENGTH))
     settled: float = 0.0
+    fed: bool = False
+    """Whether it was told that nothing more comes."""
     done: bool = False
 
     def __post_init__(self) -> None:
@@ -216,12 +219,19 @@ class _Watch:
             self.outbox.put((job, ending))
 
     def _stream(self, job: _Job) -> Iterator[Any]:
-        while (item := job.inbox.get()) is not _END:
-            if isinstance(item, BaseException):
-                raise item
+        while True:
+            try:
+                item = job.inbox.get(timeout=0.2)
+            except queue.Empty:
+                item = None
             if self.stop.is_set():
                 raise _Stopped
-            yield item
+            if item is _END:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            if item is not None:
+                yield item
 
     def _feed(self, jobs: list[_Job], read: Callable[[list[_Job], float, float], None]) -> None:
         """Read each stretch that any of the jobs wants, once, and hand it to those that want it."""
@@ -229,12 +239,13 @@ class _Watch:
         try:
             for start, end in merge_spans(job.span for job in jobs):
                 read(jobs, start, end)
+                self._end([job for job in jobs if job.span[1] <= end])
         except _Stopped:
-            ending = _Stopped()
+            return  # the senses look at the same flag
         except Exception as error:
             ending = error
-        for job in jobs:
-            self._put(job, ending)
+        with contextlib.suppress(_Stopped):
+            self._end(jobs, ending)
 
     def _read_pictures(self, jobs: list[_Job], start: float, end: float) -> None:
         samplings: dict[Sampling, list[_Job]] = {}
@@ -244,7 +255,7 @@ class _Watch:
         wanted = list(samplings.items())
         last = start
         for index, frame in self.video.sample([sampling for sampling, _ in wanted], start, end):
-            self._give(wanted[index][1], frame, frame.seconds)
+            self._give(wanted[index][1], frame)
             last = max(last, frame.end_seconds)
         if end - last > _SHORTFALL_SECONDS:
             reason = f"the pictures of the file end at {clock(last)}, or cannot be decoded from there on"
@@ -252,17 +263,34 @@ class _Watch:
 
     def _read_sound(self, jobs: list[_Job], start: float, end: float) -> None:
         for sound in self.video.audio(start, end):
-            self._give(jobs, sound, sound.seconds)
+            self.position = max(self.position, sound.seconds)
+            for job in jobs:
+                first, last = (
+                    min(max(round((at - sound.seconds) * SAMPLE_RATE), 0), len(sound.samples)) for at in job.span
+                )
+                if first < last and not job.done:
+                    part = sound.samples[first:last]
+                    self._put(job, Sound(sound.seconds + first / SAMPLE_RATE, part))
+            self._end([job for job in jobs if job.span[1] <= sound.end_seconds])
 
-    def _give(self, jobs: Iterable[_Job], item: Frame | Sound, seconds: float) -> None:
-        self.position = max(self.position, seconds)
+    def _give(self, jobs: Iterable[_Job], frame: Frame) -> None:
+        self.position = max(self.position, frame.seconds)
         for job in jobs:
-            if job.wants(seconds):
-                self._put(job, item)
+            if job.wants(frame.seconds):
+                self._put(job, frame)
+            elif frame.seconds >= job.span[1] - 1e-6:
+                # At once: its sense may have another stretch, and takes nothing of that before this one ends.
+                self._end([job])
+
+    def _end(self, jobs: Iterable[_Job], ending: Any = _END) -> None:
+        for job in jobs:
+            if not job.fed:
+                job.fed = True
+                self._put(job, ending)
 
     def _put(self, job: _Job, item: Any) -> None:
         while not job.done:
-            if self.stop.is_set() and not isinstance(item, _Stopped):
+            if self.stop.is_set():
                 raise _Stopped
             try:
                 job.inbox.put(item, timeout=0.1)

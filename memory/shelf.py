@@ -13,6 +13,7 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ CREATE TABLE IF NOT EXISTS gaps (
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _INDEX_BATCH = 256
+_INDEX_SECONDS = 2.0  # while a video is being read, the index lags no longer than this
 _RANK_OFFSET = 60  # of reciprocal rank fusion, Cormack et al. 2009
 
 
@@ -100,6 +102,7 @@ class Shelf:
         self._guard = threading.RLock()
         self._chroma: Any = None
         self._client: Any = None
+        self._indexed_at = time.monotonic()
         try:
             directory.mkdir(parents=True, exist_ok=True)
             # Two processes that write one Chroma directory lose vectors without an error.
@@ -126,11 +129,13 @@ class Shelf:
     def close(self) -> None:
         """Index what is left and let go of the directory."""
         with self._guard:
-            self.index()
-            self._db.close()
-            if self._client is not None:
-                self._client.close()
-            self._lock.release()
+            try:
+                self.index()
+            finally:
+                self._db.close()
+                if self._client is not None:
+                    self._client.close()
+                self._lock.release()
 
     def record(
         self,
@@ -170,7 +175,7 @@ class Shelf:
                 self._db.executemany(
                     "INSERT INTO watched VALUES (?, ?, ?, ?)", [(source, version, *span) for span in spans]
                 )
-        if self._pending() >= _INDEX_BATCH:
+        if time.monotonic() - self._indexed_at >= _INDEX_SECONDS or self._pending() >= _INDEX_BATCH:
             self.index()
         return added
 
@@ -207,12 +212,15 @@ class Shelf:
             )
 
     def clear_gaps(self, source: str, start_seconds: float, end_seconds: float) -> None:
-        """Forget gaps of a source within a stretch that is about to be watched again."""
+        """Forget gaps of a source within a stretch that is about to be watched again; the rest of them stays."""
         with self._guard, self._db:
-            self._db.execute(
-                "DELETE FROM gaps WHERE source = ? AND start_seconds < ? AND end_seconds > ?",
-                (source, end_seconds, start_seconds),
-            )
+            inside = "source = ? AND start_seconds < ? AND end_seconds > ?"
+            values = (source, end_seconds, start_seconds)
+            rows = self._db.execute(f"SELECT * FROM gaps WHERE {inside}", values).fetchall()
+            self._db.execute(f"DELETE FROM gaps WHERE {inside}", values)
+            rest = [(name, a, start_seconds, why) for name, a, _, why in rows if a < start_seconds]
+            rest += [(name, end_seconds, b, why) for name, _, b, why in rows if b > end_seconds]
+            self._db.executemany("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", rest)
 
     def gaps(self) -> list[Gap]:
         """Return what could not be seen, in temporal order."""
@@ -327,6 +335,7 @@ class Shelf:
                     self._db.executemany(
                         "UPDATE captions SET indexed = 1 WHERE number = ?", [(number,) for number, _ in rows]
                     )
+            self._indexed_at = time.monotonic()
 
     def _vectors(self) -> Any:
         if self._chroma is None:

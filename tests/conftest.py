@@ -1,10 +1,108 @@
+"""No user folder, no network, no keys in any test; a few small videos drawn once for all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
+
+# Read when huggingface_hub is imported, which is before any fixture runs.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from videochat.media import Video
+from videochat.testing import Scene, draw_video
+
+MATERIAL = Path(__file__).resolve().parents[2] / "shared" / "material"
+
+# Three seconds each; what is on the screen changes at 3, 6 and 9.
+SCENES: Sequence[Scene] = (
+    Scene(3, "WELCOME\nTO THE KITCHEN", "white"),
+    Scene(3, "", "navy"),
+    Scene(3, "BOIL THE WATER", "green"),
+    Scene(3, "", "firebrick", moving=True),
+)
+SPEECH = ((1.0, 3.0), (6.5, 8.5))
+SUBTITLES = ((1.0, 3.0, "Hello and welcome."), (6.5, 8.5, "First, boil the water."))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs the real clips where they are not; where CI promises them, that is a failure."""
+    if item.get_closest_marker("material") and not MATERIAL.is_dir():
+        reason = f"the real clips are not at {MATERIAL}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+_MEASURED: pytest.StashKey[list[str]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def measured(request: pytest.FixtureRequest) -> list[str]:
+    """Lines to print at the end of the run: numbers that a reader should see, not only trust."""
+    return request.config.stash.setdefault(_MEASURED, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash.get(_MEASURED, [])
+    if lines:
+        terminalreporter.section("measured")
+    for line in lines:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)
-def _iso(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("VIDEOCHAT_HOME", str(tmp_path_factory.mktemp("home")))
+def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEOCHAT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VIDEOCHAT_EMBEDDINGS", "builtin")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("VIDEOCHAT_LLM", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name in ("VIDEOCHAT_LLM", "OPENAI_API_KEY", "LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def material() -> Path:
+    """The folder of real clips; only for tests marked `material`."""
+    return MATERIAL
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for drawn videos that several tests share; nobody writes beside them."""
+    return tmp_path_factory.mktemp("drawn")
+
+
+@pytest.fixture(scope="session")
+def clip(drawn: Path) -> Video:
+    """Twelve seconds: four scenes, text in two of them, speech, and its words as embedded subtitles."""
+    return Video(draw_video(drawn / "clip.mp4", SCENES, speech=SPEECH, subtitles=SUBTITLES))
+
+
+@pytest.fixture(scope="session")
+def voiced(drawn: Path) -> Video:
+    """The same without subtitles: somebody speaks, but nothing says what."""
+    return Video(draw_video(drawn / "voiced.mp4", SCENES, speech=SPEECH))
+
+
+@pytest.fixture(scope="session")
+def silent(drawn: Path) -> Video:
+    """Twelve seconds of pictures without a sound track."""
+    return Video(draw_video(drawn / "silent.mp4", SCENES))
+
+
+@pytest.fixture(scope="session")
+def sound_only(drawn: Path, voiced: Video) -> Video:
+    """The sound of `voiced` in a file without pictures."""
+    import av
+
+    path = drawn / "sound_only.m4a"
+    with av.open(str(voiced.path)) as source, av.open(str(path), "w") as target:
+        track = source.streams.audio[0]
+        copy = target.add_stream_from_template(track)
+        for packet in source.demux(track):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    return Video(path)

@@ -67,7 +67,7 @@ class SubtitleReader(PerceptionTool):
         language = None
         try:
             if files := video.subtitle_files():
-                cues = pysubs2.load(str(files[0]), encoding="utf-8", errors="replace")
+                cues = pysubs2.load(str(files[0]), encoding="utf-8-sig", errors="replace")
                 language = files[0].stem.removeprefix(video.path.stem).strip(".") or None
             else:
                 track = next((t for t in video.subtitle_tracks if t.default), video.subtitle_tracks[0])

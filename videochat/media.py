@@ -221,9 +221,10 @@ class Video:
 
     def _first_sound(self, container: Any) -> float:
         try:
-            for packet in container.demux(container.streams[self._audio_index]):
-                if packet.pts is not None:
-                    return float(packet.pts * packet.time_base)
+            # The first packet may be priming that no player lets you hear; the decoder leaves it out.
+            for frame in container.decode(container.streams[self._audio_index]):
+                if frame.pts is not None:
+                    return float(frame.pts * frame.time_base)
         except FFmpegError as error:
             raise MediaError(f"The sound of {self.name!r} cannot be read ({_reason(error)}).") from error
         raise MediaError(f"{self.name!r} has a sound stream, but no sound in it. Get it again.")
@@ -234,7 +235,23 @@ class Video:
         # Matroska counts its duration from zero, the others from their start.
         start = 0.0 if "matroska" in container.format.name else self._container_start
         seconds = start + container.duration / av.time_base - self._zero_seconds
-        return seconds if seconds > 0 else None
+        if seconds <= 0:
+            return None
+        return max(seconds, self._last_picture_end(container, seconds))
+
+    def _last_picture_end(self, container: Any, near_seconds: float) -> float:
+        """Return when the last picture ends: headers of variable-rate files may stop before it."""
+        end = 0.0
+        if self._video_index is None:
+            return end
+        stream = container.streams[self._video_index]
+        with contextlib.suppress(FFmpegError):
+            container.seek(math.floor((self._zero_seconds + near_seconds) / stream.time_base), stream=stream)
+            for packet in container.demux(stream):
+                if packet.pts is not None:
+                    ticks = packet.pts + (packet.duration or 0)
+                    end = max(end, float(ticks * packet.time_base) - self._zero_seconds)
+        return end
 
     @property
     def has_video(self) -> bool:
@@ -335,7 +352,9 @@ class Video:
         for index, sampling in enumerate(samplings):
             branch = branches[index]
             if sampling.every_seconds is None:
-                branch = branch.filter("trim", start=f"{start - 2 * _SLACK_SECONDS:.6f}", end=end)
+                branch = branch.filter(
+                    "trim", start=f"{start - 2 * _SLACK_SECONDS:.6f}", end=f"{end - 2 * _SLACK_SECONDS:.6f}"
+                )
                 branch = branch.filter("setpts", f"PTS+{round(_SLACK_SECONDS * 1e6)}")
             else:
                 # round=up puts into slot t the last picture with a time <= t: what a player shows at t.

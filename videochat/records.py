@@ -121,7 +121,8 @@ class Caption:
         if self.score is not None and not 0 <= self.score <= 1:
             raise ValueError(f"score must be in [0, 1], got {self.score!r}")
         if self.box is not None:
-            x1, y1, x2, y2 = self.box
+            # Whole numbers and broken ones are one box, also to the id and to Chroma.
+            x1, y1, x2, y2 = (float(v) for v in self.box)
             if not (0 <= x1 < x2 and 0 <= y1 < y2):
                 raise ValueError(f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {self.box}")
             object.__setattr__(self, "box", (x1, y1, x2, y2))
