@@ -75,7 +75,7 @@ class Evidence:
             same = [c for c in self.captions.values() if clock_range(c.start_seconds, c.end_seconds) in match[0]]
             over = [c for c in self.captions.values() if c.overlaps(start, max(end, start + 1))]
             tight = sorted(over, key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
-            return as_time(same[:1] or tight[:1], match[0])
+            return as_time(same[:3] or tight[:1], match[0])
 
         # Times first: the clock times that replace numbers must not be looked up again.
         checked = _NUMBERS.sub(by_number, _TIMES.sub(by_time, text))

@@ -39,7 +39,11 @@ class VideoAgent:
             if its key is set, else the extractive answerer, which quotes captions and needs no model.
         preset: name of a line-up of senses, or a list of tool names and tools; None for `builtin`.
         memory: a `CaptionStore` or the directory of one; None for the user's own.
-        tools: further LangChain tools for the agent.
+        tools: further LangChain tools for the agent. Captions of this video in their artifacts are stored and
+            can be cited.
+        video_model: folder or hub id of a VideoChat-Embed (`videochat embed convert`) or of a video-language
+            model of transformers; the agent may then look at a range again (`watch_clip`). None: what
+            `VIDEOCHAT_VIDEO_MODEL` names, if it does.
         mode: `"retrieve"`: one retrieval and one model call; `"agent"`: the model may search and read on.
             None: agent where the model can call tools.
 
@@ -58,6 +62,7 @@ class VideoAgent:
         preset: str | Sequence[str | PerceptionTool] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         tools: Iterable[BaseTool] = (),
+        video_model: str | os.PathLike[str] | None = None,
         mode: Mode | None = None,
     ) -> None:
         self.video = video if isinstance(video, Video) else Video(video)
@@ -73,6 +78,10 @@ class VideoAgent:
         self.mode: Mode = mode or ("agent" if can_call_tools(self.llm) else "retrieve")
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
         self.extra_tools = list(tools)
+        if weights := video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL"):
+            from videochat.tools.embed_chat import WatchClip
+
+            self.extra_tools.append(WatchClip(video=self.video, weights=os.fspath(weights)))
         self.reset()
 
     def reset(self) -> None:
@@ -134,6 +143,7 @@ class VideoAgent:
             raise
         except Exception as error:
             raise LLMError(f"{llm_name(self.llm)} did not answer: {str(error) or type(error).__name__}") from error
+        self._keep_sights(produced)
         text = produced[-1].text if produced else ""
         answer = self._checked(text, question, produced, report)
         # Later turns see the question and the answer, not again all the contexts.
@@ -158,6 +168,19 @@ class VideoAgent:
         given = [*self._history, turn]
         messages: list[BaseMessage] = agent.invoke({"messages": given})["messages"]
         return messages[len(given) :]
+
+    def _keep_sights(self, produced: list[BaseMessage]) -> None:
+        """Store what tools of others saw in this video, so that it is evidence like everything else."""
+        captions = [
+            Caption.from_dict(item)
+            for message in produced
+            if isinstance(message, ToolMessage) and isinstance(message.artifact, list)
+            for item in message.artifact
+            if isinstance(item, dict) and item.get("video_id") == self.video.id
+        ]
+        new = [caption for caption in captions if caption.id not in self._evidence.numbers]
+        self.memory.shelf(self.video.id).record(new)
+        self._evidence.add(new)
 
     def _checked(self, text: str, question: str, produced: list[BaseMessage], report: WatchReport) -> Answer:
         checked = self._evidence.check(text, question)

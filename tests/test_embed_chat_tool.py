@@ -13,10 +13,13 @@ from langchain_core.messages import ToolMessage
 
 from tests import video_language_models
 from tests.embed_helpers import SHARED, CountingVideo, need, toy_model, upstream_files
+from videochat.agent import VideoAgent
+from videochat.demo import draw_demo
 from videochat.embed_model.chat import Viewer, Wording
 from videochat.embed_model.checkpoints import convert
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.model import VideoChatEmbed
+from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM, call
 from videochat.tools import embed_chat
@@ -229,3 +232,17 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
     assert seen[0].artifact[0]["video_id"] == video.id
     assert llm.bound[0]["function"]["parameters"]["required"] == ["question", "start_seconds", "end_seconds"]
     assert state["messages"][-1].text == "He dances [00:00-00:04]."
+
+
+def test_what_it_saw_is_stored_and_can_be_cited(toy, tmp_path):
+    clip = draw_demo(tmp_path / "tea.mp4")
+    llm = ScriptedLLM(
+        call("watch_clip", question="What moves?", start_seconds=9, end_seconds=12), "A disc [00:09-00:12]."
+    )
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        agent = VideoAgent(clip, llm=llm, memory=memory, preset=["subtitles"], video_model=toy)
+        answer = agent.ask("What moves at ten seconds?")
+        assert answer.status == "grounded"
+        (citation,) = answer.citations
+        assert (citation.start_seconds, citation.end_seconds, citation.caption.source) == (9, 12, toy.name)
+        assert citation.caption in agent.captions("clip_caption")

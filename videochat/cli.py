@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
             "--llm", metavar="PROVIDER:MODEL", help="language model (default: VIDEOCHAT_LLM, OpenAI, none)"
         )
         command.add_argument(
+            "--video-model", metavar="DIR", help="VideoChat-Embed or another video model the agent may look with"
+        )
+        command.add_argument(
             "--mode", choices=("agent", "retrieve"), help="let the model look further, or answer at once"
         )
     watch = add("watch", _watch, "watch a video, or a part of it, and remember what was seen")
@@ -145,7 +148,10 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    with _agent(options, llm=options.llm, mode=options.mode) as agent, _progress(agent) as progress:
+    with (
+        _agent(options, llm=options.llm, mode=options.mode, video_model=options.video_model) as agent,
+        _progress(agent) as progress,
+    ):
         answer = agent.ask(options.question, progress=progress)
     if options.json:
         _print_json(answer.as_dict())
@@ -154,8 +160,12 @@ def _ask(options: argparse.Namespace) -> int:
     return 0
 
 
+def _answering(options: argparse.Namespace) -> dict[str, Any]:
+    return {"llm": options.llm, "mode": options.mode, "video_model": options.video_model}
+
+
 def _chat(options: argparse.Namespace) -> int:
-    with _agent(options, llm=options.llm, mode=options.mode) as agent:
+    with _agent(options, **_answering(options)) as agent:
         with _progress(agent) as progress:
             report = agent.watch(progress=progress)
         print(f"{report}\nAsk about {agent.video.name}; an empty line or Ctrl-D ends.", file=sys.stderr)
