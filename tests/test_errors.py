@@ -8,7 +8,6 @@ import pytest
 
 from videochat import errors
 
-
 OURS = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == errors.__name__]
 
 
@@ -21,9 +20,7 @@ def test_every_error_is_in_the_tree_and_in_its_drawing(error: type[Exception]) -
 def test_unknown_name_is_also_a_value_error() -> None:
     error = errors.UnknownName("preset", "bultin", ["full", "builtin"])
     assert isinstance(error, ValueError)
-    assert str(error) == (
-        "There is no preset 'bultin'; the known ones are builtin, full. Did you mean 'builtin'?"
-    )
+    assert str(error) == ("There is no preset 'bultin'; the known ones are builtin, full. Did you mean 'builtin'?")
 
 
 def test_unknown_name_guesses_nothing_far_off() -> None:

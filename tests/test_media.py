@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +111,13 @@ def held(measured: list[str]) -> Iterator[Callable[[Clock, Frame, float], None]]
         errors.append((error, clock.video.name))
         # A container rounds a picture's time to its ticks; nothing else may be lost.
         assert error <= clock.tick_seconds, (
-            f"{clock.video.name}: for second {seconds} came picture {read_frame_number(frame.image)}, "
-            f"{error:.4f} s off"
+            f"{clock.video.name}: for second {seconds} came picture {read_frame_number(frame.image)}, {error:.4f} s off"
         )
 
     yield hold
     if errors:
         worst, name = max(errors)
-        measured.append(
-            f"burned-in clocks: worst error {worst * 1000:.3f} ms ({name}) over {len(errors)} pictures"
-        )
+        measured.append(f"burned-in clocks: worst error {worst * 1000:.3f} ms ({name}) over {len(errors)} pictures")
 
 
 def test_pictures_at_a_rate_are_those_shown(clock: Clock, held: Callable[..., None]) -> None:
@@ -139,7 +137,7 @@ def test_every_picture_comes_once_with_its_second(clock: Clock, held: Callable[.
     for number, frame in enumerate(frames):
         assert frame.seconds == pytest.approx(float(clock.at(number)), abs=clock.tick_seconds + 1e-6)
         held(clock, frame, frame.seconds + frame.duration_seconds / 2)
-    for frame, following in zip(frames, frames[1:], strict=False):
+    for frame, following in pairwise(frames):
         assert frame.end_seconds == pytest.approx(following.seconds, abs=1e-6)
 
 
@@ -219,12 +217,8 @@ def onset_seconds(video: Video, **where: Any) -> float:
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
-@pytest.mark.parametrize(
-    ("start_seconds", "delay_seconds"), [(0.0, 0.0), (0.0, 0.75), (1.4, 0.5), (2.0, -0.75)]
-)
-def test_sound_is_heard_at_its_second(
-    tmp_path: Path, ending: str, start_seconds: float, delay_seconds: float
-) -> None:
+@pytest.mark.parametrize(("start_seconds", "delay_seconds"), [(0.0, 0.0), (0.0, 0.75), (1.4, 0.5), (2.0, -0.75)])
+def test_sound_is_heard_at_its_second(tmp_path: Path, ending: str, start_seconds: float, delay_seconds: float) -> None:
     path = draw_video(
         tmp_path / f"sound{ending}",
         [Scene(4)],
@@ -242,7 +236,7 @@ def test_sound_is_heard_at_its_second(
 def test_sound_comes_in_blocks_without_holes(voiced: Video) -> None:
     blocks = list(voiced.audio(1.5, 9.25, block_seconds=2))
     assert blocks[0].seconds == 1.5
-    for block, following in zip(blocks, blocks[1:], strict=False):
+    for block, following in pairwise(blocks):
         assert following.seconds == pytest.approx(block.end_seconds)
     assert blocks[-1].end_seconds == pytest.approx(9.25, abs=1e-4)
     assert all(block.samples.dtype == np.float32 for block in blocks)
@@ -256,7 +250,7 @@ def test_a_pause_in_the_recording_is_silence(tmp_path: Path, voiced: Video) -> N
         copies = {s.index: target.add_stream_from_template(s) for s in source.streams}
         for packet in source.demux():
             sounds = packet.stream.type == "audio"
-            if packet.dts is None or (sounds and 3.5 < float(packet.pts * packet.time_base) < 6.0):
+            if packet.pts is None or (sounds and 3.5 < float(packet.pts * packet.time_base) < 6.0):
                 continue
             packet.stream = copies[packet.stream.index]
             target.mux(packet)

@@ -167,9 +167,7 @@ def test_answer_needs_a_citation_unless_nothing_was_found() -> None:
 
 def test_answer_reads_well_and_turns_into_data() -> None:
     answer = Answer("She greets [00:01-00:03].", [Citation(caption())], "grounded", notes=["A note"])
-    assert str(answer) == (
-        "She greets [00:01-00:03].\n  [00:01-00:03] speech: Hello there\n  (A note)"
-    )
+    assert str(answer) == ("She greets [00:01-00:03].\n  [00:01-00:03] speech: Hello there\n  (A note)")
     data = answer.as_dict()
     assert data["status"] == "grounded"
     assert {"start_seconds": 1.0, "end_seconds": 2.5, "kind": "speech"}.items() <= data["citations"][0].items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ def long_take(drawn: Path) -> Video:
     return Video(draw_video(drawn / "long_take.mkv", scenes, frame_rate=2, speech=[(1, 130)]))
 
 
+@pytest.fixture(scope="session")
+def restless(drawn: Path) -> Video:
+    """Cuts that follow each other faster than a shot may be short."""
+    scenes = [Scene(0.2 + i % 4 * 0.2, "", "white" if i % 2 else "navy") for i in range(12)]
+    return Video(draw_video(drawn / "restless.mp4", scenes, size=(128, 72)))
+
+
 def run(
     tool: PerceptionTool, video: Video, start_seconds: float = 0.0, end_seconds: float | None = None
 ) -> list[Caption | Settled]:
@@ -65,7 +73,7 @@ def runs() -> dict[tuple[str, str], list[Caption | Settled]]:
     return {}
 
 
-@pytest.fixture(params=["clip", "voiced", "long_take"])
+@pytest.fixture(params=["clip", "voiced", "restless", "long_take"])
 def whole(
     request: pytest.FixtureRequest, tool: PerceptionTool, runs: dict[tuple[str, str], list[Caption | Settled]]
 ) -> tuple[Video, list[Caption | Settled]]:
@@ -146,7 +154,7 @@ def test_its_marks_go_forward_and_nothing_comes_after_its_mark(
 
 
 def test_it_does_not_keep_silent_for_long(whole: tuple[Video, list[Caption | Settled]]) -> None:
-    video, items = whole
+    _, items = whole
     marks = [0.0, *(item.seconds for item in items if isinstance(item, Settled))]
     # Subtitles are read at once; all else is told while the video is read.
     if items and len(marks) > 2:
@@ -196,9 +204,9 @@ def test_presets_name_tools_that_exist() -> None:
     for preset in PRESETS.values():
         assert set(preset.tools) <= set(TOOLS)
         assert [tool.name for tool in make_tools(preset.name)] == list(preset.tools)
-    with pytest.raises(UnknownName, match="no preset 'bultin'.*Did you mean 'builtin'"):
+    with pytest.raises(UnknownName, match=r"no preset 'bultin'.*Did you mean 'builtin'"):
         make_tools("bultin")
-    with pytest.raises(UnknownName, match="no perception tool 'ocrr'.*Did you mean 'ocr'"):
+    with pytest.raises(UnknownName, match=r"no perception tool 'ocrr'.*Did you mean 'ocr'"):
         make_tools(["shots", "ocrr"])
 
 
@@ -252,17 +260,13 @@ def test_nothing_is_read_where_nothing_is_written(tmp_path: Path, senses: dict[s
     assert seen(senses["ocr"], Video(draw_video(tmp_path / "plain.mp4", scenes))) == []
 
 
-def test_text_that_stays_is_one_line_told_minute_by_minute(
-    long_take: Video, senses: dict[str, PerceptionTool]
-) -> None:
+def test_text_that_stays_is_one_line_told_minute_by_minute(long_take: Video, senses: dict[str, PerceptionTool]) -> None:
     read = seen(senses["ocr"], long_take)
     assert [(c.start_seconds, c.end_seconds) for c in read] == [(30, 60), (60, 120), (120, 135)]
     assert len({c.text for c in read}) == 1
 
 
-def test_text_that_appears_after_a_silent_minute_is_one_line(
-    tmp_path: Path, senses: dict[str, PerceptionTool]
-) -> None:
+def test_text_that_appears_after_a_silent_minute_is_one_line(tmp_path: Path, senses: dict[str, PerceptionTool]) -> None:
     scenes = [Scene(60, "", "navy"), Scene(6, "AT LAST", "navy")]
     video = Video(draw_video(tmp_path / "late.mp4", scenes, frame_rate=1))
     read = seen(senses["ocr"], video)
@@ -343,14 +347,12 @@ def test_corrected_subtitles_are_another_version(tmp_path: Path, silent: Video) 
 def test_subtitles_that_are_none_are_refused_in_a_sentence(tmp_path: Path, silent: Video) -> None:
     shutil.copy(silent.path, tmp_path / "film.mp4")
     (tmp_path / "film.srt").write_text("\0\0 this is no subtitle file")
-    with pytest.raises(MediaError, match="subtitles of 'film.mp4' cannot be read"):
+    with pytest.raises(MediaError, match=r"subtitles of 'film.mp4' cannot be read"):
         seen(make_tool("subtitles"), Video(tmp_path / "film.mp4"))
 
 
 def test_subtitles_of_a_video_whose_sound_begins_first_are_shifted(tmp_path: Path) -> None:
-    path = draw_video(
-        tmp_path / "early.mkv", [Scene(4)], speech=[(1, 2)], start_seconds=2, sound_delay_seconds=-0.5
-    )
+    path = draw_video(tmp_path / "early.mkv", [Scene(4)], speech=[(1, 2)], start_seconds=2, sound_delay_seconds=-0.5)
     path.with_suffix(".srt").write_text("1\n00:00:01,500 --> 00:00:02,500\nHello.\n")
     # A player starts with the sound, half a second before the first picture, and counts subtitles from there.
     (caption,) = seen(make_tool("subtitles"), Video(path))
@@ -378,13 +380,11 @@ def test_no_speech_is_heard_in_silence(tmp_path: Path, senses: dict[str, Percept
     assert seen(senses["speech_regions"], Video(path)) == []
 
 
-def test_a_long_speech_is_told_in_pieces_without_holes(
-    long_take: Video, senses: dict[str, PerceptionTool]
-) -> None:
+def test_a_long_speech_is_told_in_pieces_without_holes(long_take: Video, senses: dict[str, PerceptionTool]) -> None:
     told = seen(senses["speech_regions"], long_take)
     assert told[0].start_seconds == pytest.approx(1, abs=0.2)
     assert told[-1].end_seconds == pytest.approx(130, abs=0.2)
-    for caption, following in zip(told, told[1:], strict=False):
+    for caption, following in pairwise(told):
         assert following.start_seconds - caption.end_seconds <= 0.1
     assert all(c.end_seconds - c.start_seconds <= 61 for c in told)
 
