@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_every_picture_comes_once_with_its_second(clock: Clock, held: Callable[.
     for number, frame in enumerate(frames):
         assert frame.seconds == pytest.approx(float(clock.at(number)), abs=clock.tick_seconds + 1e-6)
         held(clock, frame, frame.seconds + frame.duration_seconds / 2)
-    for frame, following in itertools.pairwise(frames):
+    for frame, following in pairwise(frames):
         assert frame.end_seconds == pytest.approx(following.seconds, abs=1e-6)
 
 
@@ -236,7 +237,7 @@ def test_sound_is_heard_at_its_second(tmp_path: Path, ending: str, start_seconds
 def test_sound_comes_in_blocks_without_holes(voiced: Video) -> None:
     blocks = list(voiced.audio(1.5, 9.25, block_seconds=2))
     assert blocks[0].seconds == 1.5
-    for block, following in itertools.pairwise(blocks):
+    for block, following in pairwise(blocks):
         assert following.seconds == pytest.approx(block.end_seconds)
     assert blocks[-1].end_seconds == pytest.approx(9.25, abs=1e-4)
     assert all(block.samples.dtype == np.float32 for block in blocks)
@@ -250,7 +251,7 @@ def test_a_pause_in_the_recording_is_silence(tmp_path: Path, voiced: Video) -> N
         copies = {s.index: target.add_stream_from_template(s) for s in source.streams}
         for packet in source.demux():
             sounds = packet.stream.type == "audio"
-            if packet.dts is None or (sounds and 3.5 < float(packet.pts * packet.time_base) < 6.0):
+            if packet.pts is None or (sounds and 3.5 < float(packet.pts * packet.time_base) < 6.0):
                 continue
             packet.stream = copies[packet.stream.index]
             target.mux(packet)

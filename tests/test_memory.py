@@ -73,13 +73,8 @@ def test_captions_come_back_whole_and_in_temporal_order(store: CaptionStore) -> 
         (2, 3, ["ocr"], []),
         (9, 100, None, ["BAKE 40 MINUTES"]),
         (12, 100, None, []),
-        (0, 100, ["ocr"], ["WELCOME / TO THE KITCHEN", "BAKE 40 MINUTES"]),
-        (
-            0,
-            100,
-            ["ocr", "shot"],
-            ["one shot of 4.0 s", "WELCOME / TO THE KITCHEN", "one shot of 5.0 s", "BAKE 40 MINUTES"],
-        ),
+        (4, 100, ["ocr"], ["BAKE 40 MINUTES"]),
+        (6, 100, ["ocr", "shot"], ["one shot of 5.0 s", "BAKE 40 MINUTES"]),
         (0, 100, [], []),
     ],
 )
@@ -310,7 +305,7 @@ def test_a_place_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="is a file; a store needs a directory"):
         CaptionStore(tmp_path / "file")
-    with pytest.raises(StoreError, match="cannot be (written|read).*") as caught:
+    with pytest.raises(StoreError, match=r"cannot be (written|read)") as caught:
         CaptionStore(tmp_path / "file" / "below").add(captions())
     assert "\n" not in str(caught.value)
     assert (tmp_path / "file").read_text() == ""
@@ -322,7 +317,7 @@ def test_a_store_remembers_its_embedder_and_refuses_another(tmp_path: Path) -> N
         store.add(captions())
     with pytest.raises(StoreError, match="made with the embeddings 'builtin-64', not 'builtin'; vectors of two"):
         CaptionStore(path, embeddings="builtin")
-    with pytest.raises(StoreError, match="not '.*DeterministicFakeEmbedding'"):
+    with pytest.raises(StoreError, match=r"not '.*DeterministicFakeEmbedding'"):
         CaptionStore(path, embeddings=DeterministicFakeEmbedding(size=64))
     with CaptionStore(path, embeddings=WordEmbeddings(64)) as store:
         assert len(store.between("kitchen")) == 7
