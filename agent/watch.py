@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from videochat.errors import MediaError, VideoChatError
+from videochat.errors import VideoChatError
 from videochat.media import SAMPLE_RATE, Frame, Sampling, Sound, Video
 from videochat.memory import Gap, Shelf
 from videochat.memory.shelf import merge_spans
@@ -83,7 +83,6 @@ def watch(
         progress: told how far the video has been read, a few times a second.
 
     Raises:
-        MediaError: the video cannot be read at all.
         StoreError: the captions cannot be written.
     """
     began = time.perf_counter()
@@ -200,8 +199,6 @@ class _Watch:
     def _give_up(self, job: _Job, error: BaseException) -> None:
         if not isinstance(error, Exception):
             raise error
-        if isinstance(error, MediaError) and isinstance(job.tool.needs, Sampling):
-            raise error  # pictures that cannot be read at all: the user must know, not find gaps
         reason = str(error) if isinstance(error, VideoChatError) else f"{type(error).__name__}: {error}"
         self.shelf.record_gap(Gap(job.tool.source, job.settled, job.span[1], reason))
 

@@ -516,3 +516,10 @@ def test_real_speech_is_heard_and_resumes(material: Path, senses: dict[str, Perc
     for place, mark in enumerate(items[:-1]):
         if isinstance(mark, Settled):
             assert run(tool, video, mark.seconds) == items[place + 1 :]
+
+
+def test_old_subtitles_that_are_not_utf_8_are_read(silent: Video, tmp_path: Path) -> None:
+    shutil.copy(silent.path, tmp_path / "film.mp4")
+    (tmp_path / "film.srt").write_bytes("1\n00:00:01,000 --> 00:00:02,000\nDéjà vu\n\n".encode("cp1252"))
+    told = seen(make_tool("subtitles"), Video(tmp_path / "film.mp4"))
+    assert [c.text for c in told] == ["Déjà vu"]

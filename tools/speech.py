@@ -67,7 +67,7 @@ class SubtitleReader(PerceptionTool):
         language = None
         try:
             if files := video.subtitle_files():
-                cues = pysubs2.load(str(files[0]), encoding="utf-8-sig", errors="replace")
+                cues = pysubs2.SSAFile.from_string(_decoded(files[0].read_bytes()))
                 language = files[0].stem.removeprefix(video.path.stem).strip(".") or None
             else:
                 track = next((t for t in video.subtitle_tracks if t.default), video.subtitle_tracks[0])
@@ -79,7 +79,9 @@ class SubtitleReader(PerceptionTool):
         for cue in sorted(cues, key=lambda cue: (cue.start, cue.end)):
             text = " ".join(cue.plaintext.split())
             start, end = max(cue.start / 1000 + shift, 0.0), cue.end / 1000 + shift
-            if text and not cue.is_comment and start < end and start_seconds <= start < end_seconds:
+            # Words may come after the last picture and sound; they belong to the end.
+            inside = start_seconds <= start and (start < end_seconds or end_seconds >= video.duration_seconds)
+            if text and not cue.is_comment and start < end and inside:
                 yield Caption(video.id, start, end, self.kind, text, self.source, language=_code(language))
         yield Settled(end_seconds)
 
@@ -157,6 +159,14 @@ def _blocks(stream: Iterable[Sound]) -> Iterator[np.ndarray]:
         rest = samples[whole:]
     if len(rest):
         yield np.pad(rest, (0, _BLOCK - len(rest)))
+
+
+def _decoded(data: bytes) -> str:
+    """Return subtitles as text; old files that are not UTF-8 are mostly of Windows' western code page."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _code(language: str | None) -> str | None:

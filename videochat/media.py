@@ -429,7 +429,7 @@ class Video:
         width, height = self._fit(max_side)
         if self._rotation in (90, 270):
             width, height = height, width
-        image = frame.to_ndarray(format="rgb24", width=width, height=height)
+        image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA")
         return np.ascontiguousarray(np.rot90(image, self._rotation // 90))
 
     def _fit(self, max_side: int | None) -> tuple[int, int]:
@@ -497,12 +497,12 @@ class Video:
             raise MediaError(f"{self.name!r} has sound but no pictures; only audio() can be read.")
 
     def span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
-        """Return a range with its end filled in.
+        """Return a range with its end filled in, or brought back to the video's.
 
         Raises:
             BadQuestion: it holds nothing.
         """
-        end = self.duration_seconds if end_seconds is None else end_seconds
+        end = self.duration_seconds if end_seconds is None else min(end_seconds, self.duration_seconds)
         if not (math.isfinite(start_seconds) and 0 <= start_seconds < end):
             raise BadQuestion(
                 f"The range from {start_seconds:g} to {end:g} seconds holds nothing: {self.name!r} lasts "

@@ -155,14 +155,14 @@ def draw_video(
             words = Path(folder) / "words.srt"
             words.write_text(
                 "".join(
-                    f"{i}\n{_srt(start)} --> {_srt(end)}\n{text}\n\n"
+                    f"{i}\n{_srt(start + start_seconds)} --> {_srt(end + start_seconds)}\n{text}\n\n"
                     for i, (start, end, text) in enumerate(subtitles, 1)
                 )
             )
             inputs.append(ffmpeg.input(str(words)))
             codecs["c:s"] = "mov_text" if target.suffix == ".mp4" else "srt"
             codecs["metadata:s:s:0"] = "language=eng"
-        job = ffmpeg.output(*inputs, str(target), **codecs).overwrite_output()
+        job = ffmpeg.output(*inputs, str(target), copyts=None, **codecs).overwrite_output()
         job.run(cmd=[ffmpeg_exe(), "-v", "error"], quiet=False)
     return target
 
