@@ -88,7 +88,10 @@ class SentenceTransformerEmbeddings(Embeddings):
     def _load(self) -> Any:
         if self._model is None:
             from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging
 
+            # A bar for a model that loads in a moment, between question and answer, is noise.
+            logging.disable_progress_bar()
             self._model = SentenceTransformer(self.directory, local_files_only=True)
         return self._model
 
