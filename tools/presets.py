@@ -13,6 +13,7 @@ TOOLS: dict[str, str] = {
     "shots": "videochat.tools.shots:ShotDetector",
     "ocr": "videochat.tools.ocr:TextReader",
     "visual_facts": "videochat.tools.visual_facts:VisualFacts",
+    "objects": "videochat.tools.objects:ObjectDetector",
     "subtitles": "videochat.tools.speech:SubtitleReader",
     "speech_regions": "videochat.tools.speech:SpeechRegions",
 }
