@@ -161,3 +161,89 @@ def tiny_yolo() -> Path:
     path = _folder("yolo") / "tiny-yolo.pt"
     model.save(path)
     return path
+
+
+@cache
+def tiny_whisper() -> Path:
+    """Whisper in the layout of the hub's checkpoints, with OpenAI's numbers of its signs."""
+    import torch
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import (
+        GenerationConfig,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperTokenizerFast,
+    )
+    from whisper.tokenizer import LANGUAGES
+
+    torch.manual_seed(0)
+    folder = _folder("whisper")
+    languages = list(LANGUAGES)[:99]  # the hundredth came with large-v3
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    signs = [*letters, *(f"word{number}" for number in range(50257 - len(letters)))]
+    tokenizer = Tokenizer(models.BPE(vocab={sign: number for number, sign in enumerate(signs)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tasks = ["translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps"]
+    special = [f"<|{sign}|>" for sign in ("endoftext", "startoftranscript", *languages, *tasks)]
+    tokenizer.add_special_tokens(special)
+    tokenizer.add_tokens([AddedToken(f"<|{step * 0.02:.2f}|>", special=False) for step in range(1501)])
+    number = {sign: tokenizer.token_to_id(sign) for sign in special}
+    config = WhisperConfig(
+        vocab_size=51865,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=128,
+        decoder_ffn_dim=128,
+        init_std=0.3,
+        decoder_start_token_id=number["<|startoftranscript|>"],
+        eos_token_id=number["<|endoftext|>"],
+        pad_token_id=number["<|endoftext|>"],
+        bos_token_id=number["<|endoftext|>"],
+    )
+    model = WhisperForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        decoder_start_token_id=number["<|startoftranscript|>"],
+        eos_token_id=number["<|endoftext|>"],
+        lang_to_id={f"<|{code}|>": number[f"<|{code}|>"] for code in languages},
+        task_to_id={task: number[f"<|{task}|>"] for task in ("translate", "transcribe")},
+        no_timestamps_token_id=number["<|notimestamps|>"],
+        alignment_heads=[[1, 0], [1, 1]],
+        suppress_tokens=[],
+        begin_suppress_tokens=[],
+        is_multilingual=True,
+    )
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
+    WhisperTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", bos_token="<|endoftext|>", unk_token="<|endoftext|>"
+    ).save_pretrained(folder)
+    return folder
+
+
+@cache
+def tiny_whisper_pt() -> Path:
+    """The same model as an openai-whisper file."""
+    import torch
+
+    from videochat.tools.transcribe import _from_transformers
+
+    model = _from_transformers(tiny_whisper(), "cpu")
+    path = _folder("whisper-pt") / "tiny-random.pt"
+    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()}, path)
+    return path
+
+
+@cache
+def tiny_faster_whisper() -> Path:
+    """The same model for CTranslate2."""
+    from ctranslate2.converters import TransformersConverter
+
+    folder = _folder("faster-whisper") / "model"
+    copied = ["tokenizer.json", "preprocessor_config.json"]
+    TransformersConverter(str(tiny_whisper()), copy_files=copied).convert(str(folder))
+    return folder

@@ -14,6 +14,7 @@ TOOLS: dict[str, str] = {
     "ocr": "videochat.tools.ocr:TextReader",
     "visual_facts": "videochat.tools.visual_facts:VisualFacts",
     "objects": "videochat.tools.objects:ObjectDetector",
+    "speech": "videochat.tools.transcribe:SpeechRecognizer",
     "subtitles": "videochat.tools.speech:SubtitleReader",
     "speech_regions": "videochat.tools.speech:SpeechRegions",
 }
