@@ -1,5 +1,9 @@
 import pytest
 
+from tests.tiny_checkpoints import tiny
+
+__all__ = ["tiny"]
+
 
 @pytest.fixture(autouse=True)
 def _iso(tmp_path_factory, monkeypatch):

@@ -88,7 +88,10 @@ def load_model(auto_class: str, folder: Path, place: Place, **options: Any) -> A
             transformers alone would fill those with random numbers.
     """
     import transformers
+    from transformers.utils import logging
 
+    shows_progress = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         model, info = getattr(transformers, auto_class).from_pretrained(
             folder, dtype=place.dtype, output_loading_info=True, local_files_only=True, **options
@@ -96,13 +99,16 @@ def load_model(auto_class: str, folder: Path, place: Place, **options: Any) -> A
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise MissingPart(f"The model in {str(folder)!r} cannot be loaded as {auto_class}: {reason}") from error
+    finally:
+        if shows_progress:
+            logging.enable_progress_bar()
     lacking = sorted(info["missing_keys"])
     if lacking:
         raise MissingPart(
             f"The checkpoint in {str(folder)!r} lacks {len(lacking)} weights of {type(model).__name__}, among them "
             f"{lacking[0]!r}: it is cut short, or was made for another task. Get the model again, or name another."
         )
-    return model.to(place.device).eval()
+    return model.to(place.device).eval().requires_grad_(False)
 
 
 def load_processor(auto_class: str, folder: Path, **options: Any) -> Any:
@@ -150,7 +156,7 @@ class Batcher:
             raise ValueError(f"a batch holds at least one item, got {size!r}")
         self.size = size
 
-    def __call__(self, run: Callable[[Sequence[_T]], Sequence[_R]], items: Sequence[_T]) -> list[_R]:
+    def __call__(self, run: Callable[[Sequence[_T]], Iterable[_R]], items: Sequence[_T]) -> list[_R]:
         """Return one result for each item, in order.
 
         Raises:
