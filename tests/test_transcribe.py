@@ -151,7 +151,7 @@ def test_without_word_times_the_segment_is_told():
     assert (told.start_seconds, told.end_seconds, told.text) == (5.0, 7.0, "Good morning")
 
 
-@pytest.mark.parametrize("make", [tiny_whisper, tiny_whisper_pt, tiny_faster_whisper])
+@pytest.mark.parametrize("make", [tiny_whisper, tiny_faster_whisper])
 def test_real_loading_code(make, clip, monkeypatch):
     # Random weights stammer, which the recognizer would rightly drop.
     from whisper.tokenizer import LANGUAGES
