@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,11 @@ def test_another_architecture_is_an_error(folder: Path, tmp_path: Path) -> None:
         load_model("AutoModelForObjectDetection", folder, CPU)
     with pytest.raises(MissingPart, match=r"config\.json cannot be read"):
         config_of(tmp_path)
+
+
+def test_senses_may_load_at_the_same_time(folder: Path) -> None:
+    # transformers alone reports untied weights here, now and for every later model of the process.
+    with ThreadPoolExecutor(8) as threads:
+        models = list(threads.map(lambda _: load_model("AutoModelForSeq2SeqLM", folder, CPU), range(16)))
+    for model in models:
+        assert model.get_input_embeddings().weight is model.encoder.embed_tokens.weight

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
+LOADING = threading.RLock()
+"""Held while a model of any kind is made. Meanwhile transformers replaces functions of torch for the whole process:
+senses that load at the same time would leave weights untied, for each other and for every later model."""
+
 _AMPERE = 8
 """First compute capability with bfloat16 arithmetic."""
 
@@ -90,18 +94,19 @@ def load_model(auto_class: str, folder: Path, place: Place, **options: Any) -> A
     import transformers
     from transformers.utils import logging
 
-    shows_progress = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        model, info = getattr(transformers, auto_class).from_pretrained(
-            folder, dtype=place.dtype, output_loading_info=True, local_files_only=True, **options
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise MissingPart(f"The model in {str(folder)!r} cannot be loaded as {auto_class}: {reason}") from error
-    finally:
-        if shows_progress:
-            logging.enable_progress_bar()
+    with LOADING:
+        shows_progress = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            model, info = getattr(transformers, auto_class).from_pretrained(
+                folder, dtype=place.dtype, output_loading_info=True, local_files_only=True, **options
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise MissingPart(f"The model in {str(folder)!r} cannot be loaded as {auto_class}: {reason}") from error
+        finally:
+            if shows_progress:
+                logging.enable_progress_bar()
     lacking = sorted(info["missing_keys"])
     if lacking:
         raise MissingPart(
