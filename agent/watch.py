@@ -83,6 +83,7 @@ def watch(
         progress: told how far the video has been read, a few times a second.
 
     Raises:
+        MissingPart: the weights of a sense are not on this machine; nothing has been decoded then.
         StoreError: the captions cannot be written.
     """
     began = time.perf_counter()
@@ -93,6 +94,7 @@ def watch(
         if reason := tool.unfit(video):
             report.skipped[tool.name] = reason
             continue
+        tool.prepare()
         version = tool.version(video)
         shelf.drop_other_versions(tool.source, version)
         spans = _missing(shelf.watched(tool.source, version), start, end)

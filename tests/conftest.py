@@ -11,8 +11,11 @@ import pytest
 # Read when huggingface_hub is imported, which is before any fixture runs.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from tests.tiny_checkpoints import tiny
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
+
+__all__ = ["tiny"]
 
 MATERIAL = Path(__file__).resolve().parents[2] / "shared" / "material"
 

@@ -73,7 +73,7 @@ def test_chat_remembers_and_survives_a_bad_turn(
     [
         (["ask", "nothing.mp4", "What?"], "There is no file 'nothing.mp4'"),
         (["ask", "{clip}", " "], "question is empty"),
-        (["watch", "{clip}", "--preset", "huge"], "known ones are builtin"),
+        (["watch", "{clip}", "--preset", "huge"], "known ones are base, builtin"),
         (["captions", "{clip}", "--kind", "smell"], "known ones are action"),
         (["ask", "{clip}", "What?", "--llm", "nobody:x"], "There is no LLM 'nobody:x'"),
         (["watch", "{clip}", "--start", "30"], "lasts 20.00 s"),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from videochat.errors import BadQuestion
 from videochat.media import Sampling, Video
 from videochat.records import Caption, Kind
+from videochat.tools.weights import Weights
 
 Needs = Sampling | Literal["sound", "subtitles"]
 """What a tool consumes: pictures at a rate and size, the sound track, or text that lies with the video."""
@@ -44,6 +45,8 @@ class PerceptionTool(ABC):
     """What it consumes."""
     source: str
     """The model behind it, as captions name it; another model or setting is another source."""
+    weights: Weights | None = None
+    """What it must have on this machine; None if it brings everything along."""
 
     def unfit(self, video: Video) -> str | None:
         """Return why this tool has nothing to do on `video`, or None if it has."""
@@ -52,6 +55,15 @@ class PerceptionTool(ABC):
         if self.needs == "sound" and not video.has_audio:
             return "there is no sound track"
         return None
+
+    def prepare(self) -> None:
+        """Find the weights, without loading them. A watch calls this before the first picture is decoded.
+
+        `source` and `needs` may become more exact by it: what a model wants to see is written beside its weights.
+
+        Raises:
+            MissingPart: they are not on this machine; the message names tool, model, reason and remedy.
+        """
 
     def version(self, video: Video) -> str:
         """Return what decides the captions of `video`; when it changes, the video is watched anew."""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
+from typing import Any
 
 from videochat.errors import UnknownName
 from videochat.tools.base import PerceptionTool
+from videochat.tools.weights import Weights, known
 
 TOOLS: dict[str, str] = {
     "shots": "videochat.tools.shots:ShotDetector",
     "ocr": "videochat.tools.ocr:TextReader",
     "visual_facts": "videochat.tools.visual_facts:VisualFacts",
+    "objects": "videochat.tools.objects:ObjectDetector",
+    "speech": "videochat.tools.transcribe:SpeechRecognizer",
+    "actions": "videochat.tools.actions:ActionRecognizer",
+    "captions": "videochat.tools.captions:FrameCaptioner",
+    "dense_captions": "videochat.tools.dense_captions:DenseCaptioner",
+    "tags": "videochat.tools.tags:FrameTagger",
     "subtitles": "videochat.tools.speech:SubtitleReader",
     "speech_regions": "videochat.tools.speech:SpeechRegions",
 }
@@ -27,7 +35,25 @@ class Preset:
     summary: str
     tools: tuple[str, ...]
     """Names in `TOOLS`."""
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Arguments of the tools' constructors by name; what is not named stays as the tool has it."""
+    refiner: str | None = None
+    """Model for `refine.CaptionRefiner`, or None where captions stay as they are."""
 
+    def weights(self) -> list[Weights]:
+        """Return what must be on the machine, each model once; nothing is loaded or looked up."""
+        needed = [tool.weights for tool in make_tools(self.name) if tool.weights is not None]
+        if self.refiner is not None:
+            needed.append(known(self.refiner))
+        return list(dict.fromkeys(needed))
+
+
+_BUILTIN = ("subtitles", "speech_regions", "shots", "ocr", "visual_facts")
+
+_FLORENCE_BASE = "florence-community/Florence-2-base"
+_FLORENCE_LARGE = "florence-community/Florence-2-large"
+_XCLIP = "microsoft/xclip-base-patch32"
+_SIGLIP_BASE = "google/siglip2-base-patch16-224"
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -35,7 +61,54 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "builtin",
             "needs no downloads and no GPU; reads and measures, but names no objects, people or actions",
-            ("subtitles", "speech_regions", "shots", "ocr", "visual_facts"),
+            _BUILTIN,
+        ),
+        Preset(
+            "small",
+            "for a CPU with 8 GB of memory: actions, captions and things with places, a few pictures a minute",
+            (*_BUILTIN, "actions", "captions", "dense_captions"),
+            {
+                "actions": {"model": _XCLIP},
+                # A caption takes seconds on a CPU.
+                "captions": {"model": _FLORENCE_BASE, "every_seconds": 5.0},
+                "dense_captions": {"model": _FLORENCE_BASE, "every_seconds": 10.0},
+            },
+        ),
+        Preset(
+            "base",
+            "for a GPU with 8 GB: every second is described, tagged and searched for actions, then condensed",
+            (*_BUILTIN, "actions", "captions", "dense_captions", "tags"),
+            {
+                "actions": {"model": _XCLIP},
+                "captions": {"model": _FLORENCE_LARGE, "detail": "detailed"},
+                "dense_captions": {"model": _FLORENCE_LARGE},
+                "tags": {"model": _SIGLIP_BASE},
+            },
+            "google/flan-t5-base",
+        ),
+        Preset(
+            "large",
+            "for a GPU with 16 GB: as base, with longer captions, finer tags and denser looks",
+            (*_BUILTIN, "actions", "captions", "dense_captions", "tags"),
+            {
+                "actions": {"model": _XCLIP},
+                "captions": {"model": _FLORENCE_LARGE, "detail": "paragraph"},
+                "dense_captions": {"model": _FLORENCE_LARGE, "every_seconds": 2.0},
+                "tags": {"model": "google/siglip2-so400m-patch14-384", "every_seconds": 1.0},
+            },
+            "google/flan-t5-base",
+        ),
+        Preset(
+            "paper",
+            "the nearest to the paper's line-up; its action model is not for commercial use",
+            (*_BUILTIN, "actions", "captions", "dense_captions", "tags"),
+            {
+                "actions": {"model": "MCG-NJU/videomae-base-finetuned-kinetics"},
+                "captions": {"model": "Salesforce/blip-image-captioning-large"},
+                "dense_captions": {"model": _FLORENCE_LARGE},
+                "tags": {"model": _SIGLIP_BASE},
+            },
+            "mrm8488/flan-t5-large-finetuned-openai-summarize_from_feedback",
         ),
     )
 }
@@ -52,12 +125,17 @@ def make_tools(preset: str | Sequence[str | PerceptionTool] | None = None) -> li
         name = preset or DEFAULT_PRESET
         if name not in PRESETS:
             raise UnknownName("preset", name, PRESETS)
-        return [make_tool(tool) for tool in PRESETS[name].tools]
+        line_up = PRESETS[name]
+        return [make_tool(tool, **line_up.options.get(tool, {})) for tool in line_up.tools]
     return [make_tool(tool) if isinstance(tool, str) else tool for tool in preset]
 
 
-def make_tool(name: str) -> PerceptionTool:
+def make_tool(name: str, **options: Any) -> PerceptionTool:
     """Make one sense by name.
+
+    Args:
+        name: one of `TOOLS`.
+        options: arguments of its constructor.
 
     Raises:
         UnknownName: there is none of that name.
@@ -65,5 +143,5 @@ def make_tool(name: str) -> PerceptionTool:
     if name not in TOOLS:
         raise UnknownName("perception tool", name, TOOLS)
     module, cls = TOOLS[name].split(":")
-    tool: PerceptionTool = getattr(import_module(module), cls)()
+    tool: PerceptionTool = getattr(import_module(module), cls)(**options)
     return tool

@@ -1,0 +1,103 @@
+"""A sentence about the picture of each second, through the real loading code."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.senses import CPU, captions_of, check_resume, needs_cuda, run
+from tests.tiny_checkpoints import TinyCheckpoints
+from videochat.agent.watch import watch
+from videochat.errors import MissingPart, UnknownName
+from videochat.media import Video
+from videochat.memory import CaptionStore
+from videochat.testing import Scene, draw_video
+from videochat.tools.captions import FrameCaptioner
+from videochat.tools.dense_captions import DenseCaptioner
+from videochat.tools.device import Place
+from videochat.tools.florence import shared_florence
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
+    scenes = [Scene(2.5, "HELLO", "red", moving=True), Scene(2.5, "BYE\nNOW", "green", moving=True)]
+    return Video(draw_video(tmp_path_factory.mktemp("clip") / "clip.mp4", scenes))
+
+
+@pytest.mark.parametrize("architecture", ["florence", "blip"])
+def test_one_caption_a_second_and_batches_change_nothing(
+    tiny: TinyCheckpoints, video: Video, architecture: str
+) -> None:
+    single = captions_of(run(FrameCaptioner(tiny(architecture), batch_size=1, place=CPU), video))
+    assert [(caption.start_seconds, caption.end_seconds) for caption in single] == [(i, i + 1) for i in range(5)]
+    assert {caption.kind for caption in single} == {"clip_caption"}
+    assert single[0].source.startswith(f"captions:tiny-{architecture}@")
+    assert len({caption.text for caption in single}) > 1, "the picture has a say"
+    assert captions_of(run(FrameCaptioner(tiny(architecture), batch_size=3, place=CPU), video)) == single
+
+
+def test_it_resumes_at_every_mark(tiny: TinyCheckpoints, video: Video) -> None:
+    assert check_resume(FrameCaptioner(tiny("florence"), batch_size=2, place=CPU), video) == 2
+
+
+def test_an_empty_answer_is_no_caption(tiny: TinyCheckpoints, video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = FrameCaptioner(tiny("florence"), batch_size=5, place=CPU)
+    florence = shared_florence(Path(tiny("florence")), CPU)
+    said = ["<s><s><s></s>", "</s><s>a dog<pad><pad>", "<loc_3>", " . ", "</s><s>a cat</s>"]
+    monkeypatch.setattr(florence.processor, "batch_decode", lambda ids, **options: said)
+    assert [(c.start_seconds, c.text) for c in captions_of(run(tool, video))] == [(1.0, "a dog"), (4.0, "a cat")]
+
+
+def test_a_watch_loads_once_and_encodes_each_picture_once(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
+    model = tiny("florence")
+    captions = FrameCaptioner(model, place=CPU)
+    dense = DenseCaptioner(model, every_seconds=2.0, place=CPU)
+    with CaptionStore(tmp_path) as store:
+        report = watch(video, [captions, dense], store.shelf(video.id))
+        assert report.gaps == []
+        assert report.by_tool["captions"] == 5
+        assert report.by_tool["dense_captions"] > 0
+        assert watch(video, [captions, dense], store.shelf(video.id)).already_watched
+    assert captions._captioner is dense._florence
+    assert dense._florence is not None
+    assert dense._florence.encoded == 5
+    captions.close()
+    assert run(dense, video)
+
+
+def test_another_rate_or_detail_is_watched_anew(tiny: TinyCheckpoints, video: Video) -> None:
+    usual = FrameCaptioner(tiny("florence"), place=CPU)
+    assert usual.version(video) == FrameCaptioner(tiny("florence"), place=CPU).version(video)
+    for other in ({"every_seconds": 2.0}, {"detail": "detailed"}):
+        changed: Any = FrameCaptioner(tiny("florence"), place=CPU, **other)
+        assert changed.version(video) != usual.version(video)
+    with pytest.raises(UnknownName, match="brief, detailed, paragraph"):
+        FrameCaptioner(tiny("florence"), detail="long")  # type: ignore[arg-type]  # what a user may write
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
+    for file in Path(tiny("florence")).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    lost = next(name for name in weights if "projector" in name)
+    del weights[lost]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(MissingPart, match="lacks 1 weights of Florence2"):
+        run(FrameCaptioner(str(tmp_path), place=CPU), video)
+
+
+def test_another_architecture_is_refused_before_it_is_loaded(tiny: TinyCheckpoints) -> None:
+    with pytest.raises(MissingPart, match="of type 't5', and this sense takes florence2, blip"):
+        FrameCaptioner(tiny("t5")).prepare()
+
+
+@needs_cuda
+@pytest.mark.parametrize("architecture", ["florence", "blip"])
+def test_on_a_gpu(tiny: TinyCheckpoints, video: Video, architecture: str) -> None:
+    place = Place("cuda", torch.float32)
+    single = captions_of(run(FrameCaptioner(tiny(architecture), batch_size=1, place=place), video))
+    assert len(single) == 5
+    assert captions_of(run(FrameCaptioner(tiny(architecture), batch_size=4, place=place), video)) == single
+    assert captions_of(run(FrameCaptioner(tiny(architecture)), video))

@@ -1,0 +1,120 @@
+"""Devices, batches and loading."""
+
+import gc
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import T5Config, T5ForConditionalGeneration
+
+from videochat.errors import MissingPart
+from videochat.tools.device import Batcher, Place, SharedModels, best_place, chunks, config_of, load_model
+
+CPU = Place("cpu", torch.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("t5")
+    config = T5Config(vocab_size=16, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    T5ForConditionalGeneration(config).save_pretrained(path)
+    return path
+
+
+@pytest.mark.parametrize(("amx", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_floats_of_a_cpu(monkeypatch: pytest.MonkeyPatch, amx: bool, dtype: torch.dtype) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert best_place("cpu") == Place("cpu", dtype)
+
+
+@pytest.mark.parametrize(("capability", "dtype"), [((7, 5), torch.float16), ((9, 0), torch.bfloat16)])
+def test_floats_of_a_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    place = best_place()
+    assert place == Place("cuda", dtype)
+    assert place.is_cuda
+
+
+def test_a_promised_gpu_is_there() -> None:
+    if os.environ.get("VIDEOCHAT_REQUIRE_CUDA") == "1":
+        assert torch.cuda.is_available(), "VIDEOCHAT_REQUIRE_CUDA promises a GPU, and torch sees none"
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
+    sizes = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        if len(items) > 3:
+            raise torch.OutOfMemoryError("too much")
+        return [item * 2 for item in items]
+
+    batcher = Batcher(8)
+    assert batcher(run, list(range(10))) == list(range(0, 20, 2))
+    assert sizes == [8, 4, 2, 2, 2, 2, 2]
+    assert batcher(run, [1, 2, 3]) == [2, 4, 6]
+    assert sizes[7:] == [2, 1]
+
+
+def test_one_item_too_large_is_an_error() -> None:
+    def run(items: Sequence[int]) -> list[int]:
+        raise torch.OutOfMemoryError("too much")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Batcher(4)(run, [1, 2])
+    with pytest.raises(ValueError, match="at least one item"):
+        Batcher(0)
+
+
+def test_chunks() -> None:
+    assert list(chunks(iter(range(5)), 2)) == [[0, 1], [2, 3], [4]]
+
+
+def test_shared_models_load_once_and_are_freed() -> None:
+    class Model:
+        pass
+
+    shared: SharedModels[Model] = SharedModels()
+    first = shared.get("a", Model)
+    assert shared.get("a", Model) is first
+    assert shared.get("b", Model) is not first
+    number = id(first)
+    del first
+    gc.collect()
+    assert "a" not in shared._models, number
+
+
+def test_load_model(folder: Path) -> None:
+    model = load_model("AutoModelForSeq2SeqLM", folder, CPU)
+    assert not model.training
+    assert model.dtype == torch.float32
+
+
+def test_missing_keys_are_an_error(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["encoder.final_layer_norm.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(MissingPart, match=r"lacks 1 weights of T5For.*encoder\.final_layer_norm"):
+        load_model("AutoModelForSeq2SeqLM", tmp_path, CPU)
+
+
+def test_another_architecture_is_an_error(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingPart, match="cannot be loaded as AutoModelForObjectDetection"):
+        load_model("AutoModelForObjectDetection", folder, CPU)
+    with pytest.raises(MissingPart, match=r"config\.json cannot be read"):
+        config_of(tmp_path)
+
+
+def test_senses_may_load_at_the_same_time(folder: Path) -> None:
+    # transformers alone reports untied weights here, now and for every later model of the process.
+    with ThreadPoolExecutor(8) as threads:
+        models = list(threads.map(lambda _: load_model("AutoModelForSeq2SeqLM", folder, CPU), range(16)))
+    for model in models:
+        assert model.get_input_embeddings().weight is model.encoder.embed_tokens.weight

@@ -1,0 +1,80 @@
+"""Line-ups as data: every one can be made, says what it needs, and says quickly what is missing."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny_checkpoints import TinyCheckpoints
+from videochat.agent.watch import watch
+from videochat.errors import MissingPart, UnknownName
+from videochat.media import Video
+from videochat.memory import CaptionStore, textualize
+from videochat.records import KINDS
+from videochat.testing import Scene, draw_video
+from videochat.tools import DEFAULT_PRESET, PRESETS, TOOLS, make_tool, make_tools
+from videochat.tools.weights import CATALOGUE
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
+    scenes = [Scene(3, "HELLO", "red", moving=True), Scene(3, "BYE\nNOW", "green", moving=True)]
+    return Video(draw_video(tmp_path_factory.mktemp("clip") / "clip.mp4", scenes))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_made_and_names_its_weights(name: str) -> None:
+    preset = PRESETS[name]
+    senses = make_tools(name)
+    assert tuple(sense.name for sense in senses) == preset.tools
+    assert set(preset.options) <= set(preset.tools)
+    assert all(sense.kind in KINDS for sense in senses)
+    assert len({sense.source for sense in senses}) == len(senses), "what was watched is remembered by source"
+    for weights in preset.weights():
+        assert weights.model in CATALOGUE
+    assert (preset.weights() == []) == (name == DEFAULT_PRESET)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != DEFAULT_PRESET])
+def test_missing_weights_are_told_before_the_first_picture(
+    name: str, video: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sample(*args: Any) -> Iterator[Any]:
+        raise AssertionError("a picture was decoded")
+
+    monkeypatch.setattr(Video, "sample", sample)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    began = time.perf_counter()
+    with CaptionStore(tmp_path / "store") as store, pytest.raises(MissingPart, match="'actions' needs the model"):
+        watch(video, make_tools(name), store.shelf(video.id))
+    assert time.perf_counter() - began < 10
+
+
+def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
+    florence = tiny("florence")
+    senses = [
+        make_tool("actions", model=tiny("xclip"), min_score=0.0),
+        make_tool("captions", model=florence),
+        make_tool("dense_captions", model=florence, every_seconds=2.0),
+        make_tool("tags", model=tiny("siglip"), vocabulary=["dog", "cat"], min_score=0.0),
+    ]
+    with CaptionStore(tmp_path) as store:
+        report = watch(video, senses, store.shelf(video.id))
+        assert report.gaps == []
+        assert report.by_tool["actions"] == 3
+        assert report.by_tool["captions"] == 6
+        assert report.by_tool["tags"] == 3
+        captions = store.between(video.id, 0, 6)
+        assert {caption.kind for caption in captions} == {"action", "clip_caption", "dense_caption", "tags"}
+        assert "00:02" in textualize(captions)
+        assert watch(video, senses, store.shelf(video.id)).already_watched
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'small'"):
+        make_tools("smal")
+    with pytest.raises(UnknownName, match="dense_captions"):
+        make_tool("dens_captions")
+    assert set(TOOLS) >= {tool for preset in PRESETS.values() for tool in preset.tools}

@@ -1,0 +1,121 @@
+"""Captions: one sentence about the picture of each moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from videochat.errors import UnknownName
+from videochat.media import Frame, Sampling, Video
+from videochat.records import Caption, Kind
+from videochat.tools.base import Needs, Settled
+from videochat.tools.device import Place, chunks, config_of, load_model, load_processor
+from videochat.tools.florence import MAX_SIDE, Florence, shared_florence
+from videochat.tools.model_tool import ModelTool
+from videochat.tools.weights import Weights
+
+Detail = Literal["brief", "detailed", "paragraph"]
+
+# Florence's task, and where to cut what does not end by itself.
+_TASKS: dict[str, tuple[str, int]] = {
+    "brief": ("<CAPTION>", 40),
+    "detailed": ("<DETAILED_CAPTION>", 120),
+    "paragraph": ("<MORE_DETAILED_CAPTION>", 200),
+}
+_BLIP_TOKENS = 40
+
+
+class FrameCaptioner(ModelTool):
+    """Florence-2 (or BLIP) on a picture at a time.
+
+    Of Florence-2 the native checkpoints of `florence-community` load. Its `-large-ft` is known to give empty
+    captions; the others do not.
+
+    Args:
+        model: hub id or folder of a Florence-2 or BLIP checkpoint.
+        every_seconds: how often to look.
+        detail: how much to say; BLIP knows only "brief".
+        batch_size: see `ModelTool`.
+        place: see `ModelTool`.
+
+    Raises:
+        UnknownName: there is no such detail.
+    """
+
+    name: ClassVar[str] = "captions"
+    kind: ClassVar[Kind] = "clip_caption"
+    sees: ClassVar[str] = "what the picture shows, in a sentence"
+    accepts: ClassVar[tuple[str, ...]] = ("florence2", "blip")
+
+    def __init__(
+        self,
+        model: Weights | str | os.PathLike[str] = "florence-community/Florence-2-base",
+        *,
+        every_seconds: float = 1.0,
+        detail: Detail = "brief",
+        batch_size: int | None = None,
+        place: Place | None = None,
+    ) -> None:
+        if detail not in _TASKS:
+            raise UnknownName("detail", detail, _TASKS)
+        super().__init__(model, batch_size=batch_size, place=place)
+        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=MAX_SIDE)
+        self.detail = detail
+        self._captioner: Florence | _Blip | None = None
+
+    def settings(self) -> str:
+        """Return how often it looks and how much it says."""
+        return f"{self.needs} {self.detail}"
+
+    def perceive(
+        self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption | Settled]:
+        """Yield one caption for each picture, true until the next is looked at."""
+        captioner = self._load()
+        task, max_new_tokens = _TASKS[self.detail]
+
+        def describe(frames: Sequence[Frame]) -> list[str]:
+            return captioner.caption([frame.image for frame in frames], task, max_new_tokens)
+
+        for frames in chunks(stream, self.batcher.size):
+            for frame, text in zip(frames, self.batcher(describe, frames), strict=True):
+                if any(sign.isalnum() for sign in text):
+                    yield Caption(video.id, frame.seconds, frame.end_seconds, self.kind, text, self.source)
+            yield Settled(frames[-1].end_seconds)
+        yield Settled(end_seconds)
+
+    def _load(self) -> Florence | _Blip:
+        if self._captioner is None:
+            is_blip = config_of(self.folder)["model_type"] == "blip"
+            self._captioner = (_Blip if is_blip else shared_florence)(self.folder, self.place)
+        return self._captioner
+
+    def forget(self) -> None:
+        """Let go of the model."""
+        self._captioner = None
+
+
+class _Blip:
+    def __init__(self, folder: Path, place: Place) -> None:
+        self.place = place
+        self.processor = load_processor("AutoProcessor", folder)
+        self.model: Any = load_model("AutoModelForImageTextToText", folder, place)
+
+    def caption(self, images: Sequence[np.ndarray], task: str, max_new_tokens: int) -> list[str]:
+        """Describe pictures; a BLIP has one task and is never long."""
+        import torch
+
+        pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            ids = self.model.generate(
+                pixel_values=pixels.to(self.place.device, self.place.dtype),
+                max_new_tokens=min(max_new_tokens, _BLIP_TOKENS),
+                num_beams=1,
+                do_sample=False,
+            )
+        texts: list[str] = self.processor.batch_decode(ids, skip_special_tokens=True)
+        return [text.strip() for text in texts]

@@ -1,0 +1,77 @@
+"""Dense captions: the regions of a picture, each with a phrase and a box."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
+
+from videochat.media import Frame, Sampling, Video
+from videochat.records import Caption, Kind
+from videochat.tools.base import Needs, Settled
+from videochat.tools.device import Place, chunks
+from videochat.tools.florence import MAX_SIDE, Florence, Region, shared_florence
+from videochat.tools.model_tool import ModelTool
+from videochat.tools.weights import Weights
+
+_TASK = "<DENSE_REGION_CAPTION>"
+_MAX_NEW_TOKENS = 300
+
+
+class DenseCaptioner(ModelTool):
+    """Florence-2's region descriptions; it gives no scores.
+
+    Args:
+        model: hub id or folder of a Florence-2 checkpoint, best the same as of the captions: then they share it.
+        every_seconds: how often to look. Regions take many tokens, so this is less often than a caption.
+        batch_size: see `ModelTool`.
+        place: see `ModelTool`.
+    """
+
+    name: ClassVar[str] = "dense_captions"
+    kind: ClassVar[Kind] = "dense_caption"
+    sees: ClassVar[str] = "the things in the picture, each described and with its place"
+    accepts: ClassVar[tuple[str, ...]] = ("florence2",)
+    # Its pictures wait longest; a long queue here would outrun the encodings that it shares with the captions.
+    batch_on_gpu: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        model: Weights | str | os.PathLike[str] = "florence-community/Florence-2-base",
+        *,
+        every_seconds: float = 5.0,
+        batch_size: int | None = None,
+        place: Place | None = None,
+    ) -> None:
+        super().__init__(model, batch_size=batch_size, place=place)
+        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=MAX_SIDE)
+        self._florence: Florence | None = None
+
+    def perceive(
+        self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption | Settled]:
+        """Yield a caption with a box in source pixels for each region of each picture."""
+        florence = self._florence = self._florence or shared_florence(self.folder, self.place)
+        size = video.size or (0, 0)
+
+        def describe(frames: Sequence[Frame]) -> list[list[Region]]:
+            return florence.regions([frame.image for frame in frames], _TASK, size, _MAX_NEW_TOKENS)
+
+        for frames in chunks(stream, self.batcher.size):
+            for frame, regions in zip(frames, self.batcher(describe, frames), strict=True):
+                for region in regions:
+                    yield Caption(
+                        video.id,
+                        frame.seconds,
+                        frame.end_seconds,
+                        self.kind,
+                        region.phrase,
+                        self.source,
+                        box=region.box,
+                    )
+            yield Settled(frames[-1].end_seconds)
+        yield Settled(end_seconds)
+
+    def forget(self) -> None:
+        """Let go of the model."""
+        self._florence = None

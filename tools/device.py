@@ -1,0 +1,200 @@
+"""Where models run and in which floats; how they are loaded, batched and freed."""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from videochat.errors import MissingPart
+
+if TYPE_CHECKING:
+    import torch
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+LOADING = threading.RLock()
+"""Held while a model of any kind is made. Meanwhile transformers replaces functions of torch for the whole process:
+senses that load at the same time would leave weights untied, for each other and for every later model."""
+
+_AMPERE = 8
+"""First compute capability with bfloat16 arithmetic."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device and the floats that are fast on it."""
+
+    device: str
+    """`cuda`, `cuda:1`, `cpu` ..., as torch writes it."""
+    dtype: torch.dtype
+    """Of weights and activations."""
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it is an NVIDIA or AMD GPU."""
+        return self.device.startswith("cuda")
+
+
+def best_place(device: str | None = None) -> Place:
+    """Return where to run.
+
+    On CUDA bfloat16, before Ampere float16; on a CPU float32, or bfloat16 where it has matrix units for it
+    (AMX), which is two to four times faster.
+
+    Args:
+        device: a torch device; None for CUDA where there is one, else the CPU.
+    """
+    import torch
+
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda"):
+        fast = torch.cuda.get_device_capability(torch.device(name))[0] >= _AMPERE
+        return Place(name, torch.bfloat16 if fast else torch.float16)
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return Place(name, torch.bfloat16 if name == "cpu" and amx is not None and amx() else torch.float32)
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """Return the `config.json` of a transformers model folder.
+
+    Raises:
+        MissingPart: there is none, or it is not JSON.
+    """
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise MissingPart(
+            f"{str(folder)!r} is not a transformers model: its config.json cannot be read ({type(error).__name__})."
+        ) from error
+    return config
+
+
+def load_model(auto_class: str, folder: Path, place: Place, **options: Any) -> Any:
+    """Load a transformers model from a folder, ready for inference; never touches the network.
+
+    Args:
+        auto_class: name of a transformers class, e.g. `AutoModelForObjectDetection`.
+        folder: as `weights.resolve` returned it.
+        place: device and floats.
+        options: further arguments of `from_pretrained`.
+
+    Raises:
+        MissingPart: the checkpoint is of another architecture or damaged, or lacks weights that the model needs.
+            transformers alone would fill those with random numbers.
+    """
+    import transformers
+    from transformers.utils import logging
+
+    with LOADING:
+        shows_progress = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            model, info = getattr(transformers, auto_class).from_pretrained(
+                folder, dtype=place.dtype, output_loading_info=True, local_files_only=True, **options
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise MissingPart(f"The model in {str(folder)!r} cannot be loaded as {auto_class}: {reason}") from error
+        finally:
+            if shows_progress:
+                logging.enable_progress_bar()
+    lacking = sorted(info["missing_keys"])
+    if lacking:
+        raise MissingPart(
+            f"The checkpoint in {str(folder)!r} lacks {len(lacking)} weights of {type(model).__name__}, among them "
+            f"{lacking[0]!r}: it is cut short, or was made for another task. Get the model again, or name another."
+        )
+    return model.to(place.device).eval().requires_grad_(False)
+
+
+def load_processor(auto_class: str, folder: Path, **options: Any) -> Any:
+    """Load a processor or tokenizer from a folder; never touches the network.
+
+    Raises:
+        MissingPart: its files are not there.
+    """
+    import transformers
+
+    try:
+        return getattr(transformers, auto_class).from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise MissingPart(f"The files beside the model in {str(folder)!r} do not load: {reason}") from error
+
+
+class SharedModels(Generic[_T]):
+    """Loads each model once for all senses that use it, and frees it when the last of them has let go."""
+
+    def __init__(self) -> None:
+        self._models: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, load: Callable[[], _T]) -> _T:
+        """Return the model of that key, loading it if nobody holds it; senses that ask meanwhile wait."""
+        with self._lock:
+            model: _T | None = self._models.get(key)
+            if model is None:
+                model = self._models[key] = load()
+            return model
+
+
+class Batcher:
+    """Runs a function over batches; when memory runs out it halves the batch and goes on.
+
+    The smaller size is kept, so that the next batch does not fail again.
+
+    Args:
+        size: how many items to try at once.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError(f"a batch holds at least one item, got {size!r}")
+        self.size = size
+
+    def __call__(self, run: Callable[[Sequence[_T]], Iterable[_R]], items: Sequence[_T]) -> list[_R]:
+        """Return one result for each item, in order.
+
+        Raises:
+            torch.OutOfMemoryError: even one item is too much.
+        """
+        import torch
+
+        results: list[_R] = []
+        while len(results) < len(items):
+            batch = items[len(results) : len(results) + self.size]
+            try:
+                results.extend(run(batch))
+                continue
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+            # Outside of the handler: the exception holds the frames that hold the tensors.
+            self.size = max(len(batch) // 2, 1)
+            free_memory()
+        return results
+
+
+def chunks(stream: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Yield a stream in lists of `size` items; the last may be shorter."""
+    iterator = iter(stream)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def free_memory() -> None:
+    """Give back what is no longer held, also to the GPU."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

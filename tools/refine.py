@@ -1,0 +1,187 @@
+"""Refinement: what the senses said about a stretch, condensed into one line, and the whole video into another.
+
+It consumes captions, not pictures, so it is no `PerceptionTool`: it is called after a watch, with the stored
+captions of the range, and what it yields is stored beside them. Originals are kept; a refined line is told from
+them by its `source`, which `CaptionRefiner.source` gives. The whole hook:
+
+    shelf.record(list(refiner.refine(captions, video, start, end)), source=refiner.source, ...)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from videochat.errors import MissingPart
+from videochat.media import Video
+from videochat.records import Caption, Kind
+from videochat.tools.device import Batcher, Place, best_place, config_of, free_memory, load_model, load_processor
+from videochat.tools.weights import Weights, identity, known, resolve
+
+_NAME = "refine"
+# What is on the screen or said word for word must not be reworded by a language model.
+_INPUT_KINDS: tuple[tuple[Kind, str], ...] = (
+    ("action", "Actions"),
+    ("clip_caption", "Pictures"),
+    ("dense_caption", "Things"),
+    ("tags", "Tags"),
+)
+_CLIP_PROMPT = "Summarize what happens in this part of a video in one sentence.\n\n{}\n\nSummary:"
+_VIDEO_PROMPT = "Summarize the whole video in one or two sentences.\n\n{}\n\nSummary:"
+# T5 was trained on inputs of this many tokens.
+_MAX_INPUT_TOKENS = 512
+_MAX_NEW_TOKENS = 120
+# So many lines are condensed at once; of more, first the parts and then the whole.
+_LINES_AT_ONCE = 16
+_MAX_PHRASES = 12
+
+
+class CaptionRefiner:
+    """A T5 that was tuned to follow instructions (flan-t5), or to summarize.
+
+    Args:
+        model: hub id or folder of a T5 checkpoint.
+        window_seconds: length of the stretches that are condensed; they lie on the video's own time.
+        batch_size: stretches at once; None for what suits the device. Halved when memory runs out.
+        place: device and floats; None for the best there is.
+    """
+
+    def __init__(
+        self,
+        model: Weights | str | os.PathLike[str] = "google/flan-t5-base",
+        *,
+        window_seconds: float = 10.0,
+        batch_size: int | None = None,
+        place: Place | None = None,
+    ) -> None:
+        self.weights = known(model)
+        self.source = f"{_NAME}:{identity(self.weights)}"
+        """Model and revision, as its captions name it; exact once `prepare` has found the weights."""
+        self.window_seconds = window_seconds
+        self.batch_size = batch_size
+        self._place = place
+        self._batcher: Batcher | None = None
+        self._folder: Path | None = None
+        self._writer: _Writer | None = None
+
+    def prepare(self) -> None:
+        """Find the weights, without loading them.
+
+        Raises:
+            MissingPart: they are not on this machine, or are no T5.
+        """
+        if self._folder is not None:
+            return
+        folder = resolve(self.weights, tool=_NAME)
+        model_type = config_of(folder).get("model_type")
+        if model_type != "t5":
+            raise MissingPart(
+                f"{self.weights.model} is of type {model_type!r}; {_NAME} takes t5. Give another model as model=."
+            )
+        self.source = f"{_NAME}:{identity(self.weights, folder)}"
+        self._folder = folder
+
+    def refine(
+        self, captions: Iterable[Caption], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption]:
+        """Yield a `clip_caption` for each stretch in which something was seen, and last a `video_caption`.
+
+        Its own earlier captions among the input are passed over, so that refining twice gives the same.
+
+        Args:
+            captions: what is stored of the range, in any order.
+            video: what they are about.
+            start_seconds: first moment.
+            end_seconds: first moment no longer. The video caption is of `[start_seconds, end_seconds)`.
+        """
+        by_window: dict[int, list[Caption]] = {}
+        for caption in sorted(captions, key=lambda caption: (caption.start_seconds, caption.id)):
+            wanted = caption.kind in dict(_INPUT_KINDS) and caption.source != self.source
+            if wanted and caption.overlaps(start_seconds, end_seconds):
+                by_window.setdefault(int(caption.start_seconds / self.window_seconds + 1e-6), []).append(caption)
+        lines = []
+        numbers = sorted(by_window)
+        texts = self._write([_CLIP_PROMPT.format(_told(by_window[number])) for number in numbers])
+        for number, text in zip(numbers, texts, strict=True):
+            if not any(sign.isalnum() for sign in text):
+                continue
+            lines.append(text)
+            yield Caption(
+                video.id,
+                max(number * self.window_seconds, start_seconds),
+                min((number + 1) * self.window_seconds, end_seconds),
+                "clip_caption",
+                text,
+                self.source,
+            )
+        if whole := self._condense(lines):
+            yield Caption(video.id, start_seconds, end_seconds, "video_caption", whole, self.source)
+
+    def _condense(self, lines: list[str]) -> str:
+        """Return one text for many lines, in as many rounds as it takes; empty for none."""
+        while lines:
+            parts = [lines[i : i + _LINES_AT_ONCE] for i in range(0, len(lines), _LINES_AT_ONCE)]
+            texts = self._write([_VIDEO_PROMPT.format("\n".join(part)) for part in parts])
+            lines = [text for text in texts if any(sign.isalnum() for sign in text)]
+            if len(parts) == 1:
+                break
+        return lines[0] if lines else ""
+
+    def _write(self, prompts: Sequence[str]) -> list[str]:
+        if not prompts:
+            return []
+        self.prepare()
+        if self._place is None:
+            self._place = best_place()
+        if self._writer is None and self._folder is not None:
+            self._writer = _Writer(self._folder, self._place)
+        if self._batcher is None:
+            self._batcher = Batcher(self.batch_size or (16 if self._place.is_cuda else 4))
+        assert self._writer is not None  # noqa: S101 - prepare() has set the folder or raised
+        return self._batcher(self._writer.write, prompts)
+
+    def close(self) -> None:
+        """Free the model; the next `refine` loads it again."""
+        self._writer = None
+        free_memory()
+
+
+class _Writer:
+    def __init__(self, folder: Path, place: Place) -> None:
+        import torch
+
+        # T5 overflows in float16.
+        dtype = torch.bfloat16 if place.dtype == torch.float16 else place.dtype
+        self.place = Place(place.device, dtype)
+        self.tokenizer = load_processor("AutoTokenizer", folder)
+        self.model: Any = load_model("AutoModelForSeq2SeqLM", folder, self.place)
+
+    def write(self, prompts: Sequence[str]) -> list[str]:
+        import torch
+
+        tokens = self.tokenizer(
+            list(prompts), padding=True, truncation=True, max_length=_MAX_INPUT_TOKENS, return_tensors="pt"
+        ).to(self.place.device)
+        with torch.inference_mode():
+            ids = self.model.generate(
+                input_ids=tokens["input_ids"],
+                attention_mask=tokens["attention_mask"],
+                num_beams=2,
+                no_repeat_ngram_size=3,
+                max_new_tokens=_MAX_NEW_TOKENS,
+                do_sample=False,
+            )
+        texts: list[str] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [" ".join(text.split()) for text in texts]
+
+
+def _told(captions: Sequence[Caption]) -> str:
+    """Return what was seen, a line for each kind, each phrase once."""
+    lines = []
+    for kind, title in _INPUT_KINDS:
+        phrases = dict.fromkeys(caption.text for caption in captions if caption.kind == kind)
+        if phrases:
+            lines.append(f"{title}: {'; '.join(list(phrases)[:_MAX_PHRASES])}.")
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""Tags: which words of a vocabulary fit the picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from videochat.media import Frame, Sampling, Video
+from videochat.records import Caption, Kind
+from videochat.tools.base import Needs, Settled
+from videochat.tools.device import Place, chunks
+from videochat.tools.dual_encoder import MAX_SIDE, MODEL_TYPES, DualEncoder, shared_dual_encoder
+from videochat.tools.model_tool import ModelTool
+from videochat.tools.text_vectors import digest_of, stored_vectors, word_list, words_from
+from videochat.tools.weights import Weights
+
+_SENTENCE = "a photo of {}."
+# SigLIP's probabilities of one word stand alone, CLIP's are shares among hundreds of words.
+_USUAL_MIN_SCORE = {"siglip": 0.05, "clip": 0.03}
+
+
+class FrameTagger(ModelTool):
+    """SigLIP 2 or CLIP, without training: every word of a vocabulary is compared with the picture.
+
+    The words' vectors are computed once for a model and kept in the data folder.
+
+    Args:
+        model: hub id or folder of a SigLIP, SigLIP 2 (fixed resolution) or CLIP checkpoint.
+        vocabulary: words, or a file with one a line; None for the list that ships with the package.
+        every_seconds: how often to look.
+        top: at most this many tags a picture.
+        min_score: a tag's least probability, in [0, 1]; None for what suits the model.
+        batch_size: see `ModelTool`.
+        place: see `ModelTool`.
+
+    Raises:
+        ValueError: the vocabulary is empty.
+    """
+
+    name: ClassVar[str] = "tags"
+    kind: ClassVar[Kind] = "tags"
+    sees: ClassVar[str] = "which of some hundred everyday things, places and doings are in the picture"
+    accepts: ClassVar[tuple[str, ...]] = MODEL_TYPES
+    batch_on_cpu: ClassVar[int] = 4
+    batch_on_gpu: ClassVar[int] = 32
+
+    def __init__(
+        self,
+        model: Weights | str | os.PathLike[str] = "google/siglip2-base-patch16-224",
+        *,
+        vocabulary: Sequence[str] | str | os.PathLike[str] | None = None,
+        every_seconds: float = 2.0,
+        top: int = 8,
+        min_score: float | None = None,
+        batch_size: int | None = None,
+        place: Place | None = None,
+    ) -> None:
+        super().__init__(model, batch_size=batch_size, place=place)
+        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=MAX_SIDE)
+        self.vocabulary = word_list("tags.txt") if vocabulary is None else words_from(vocabulary)
+        self.top, self.min_score = top, min_score
+        self._encoder: DualEncoder | None = None
+
+    def settings(self) -> str:
+        """Return rate, limits and a digest of the vocabulary."""
+        return f"{self.needs} {self.top} {self.min_score} {digest_of(*self.vocabulary)}"
+
+    def perceive(
+        self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
+    ) -> Iterator[Caption | Settled]:
+        """Yield one caption with the tags of each picture, best first; its score is that of the best."""
+        encoder = self._encoder = self._encoder or shared_dual_encoder(self.folder, self.place)
+        sentences = [_SENTENCE.format(word) for word in self.vocabulary]
+        words = stored_vectors(f"{self.source} {self.place.dtype}", sentences, encoder.embed_texts)  # (words, d)
+
+        def score(frames: Sequence[Frame]) -> np.ndarray:
+            return encoder.probabilities(encoder.embed_images([frame.image for frame in frames]), words)
+
+        limit = self.min_score
+        if limit is None:
+            limit = _USUAL_MIN_SCORE["siglip" if encoder.is_siglip else "clip"]
+        for frames in chunks(stream, self.batcher.size):
+            for frame, scores in zip(frames, self.batcher(score, frames), strict=True):
+                best = [i for i in np.argsort(-scores, kind="stable")[: self.top] if scores[i] >= limit]
+                if best:
+                    yield Caption(
+                        video.id,
+                        frame.seconds,
+                        frame.end_seconds,
+                        self.kind,
+                        ", ".join(self.vocabulary[i] for i in best),
+                        self.source,
+                        score=round(float(scores[best[0]]), 4),
+                    )
+            yield Settled(frames[-1].end_seconds)
+        yield Settled(end_seconds)
+
+    def forget(self) -> None:
+        """Let go of the model."""
+        self._encoder = None

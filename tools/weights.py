@@ -1,0 +1,289 @@
+"""Model weights: which a sense needs, under what licence, how large, and the folder where they lie.
+
+Nothing here downloads unless it is asked to, and nothing waits for a network longer than a few seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, TypeVar
+
+from videochat.errors import MissingPart
+
+_T = TypeVar("_T")
+
+TRANSFORMERS_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
+"""What a transformers model needs; repositories often hold the same weights in three more formats."""
+
+# One request with this timeout; a server that accepts and then trickles may hold it longer, so the probe as
+# a whole is also bounded.
+_PROBE_SECONDS = 5.0
+_PROBE_BOUND_SECONDS = 6.5
+
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".onnx")
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a sense must have on this machine before it can run."""
+
+    model: str
+    """A Hugging Face hub id (`owner/name`), or the path of a local folder or file."""
+    revision: str | None = None
+    """Commit hash of the hub repository. None takes what the cache holds, or else the newest; every entry that
+    a release ships as a default must pin one. Meaningless for a path."""
+    licence: str = "see its model card"
+    """Licence of the weights."""
+    download_mb: int | None = None
+    """Size of the download in megabytes, rounded up from the number of parameters; None if not known."""
+    memory_mb: int | None = None
+    """Megabytes that the weights take in 16-bit floats; twice that in 32-bit ones. None if not known."""
+    files: tuple[str, ...] = TRANSFORMERS_FILES
+    """Glob patterns of the files that are used."""
+
+    def __str__(self) -> str:
+        size = "" if self.download_mb is None else f", about {self.download_mb} MB"
+        return f"{self.model} ({self.licence}{size})"
+
+
+CATALOGUE: dict[str, Weights] = {
+    weights.model: weights
+    for weights in (
+        Weights("florence-community/Florence-2-base", None, "MIT", 950, 470),
+        Weights("florence-community/Florence-2-large", None, "MIT", 3110, 1550),
+        Weights("Salesforce/blip-image-captioning-base", None, "BSD-3-Clause", 990, 490),
+        Weights("Salesforce/blip-image-captioning-large", None, "BSD-3-Clause", 1880, 940),
+        Weights("microsoft/xclip-base-patch32", None, "MIT", 790, 390),
+        Weights("MCG-NJU/videomae-base-finetuned-kinetics", None, "CC-BY-NC-4.0, not for commercial use", 350, 170),
+        Weights("google/siglip2-base-patch16-224", None, "Apache-2.0", 1500, 750),
+        Weights("google/siglip2-so400m-patch14-384", None, "Apache-2.0", 4560, 2280),
+        Weights("openai/clip-vit-base-patch32", None, "MIT", 610, 300),
+        Weights("google/flan-t5-base", None, "Apache-2.0", 1000, 500),
+        Weights(
+            "mrm8488/flan-t5-large-finetuned-openai-summarize_from_feedback",
+            None,
+            "Apache-2.0",
+            3130,
+            1500,
+            # Its repository has no safetensors.
+            ("*.json", "*.txt", "*.model", "pytorch_model.bin"),
+        ),
+    )
+}
+"""Facts about models by hub id; a model that is not here can be used all the same."""
+
+
+def known(model: Weights | str | os.PathLike[str]) -> Weights:
+    """Return what the catalogue knows about a model, or an entry that knows only its name or path."""
+    if isinstance(model, Weights):
+        return model
+    name = os.fspath(model)
+    return CATALOGUE.get(name) or Weights(name)
+
+
+def resolve(weights: Weights | str, *, tool: str, allow_download: bool = False) -> Path:
+    """Return the local folder (or file) of a model.
+
+    In this order: a path as given; the hub's cache, without any network; then, unless the environment says
+    offline, one probe of the hub, which tells why the model cannot be had; then, only with `allow_download`,
+    the download.
+
+    Args:
+        weights: what is wanted; a plain hub id or path will do.
+        tool: name of the sense, for the message.
+        allow_download: whether the user asked for it.
+
+    Raises:
+        MissingPart: the model is not here; within ten seconds unless a download has begun. The message names
+            tool, model, reason and remedy.
+    """
+    wanted = known(weights)
+    local = Path(wanted.model).expanduser()
+    if local.exists():
+        if local.is_dir() and not _has_weights(local):
+            kinds = ", ".join(_WEIGHT_SUFFIXES)
+            raise _missing(wanted, tool, f"the folder is there, but no weights are in it ({kinds})", "Check the path.")
+        return local
+    if not _HUB_ID.fullmatch(wanted.model):
+        raise _missing(wanted, tool, "there is no such folder or file", "Check the path.")
+    if folder := cached(wanted):
+        return folder
+    if _offline():
+        raise _missing(
+            wanted,
+            tool,
+            "it is not in the cache, and HF_HUB_OFFLINE forbids the network",
+            f"Unset HF_HUB_OFFLINE and fetch it, or {_OWN_FOLDER}",
+        )
+    reason, remedy = _probe(wanted)
+    if reason:
+        raise _missing(wanted, tool, reason, remedy)
+    if not allow_download:
+        raise _missing(
+            wanted,
+            tool,
+            "it is not on this machine, and nothing is downloaded without being asked for",
+            f"Fetch it with `hf download {wanted.model}{_revision_option(wanted)}`, or {_OWN_FOLDER}",
+        )
+    return _download(wanted, tool)
+
+
+_OWN_FOLDER = "give the folder of a copy as model=."
+
+
+def cached(weights: Weights) -> Path | None:
+    """Return the folder of a complete copy in the hub's cache, or None. Never touches the network."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(weights.model, revision=weights.revision, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+    return folder if _has_weights(folder, weights.files) else None
+
+
+def identity(weights: Weights, folder: Path | None = None) -> str:
+    """Return the name under which captions remember a model: `id@revision`, or folder name and digest.
+
+    Args:
+        weights: the model.
+        folder: where it lies, as `resolve` returned it. Without it, a hub model that is not pinned has no
+            revision in its name.
+    """
+    local = Path(weights.model).expanduser()
+    if local.exists():
+        return f"{local.resolve().name}@{_digest(local)}"
+    revision = weights.revision or (folder.name if folder and folder.parent.name == "snapshots" else None)
+    return f"{weights.model}@{revision[:12]}" if revision else weights.model
+
+
+def _digest(path: Path) -> str:
+    """Return 12 hex digits that change with the content: names, sizes and blocks spread over each file."""
+    digest = hashlib.blake2b(digest_size=6)
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(path) if file != path else ''}\0{size}\0".encode())
+        with file.open("rb") as content:
+            for step in range(16):
+                content.seek(size * step // 16)
+                digest.update(content.read(2**14))
+    return digest.hexdigest()
+
+
+def _has_weights(folder: Path, patterns: tuple[str, ...] = ()) -> bool:
+    """Whether a folder holds weights (that match one of `patterns`) and every shard that its index names."""
+    files = [p for p in folder.rglob("*") if p.suffix in _WEIGHT_SUFFIXES and p.is_file()]
+    if patterns:
+        files = [file for file in files if any(fnmatch(file.name, pattern) for pattern in patterns)]
+    for index in folder.glob("*.safetensors.index.json"):
+        shards = set(json.loads(index.read_text())["weight_map"].values())
+        if not all((folder / shard).is_file() for shard in shards):
+            return False
+    return bool(files)
+
+
+def _offline() -> bool:
+    from huggingface_hub import constants
+
+    return constants.is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _probe(weights: Weights) -> tuple[str, str]:
+    """Ask the hub once; return (reason, remedy), both empty if the model can be fetched."""
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    gated = (
+        "its owner gives it only to those who accepted its terms",
+        f"Accept them on its model card and log in with `hf auth login`, or {_OWN_FOLDER}",
+    )
+
+    def ask() -> Any:
+        return HfApi().model_info(weights.model, revision=weights.revision, timeout=_PROBE_SECONDS)
+
+    try:
+        info = _bounded(ask, _PROBE_BOUND_SECONDS)
+    except GatedRepoError:
+        return gated
+    except RevisionNotFoundError:
+        return f"the hub has it, but not its revision {weights.revision}", f"Check the revision, or {_OWN_FOLDER}"
+    except RepositoryNotFoundError:
+        return "the hub has no model of that name, or hides it", f"Check the name, or {_OWN_FOLDER}"
+    except Exception as error:
+        # Which exceptions a broken connection raises depends on the hub's HTTP library and its version.
+        return (
+            f"it is not on this machine, and the hub cannot be reached ({type(error).__name__})",
+            f"Check the network and fetch it, or {_OWN_FOLDER}",
+        )
+    if getattr(info, "gated", False) and not get_token():
+        return gated
+    return "", ""
+
+
+def _bounded(call: Callable[[], _T], seconds: float) -> _T:
+    """Return what `call` returns; give up waiting after `seconds`.
+
+    Raises:
+        TimeoutError: it takes longer. Its thread is left behind; it ends with the process.
+    """
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append((call(), None))
+        except Exception as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    value, error = outcome[0]
+    if error is not None:
+        raise error
+    answer: _T = value
+    return answer
+
+
+def _download(weights: Weights, tool: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError
+
+    try:
+        folder = Path(
+            snapshot_download(
+                weights.model,
+                revision=weights.revision,
+                allow_patterns=list(weights.files),
+                etag_timeout=_PROBE_SECONDS,
+            )
+        )
+    except GatedRepoError as error:
+        remedy = f"Accept its terms on its model card, or {_OWN_FOLDER}"
+        raise _missing(weights, tool, "its owner has not granted you access", remedy) from error
+    except Exception as error:
+        reason = f"the download broke off ({type(error).__name__})"
+        raise _missing(weights, tool, reason, "Try again: it goes on where it stopped.") from error
+    if not _has_weights(folder, weights.files):
+        reason = f"its repository holds no weights among {', '.join(weights.files)}"
+        raise _missing(weights, tool, reason, f"Name another model, or {_OWN_FOLDER}")
+    return folder
+
+
+def _revision_option(weights: Weights) -> str:
+    return f" --revision {weights.revision}" if weights.revision else ""
+
+
+def _missing(weights: Weights, tool: str, reason: str, remedy: str) -> MissingPart:
+    return MissingPart(f"The sense {tool!r} needs the model {weights}, but {reason}. {remedy}")
