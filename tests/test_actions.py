@@ -12,6 +12,7 @@ from tests.tiny_checkpoints import TinyCheckpoints
 from videochat.media import Sampling, Video
 from videochat.testing import Scene, draw_video
 from videochat.tools.actions import ActionRecognizer, _OpenLabels
+from videochat.tools.device import best_place
 from videochat.tools.text_vectors import word_list
 
 LABELS = ("archery", "juggling balls", "yoga", "playing guitar")
@@ -84,4 +85,4 @@ def test_other_labels_are_watched_anew(tiny: TinyCheckpoints, video: Video) -> N
 @needs_cuda
 @pytest.mark.parametrize("architecture", ["xclip", "videomae"])
 def test_on_a_gpu(tiny: TinyCheckpoints, video: Video, architecture: str) -> None:
-    assert len(captions_of(run(recognizer(tiny(architecture), place=None), video))) == 4
+    assert len(captions_of(run(recognizer(tiny(architecture), place=best_place("cuda")), video))) == 4

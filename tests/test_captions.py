@@ -16,7 +16,7 @@ from videochat.memory import CaptionStore
 from videochat.testing import Scene, draw_video
 from videochat.tools.captions import FrameCaptioner
 from videochat.tools.dense_captions import DenseCaptioner
-from videochat.tools.device import Place
+from videochat.tools.device import Place, best_place
 from videochat.tools.florence import shared_florence
 
 
@@ -100,4 +100,4 @@ def test_on_a_gpu(tiny: TinyCheckpoints, video: Video, architecture: str) -> Non
     single = captions_of(run(FrameCaptioner(tiny(architecture), batch_size=1, place=place), video))
     assert len(single) == 5
     assert captions_of(run(FrameCaptioner(tiny(architecture), batch_size=4, place=place), video)) == single
-    assert captions_of(run(FrameCaptioner(tiny(architecture)), video))
+    assert captions_of(run(FrameCaptioner(tiny(architecture), place=best_place("cuda")), video))

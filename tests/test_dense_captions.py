@@ -11,6 +11,7 @@ from tests.tiny_checkpoints import TinyCheckpoints
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
 from videochat.tools.dense_captions import DenseCaptioner
+from videochat.tools.device import best_place
 from videochat.tools.florence import Florence, shared_florence
 
 
@@ -95,4 +96,4 @@ def test_batches_change_nothing_and_every_mark_resumes(tiny: TinyCheckpoints, vi
 
 @needs_cuda
 def test_on_a_gpu(tiny: TinyCheckpoints, video: Video) -> None:
-    assert captions_of(run(DenseCaptioner(tiny("florence"), every_seconds=1.0), video))
+    assert captions_of(run(DenseCaptioner(tiny("florence"), every_seconds=1.0, place=best_place("cuda")), video))

@@ -8,6 +8,7 @@ from tests.tiny_checkpoints import TinyCheckpoints
 from videochat.errors import MissingPart
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
+from videochat.tools.device import best_place
 from videochat.tools.frame_embeddings import FrameEmbedder
 
 
@@ -54,4 +55,4 @@ def test_close_and_go_on(tiny: TinyCheckpoints) -> None:
 
 @needs_cuda
 def test_on_a_gpu(tiny: TinyCheckpoints, video: Video) -> None:
-    assert len(list(FrameEmbedder(tiny("siglip")).embed_frames(video.frames()))) == 5
+    assert len(list(FrameEmbedder(tiny("siglip"), place=best_place("cuda")).embed_frames(video.frames()))) == 5

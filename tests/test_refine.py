@@ -10,6 +10,7 @@ from videochat.errors import MissingPart
 from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.testing import Scene, draw_video
+from videochat.tools.device import best_place
 from videochat.tools.refine import CaptionRefiner
 
 
@@ -102,4 +103,4 @@ def test_missing_or_other_weights(tiny: TinyCheckpoints, video: Video) -> None:
 
 @needs_cuda
 def test_on_a_gpu(tiny: TinyCheckpoints, video: Video) -> None:
-    assert len(list(CaptionRefiner(tiny("t5")).refine(some(video), video, 0, 25))) == 3
+    assert len(list(CaptionRefiner(tiny("t5"), place=best_place("cuda")).refine(some(video), video, 0, 25))) == 3

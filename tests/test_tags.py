@@ -12,6 +12,7 @@ from tests.tiny_checkpoints import TinyCheckpoints
 from videochat.home import home
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
+from videochat.tools.device import best_place
 from videochat.tools.dual_encoder import DualEncoder, shared_dual_encoder
 from videochat.tools.tags import FrameTagger
 from videochat.tools.text_vectors import word_list
@@ -88,4 +89,4 @@ def test_vocabularies(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> No
 @needs_cuda
 @pytest.mark.parametrize("architecture", ["siglip", "clip"])
 def test_on_a_gpu(tiny: TinyCheckpoints, video: Video, architecture: str) -> None:
-    assert len(captions_of(run(tagger(tiny(architecture), place=None), video))) == 4
+    assert len(captions_of(run(tagger(tiny(architecture), place=best_place("cuda")), video))) == 4
