@@ -17,12 +17,12 @@ from videochat.agent.evidence import Evidence
 from videochat.agent.llms import can_call_tools, llm_name, resolve_llm
 from videochat.agent.prompts import NOT_SHOWN, system_prompt, user_turn
 from videochat.agent.toolbox import Toolbox
-from videochat.agent.watch import Progress, WatchReport, watch
+from videochat.agent.watch import Progress, WatchReport, refine, watch
 from videochat.errors import BadQuestion, LLMError, UnknownName, VideoChatError
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.records import Answer, Caption, Citation
-from videochat.tools import PerceptionTool, at_rate, make_tools
+from videochat.tools import PerceptionTool, at_rate, make_refiner, make_tools
 
 Mode = Literal["agent", "retrieve"]
 
@@ -67,6 +67,7 @@ class VideoAgent:
     ) -> None:
         self.video = video if isinstance(video, Video) else Video(video)
         self.senses = make_tools(preset)
+        self.refiner = make_refiner(preset)
         self.llm = resolve_llm(llm)
         if mode not in (None, "agent", "retrieve"):
             raise UnknownName("mode", mode, ("agent", "retrieve"))
@@ -116,9 +117,14 @@ class VideoAgent:
             size=self.video.size,
         )
         senses = self.senses if tools is None else make_tools(tools)
+        if self.refiner is not None:
+            self.refiner.prepare()
         if fps is not None:
             senses = [at_rate(sense, fps) for sense in senses]
-        return watch(self.video, senses, shelf, start_seconds, end_seconds, progress=progress)
+        report = watch(self.video, senses, shelf, start_seconds, end_seconds, progress=progress)
+        if self.refiner is not None and not report.already_watched:
+            report.captions_added += refine(self.video, self.refiner, shelf)
+        return report
 
     def ask(self, question: str, *, progress: Progress | None = None) -> Answer:
         """Answer a question; watches first what was not watched yet. Earlier turns are remembered.
@@ -249,6 +255,8 @@ class VideoAgent:
         """Free the senses' models and the memory's files."""
         for sense in self.senses:
             sense.close()
+        if self.refiner is not None:
+            self.refiner.close()
         self.memory.close()
 
     def __repr__(self) -> str:

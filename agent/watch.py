@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from videochat.memory import Gap, Shelf
 from videochat.memory.shelf import merge_spans
 from videochat.records import Caption, clock, clock_range
 from videochat.tools import PerceptionTool, Settled
+from videochat.tools.refine import CaptionRefiner
 
 # Items a sense may lag behind the decoder before the decoder waits: memory is bounded by this, not by length.
 _QUEUE_LENGTH = 8
@@ -109,6 +111,22 @@ def watch(
     report.gaps = [gap for gap in shelf.gaps() if gap.start_seconds < end and gap.end_seconds > start]
     report.seconds = time.perf_counter() - began
     return report
+
+
+def refine(video: Video, refiner: CaptionRefiner, shelf: Shelf) -> int:
+    """Condense all that is stored of a video into lines for stretches and for the whole, beside the originals.
+
+    Lines made from other captions than are stored now are replaced.
+
+    Returns:
+        How many lines were written.
+    """
+    captions = [caption for caption in shelf.between() if caption.source != refiner.source]
+    digest = hashlib.blake2b("".join(sorted(caption.id for caption in captions)).encode(), digest_size=8)
+    end = video.duration_seconds
+    lines = list(refiner.refine(captions, video, 0.0, end))
+    shelf.drop_other_versions(refiner.source, digest.hexdigest())
+    return shelf.record(lines, source=refiner.source, version=digest.hexdigest(), watched=(0.0, end))
 
 
 @dataclass

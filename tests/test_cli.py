@@ -134,6 +134,15 @@ def test_presets_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"ffmpeg", "memory", "language model"} <= {part["part"] for part in json.loads(capsys.readouterr().out)}
 
 
+def test_download_needs_a_preset_that_is_one_and_says_what_cannot_be_had(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["download", "builtin"]) == 0
+    assert "needs no downloads" in capsys.readouterr().err
+    assert main(["download", "huge"]) == 1
+    assert "known ones are base, builtin" in capsys.readouterr().err
+    assert main(["download", "small"]) == 1
+    assert "cannot be" in (said := capsys.readouterr().err) or "HF_HUB_OFFLINE" in said
+
+
 def test_help_is_quick() -> None:
     seconds = []
     for _ in range(3):

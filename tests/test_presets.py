@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.tiny_checkpoints import TinyCheckpoints
-from videochat.agent.watch import watch
+from videochat.agent.watch import refine, watch
 from videochat.errors import MissingPart, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
-from videochat.records import KINDS
+from videochat.records import KINDS, Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools import DEFAULT_PRESET, PRESETS, TOOLS, make_tool, make_tools
+from videochat.tools.refine import CaptionRefiner
 from videochat.tools.weights import CATALOGUE
 
 
@@ -47,7 +48,7 @@ def test_missing_weights_are_told_before_the_first_picture(
     monkeypatch.setattr(Video, "sample", sample)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     began = time.perf_counter()
-    with CaptionStore(tmp_path / "store") as store, pytest.raises(MissingPart, match="'actions' needs the model"):
+    with CaptionStore(tmp_path / "store") as store, pytest.raises(MissingPart, match="needs the model"):
         watch(video, make_tools(name), store.shelf(video.id))
     assert time.perf_counter() - began < 10
 
@@ -70,6 +71,22 @@ def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Vi
         assert {caption.kind for caption in captions} == {"action", "clip_caption", "dense_caption", "tags"}
         assert "00:02" in textualize(captions)
         assert watch(video, senses, store.shelf(video.id)).already_watched
+
+
+def test_captions_are_condensed_after_a_watch(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
+    with CaptionStore(tmp_path) as store:
+        shelf = store.shelf(video.id)
+        watch(video, make_tools(["ocr", "visual_facts"]), shelf)
+        refiner = CaptionRefiner(tiny("t5"))
+        refiner.prepare()
+        assert refine(video, refiner, shelf) > 0
+        before = store.between(video.id)
+        assert {"clip_caption", "video_caption"} <= {caption.kind for caption in before}
+        assert {"ocr", "tags"} <= {caption.kind for caption in before}, "the originals are kept"
+        assert refine(video, refiner, shelf) == 0
+        store.add([Caption(video.id, 0, 1, "speech", "Hello there", "test")])
+        refine(video, refiner, shelf)
+        assert len([c for c in store.between(video.id) if c.kind == "video_caption"]) == 1, "replaced, not doubled"
 
 
 def test_unknown_names() -> None:

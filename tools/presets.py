@@ -9,6 +9,7 @@ from typing import Any
 
 from videochat.errors import UnknownName
 from videochat.tools.base import PerceptionTool
+from videochat.tools.refine import CaptionRefiner
 from videochat.tools.weights import Weights, known
 
 TOOLS: dict[str, str] = {
@@ -48,6 +49,8 @@ class Preset:
         return list(dict.fromkeys(needed))
 
 
+# The words make the remark that somebody speaks superfluous.
+_WITH_WORDS = ("subtitles", "speech", "shots", "ocr", "visual_facts")
 _BUILTIN = ("subtitles", "speech_regions", "shots", "ocr", "visual_facts")
 
 _FLORENCE_BASE = "florence-community/Florence-2-base"
@@ -66,8 +69,10 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "small",
             "for a CPU with 8 GB of memory: actions, captions and things with places, a few pictures a minute",
-            (*_BUILTIN, "actions", "captions", "dense_captions"),
+            (*_WITH_WORDS, "actions", "captions", "dense_captions", "objects"),
             {
+                "speech": {"model": "openai/whisper-base"},
+                "objects": {"model": "ustc-community/dfine-small-obj2coco", "every_seconds": 1.0},
                 "actions": {"model": _XCLIP},
                 # A caption takes seconds on a CPU.
                 "captions": {"model": _FLORENCE_BASE, "every_seconds": 5.0},
@@ -77,9 +82,11 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "base",
             "for a GPU with 8 GB: every second is described, tagged and searched for actions, then condensed",
-            (*_BUILTIN, "actions", "captions", "dense_captions", "tags"),
+            (*_WITH_WORDS, "actions", "captions", "dense_captions", "tags", "objects"),
             {
                 "actions": {"model": _XCLIP},
+                "speech": {"model": "openai/whisper-small"},
+                "objects": {"model": "ustc-community/dfine-medium-obj2coco"},
                 "captions": {"model": _FLORENCE_LARGE, "detail": "detailed"},
                 "dense_captions": {"model": _FLORENCE_LARGE},
                 "tags": {"model": _SIGLIP_BASE},
@@ -89,11 +96,13 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "large",
             "for a GPU with 16 GB: as base, with longer captions, finer tags and denser looks",
-            (*_BUILTIN, "actions", "captions", "dense_captions", "tags"),
+            (*_WITH_WORDS, "actions", "captions", "dense_captions", "tags", "objects"),
             {
                 "actions": {"model": _XCLIP},
                 "captions": {"model": _FLORENCE_LARGE, "detail": "paragraph"},
                 "dense_captions": {"model": _FLORENCE_LARGE, "every_seconds": 2.0},
+                "speech": {"model": "openai/whisper-large-v3-turbo"},
+                "objects": {"model": "ustc-community/dfine-xlarge-obj2coco"},
                 "tags": {"model": "google/siglip2-so400m-patch14-384", "every_seconds": 1.0},
             },
             "google/flan-t5-base",
@@ -101,9 +110,10 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "paper",
             "the nearest to the paper's line-up; its action model is not for commercial use",
-            (*_BUILTIN, "actions", "captions", "dense_captions", "tags"),
+            (*_WITH_WORDS, "actions", "captions", "dense_captions", "tags"),
             {
                 "actions": {"model": "MCG-NJU/videomae-base-finetuned-kinetics"},
+                "speech": {"model": "openai/whisper-base"},
                 "captions": {"model": "Salesforce/blip-image-captioning-large"},
                 "dense_captions": {"model": _FLORENCE_LARGE},
                 "tags": {"model": _SIGLIP_BASE},
@@ -128,6 +138,13 @@ def make_tools(preset: str | Sequence[str | PerceptionTool] | None = None) -> li
         line_up = PRESETS[name]
         return [make_tool(tool, **line_up.options.get(tool, {})) for tool in line_up.tools]
     return [make_tool(tool) if isinstance(tool, str) else tool for tool in preset]
+
+
+def make_refiner(preset: str | Sequence[str | PerceptionTool] | None = None) -> CaptionRefiner | None:
+    """Make what condenses the captions of a preset, or None where they stay as they are."""
+    if isinstance(preset, str) and preset in PRESETS and (model := PRESETS[preset].refiner) is not None:
+        return CaptionRefiner(model)
+    return None
 
 
 def make_tool(name: str, **options: Any) -> PerceptionTool:

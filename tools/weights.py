@@ -67,6 +67,12 @@ CATALOGUE: dict[str, Weights] = {
         Weights("google/siglip2-base-patch16-224", None, "Apache-2.0", 1500, 750),
         Weights("google/siglip2-so400m-patch14-384", None, "Apache-2.0", 4560, 2280),
         Weights("openai/clip-vit-base-patch32", None, "MIT", 610, 300),
+        Weights("ustc-community/dfine-small-obj2coco", None, "Apache-2.0", 42, 21),
+        Weights("ustc-community/dfine-medium-obj2coco", None, "Apache-2.0", 79, 40),
+        Weights("ustc-community/dfine-xlarge-obj2coco", None, "Apache-2.0", 252, 126),
+        Weights("openai/whisper-base", None, "Apache-2.0", 290, 146),
+        Weights("openai/whisper-small", None, "Apache-2.0", 970, 484),
+        Weights("openai/whisper-large-v3-turbo", None, "Apache-2.0", 3240, 1620),
         Weights("google/flan-t5-base", None, "Apache-2.0", 1000, 500),
         Weights(
             "mrm8488/flan-t5-large-finetuned-openai-summarize_from_feedback",

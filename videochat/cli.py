@@ -96,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_convert(embed)
     presets = add("presets", _presets, "list the line-ups of senses", video=False)
+    download = add("download", _download, "fetch the weights of a preset", video=False)
+    download.add_argument("preset", help="see `videochat presets`")
     doctor = add("doctor", _doctor, "say what this machine can do", video=False)
     for command in (ask, watch, captions, presets, doctor):
         command.add_argument("--json", action="store_true", help="print one JSON object, for programs")
@@ -223,12 +225,34 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
+def _download(options: argparse.Namespace) -> int:
+    from videochat.errors import UnknownName
+    from videochat.tools import PRESETS
+    from videochat.tools.weights import resolve
+
+    if options.preset not in PRESETS:
+        raise UnknownName("preset", options.preset, PRESETS)
+    wanted = PRESETS[options.preset].weights()
+    for weights in wanted:
+        print(f"{weights.model} ({weights.licence}), about {weights.download_mb} MB", file=sys.stderr)
+        print(resolve(weights, tool=options.preset, allow_download=True))
+    if not wanted:
+        print(f"The preset {options.preset} needs no downloads.", file=sys.stderr)
+    return 0
+
+
 def _presets(options: argparse.Namespace) -> int:
+    import dataclasses
+
     from videochat.tools import PRESETS, make_tools
+    from videochat.tools.weights import cached
 
     listed: dict[str, dict[str, Any]] = {
         preset.name: {
             "summary": preset.summary,
+            "weights": [
+                dataclasses.asdict(weights) | {"here": cached(weights) is not None} for weights in preset.weights()
+            ],
             "tools": {tool.name: {"kind": tool.kind, "sees": tool.sees} for tool in make_tools(preset.name)},
         }
         for preset in PRESETS.values()
@@ -239,7 +263,10 @@ def _presets(options: argparse.Namespace) -> int:
     for name, preset in listed.items():
         print(f"{name}: {preset['summary']}")
         for tool, facts in preset["tools"].items():
-            print(f"  {tool:<15} {facts['kind']:<8} {facts['sees']}")
+            print(f"  {tool:<15} {facts['kind']:<13} {facts['sees']}")
+        for weights in preset["weights"]:
+            state = "on this machine" if weights["here"] else f"about {weights['download_mb']} MB to download"
+            print(f"    {weights['model']} ({weights['licence']}): {state}, {weights['memory_mb']} MB in memory")
     return 0
 
 

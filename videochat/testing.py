@@ -196,7 +196,7 @@ def _encode(
             container.mux(pictures.encode(frame))
         container.mux(pictures.encode())
         if sound is not None:
-            for second, samples in enumerate(_seconds_of_voice(speech, length)):
+            for second, samples in enumerate(seconds_of_voice(speech, length)):
                 frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
                 frame.sample_rate = SAMPLE_RATE
                 delay = start_seconds + sound_delay_seconds
@@ -276,7 +276,7 @@ def read_frame_number(image: np.ndarray) -> int:
     return sum(1 << bit for bit in range(_BITS) if row[int((bit + 0.5) * step)] > 127)
 
 
-def _seconds_of_voice(speech: Sequence[tuple[float, float]], length_seconds: float) -> Iterator[np.ndarray]:
+def seconds_of_voice(speech: Sequence[tuple[float, float]], length_seconds: float) -> Iterator[np.ndarray]:
     """Yield, second by second, voice at the given seconds and silence elsewhere: float32, shape (n,)."""
     total = round(length_seconds * SAMPLE_RATE)
     stretches = [(round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)) for start, end in speech]
