@@ -48,7 +48,7 @@ MILK = "Now the milk is poured, slowly and last."
 def test_without_a_model_the_right_caption_is_quoted_first(
     clip: Path, memory: CaptionStore, mode: str, question: str, text: str
 ) -> None:
-    answer = VideoAgent(clip, memory=memory, llm="extractive", mode=mode).ask(question)  # type: ignore[arg-type]
+    answer = VideoAgent(clip, memory=memory, llm="extractive", mode=mode).ask(question)
     assert cited(answer)[0] == text
     assert answer.status == "grounded"
     assert "No language model is configured" in answer.text

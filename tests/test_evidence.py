@@ -5,7 +5,7 @@ from videochat.records import Caption
 
 
 def caption(start: float, end: float, text: str = "milk is poured", **more: object) -> Caption:
-    return Caption("v" * 8, start, end, "speech", text, "test", **more)  # type: ignore[arg-type]
+    return Caption("v" * 8, start, end, "speech", text, "test", **more)
 
 
 @pytest.fixture

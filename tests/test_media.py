@@ -315,7 +315,7 @@ def test_the_first_picture_does_not_wait_for_the_last(tmp_path: Path) -> None:
         stream = video.frames()
         next(stream)
         took = time.perf_counter() - began
-        stream.close()  # type: ignore[attr-defined]  # an iterator by its type, a generator by nature
+        stream.close()  # an iterator by its type, a generator by nature
         return took
 
     assert first(600) < first(5) + 0.5

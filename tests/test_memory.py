@@ -178,7 +178,7 @@ def test_words_and_vectors_hold_the_same_captions(tmp_path: Path) -> None:
     path = tmp_path / "memory"
     with CaptionStore(path) as store:
         many = [(i, i + 1, "speech", f"word{i} milk") for i in range(600)]
-        store.add(captions(rows=many))  # type: ignore[arg-type]  # a literal in a list loses its type
+        store.add(captions(rows=many))  # a literal in a list loses its type
     with CaptionStore(path) as store:
         shelf = store.shelf("kitchen")
         assert chroma_ids(store, "kitchen") == {c.id for c in shelf.between()}

@@ -42,7 +42,7 @@ a white couch: [768, 350, 848, 477]; a lamp with a white shade: [582, 26, 713, 1
 
 
 def said(start: float, end: float, kind: Kind, text: str, **more: object) -> Caption:
-    return Caption("friends", start, end, kind, text, "table-1", **more)  # type: ignore[arg-type]  # any field
+    return Caption("friends", start, end, kind, text, "table-1", **more)  # any field
 
 
 def friends() -> list[Caption]:

@@ -203,7 +203,7 @@ def test_it_says_why_it_has_nothing_to_do(
 def test_every_tool_has_a_case_above() -> None:
     (table,) = [
         mark.args[1]
-        for mark in test_it_says_why_it_has_nothing_to_do.pytestmark  # type: ignore[attr-defined]  # set by pytest
+        for mark in test_it_says_why_it_has_nothing_to_do.pytestmark  # set by pytest
     ]
     assert {row[0] for row in table} == set(READY)
 
@@ -467,7 +467,7 @@ def test_the_way_of_the_camera(
     assert words in said
     # Four pixels of 256 in a fifth of a second.
     if dx:
-        assert abs(int(re.search(r"\((\d+)% of the picture width", said)[1]) - 8) <= 1  # type: ignore[index]
+        assert abs(int(re.search(r"\((\d+)% of the picture width", said)[1]) - 8) <= 1
 
 
 @pytest.mark.parametrize(("left", "place"), [(10, "left"), (180, "right")])

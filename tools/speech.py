@@ -16,7 +16,7 @@ from videochat.tools.base import Needs, PerceptionTool, Settled
 NO_WORDS = "somebody speaks (what is said is unknown: the words need subtitles or a speech recogniser)"
 """The text of a caption that knows of speech but not of words."""
 
-_BLOCK = 512  # samples; what silero-vad takes at 16 kHz
+VOICE_BLOCK = 512  # samples; what silero-vad takes at 16 kHz
 _MIN_SILENCE_MS = 600
 _MIN_SPEECH_SECONDS = 0.25
 _MAX_SPEECH_SECONDS = 60.0
@@ -111,9 +111,9 @@ class SpeechRegions(PerceptionTool):
         origin, settled = start_seconds, start_seconds  # the detector counts from where it was reset
         speech_start: float | None = None
         now = start_seconds
-        for block in _blocks(stream):
+        for block in voice_blocks(stream):
             event = detector(block) or {}
-            now += _BLOCK / SAMPLE_RATE
+            now += VOICE_BLOCK / SAMPLE_RATE
             if "start" in event:
                 speech_start = origin + event["start"] / SAMPLE_RATE
             ended = origin + event["end"] / SAMPLE_RATE if "end" in event else None
@@ -149,16 +149,16 @@ class SpeechRegions(PerceptionTool):
         self._model = None
 
 
-def _blocks(stream: Iterable[Sound]) -> Iterator[np.ndarray]:
-    """Cut sound into blocks of `_BLOCK` samples; the last is filled with silence."""
+def voice_blocks(stream: Iterable[Sound]) -> Iterator[np.ndarray]:
+    """Cut sound into blocks of `VOICE_BLOCK` samples; the last is filled with silence."""
     rest = np.zeros(0, np.float32)
     for sound in stream:
         samples = np.concatenate([rest, sound.samples])
-        whole = len(samples) // _BLOCK * _BLOCK
-        yield from samples[:whole].reshape(-1, _BLOCK)
+        whole = len(samples) // VOICE_BLOCK * VOICE_BLOCK
+        yield from samples[:whole].reshape(-1, VOICE_BLOCK)
         rest = samples[whole:]
     if len(rest):
-        yield np.pad(rest, (0, _BLOCK - len(rest)))
+        yield np.pad(rest, (0, VOICE_BLOCK - len(rest)))
 
 
 def _decoded(data: bytes) -> str:

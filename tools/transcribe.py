@@ -22,7 +22,7 @@ from videochat.media import SAMPLE_RATE, Sound, Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
 from videochat.tools.device import Place, best_place, config_of, free_memory
-from videochat.tools.speech import has_subtitles
+from videochat.tools.speech import VOICE_BLOCK, has_subtitles, voice_blocks
 from videochat.tools.weights import Weights, identity, known, resolve
 
 Backend = Literal["openai-whisper", "faster-whisper"]
@@ -43,8 +43,7 @@ SIZES = (
 )
 """The models of OpenAI by name; `.en` knows English only."""
 
-_BLOCK = 512  # samples; what silero-vad takes at 16 kHz
-_BLOCK_SECONDS = _BLOCK / SAMPLE_RATE
+_BLOCK_SECONDS = VOICE_BLOCK / SAMPLE_RATE
 # How sure the voice detector must be that somebody begins to speak, and that he goes on.
 _VOICE = 0.5
 _VOICE_GOES_ON = 0.35
@@ -383,7 +382,7 @@ def _stretches(stream: Iterable[Sound], start_seconds: float, voice: Any) -> Ite
     After every cut the voice detector starts afresh, and what lies behind the cut is heard again.
     """
     origin = start_seconds
-    blocks = _blocks(stream)
+    blocks = voice_blocks(stream)
     again: deque[np.ndarray] = deque()
     piece = _Piece(voice)
     for block in chain.from_iterable(_first_again(again, blocks)):
@@ -461,18 +460,6 @@ class _Piece:
 def _count(seconds: float) -> int:
     """Return how many blocks last about `seconds`."""
     return round(seconds / _BLOCK_SECONDS)
-
-
-def _blocks(stream: Iterable[Sound]) -> Iterator[np.ndarray]:
-    """Cut sound into blocks of `_BLOCK` samples; the last is filled with silence."""
-    rest = np.zeros(0, np.float32)
-    for sound in stream:
-        samples = np.concatenate([rest, sound.samples])
-        whole = len(samples) // _BLOCK * _BLOCK
-        yield from samples[:whole].reshape(-1, _BLOCK)
-        rest = samples[whole:]
-    if len(rest):
-        yield np.pad(rest, (0, _BLOCK - len(rest)))
 
 
 def _utterances(segments: Iterable[_Segment], offset_seconds: float) -> Iterator[Utterance]:

@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from pydantic import Field
 
 from videochat.media import SAMPLE_RATE, ffmpeg_exe
@@ -237,7 +237,7 @@ def _draw(scene: Scene, size: tuple[int, int]) -> Image.Image:
     width, height = size
     image = Image.new("RGB", size, scene.colour)
     if scene.text:
-        lightness = sum(image.getpixel((0, 0))) / 3  # type: ignore[arg-type]
+        lightness = sum(ImageColor.getrgb(scene.colour)[:3]) / 3
         lines = max(scene.text.count("\n") + 1, 4)
         font = ImageFont.load_default(size=height * 0.5 / lines)
         ImageDraw.Draw(image).multiline_text(
