@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
 from videochat.errors import VideoChatError
-from videochat.media import Sampling, Video
+from videochat.media import Video
 from videochat.records import Caption, clock, clock_range
 from videochat.tools.base import PerceptionTool, at_rate
 
