@@ -17,6 +17,11 @@ Needs = Sampling | Literal["sound", "subtitles"]
 """What a tool consumes: pictures at a rate and size, the sound track, or text that lies with the video."""
 
 
+MIN_CHANGE = 12.0
+"""Usual `Sampling.min_change` of senses that describe whole pictures; `benchmarks/near_duplicates.py` says what it
+costs and saves."""
+
+
 @dataclass(frozen=True)
 class Settled:
     """A mark in a tool's output: every caption that starts before `seconds` has been given.
