@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-# Read when huggingface_hub is imported, which is before any fixture runs.
+# Both are read when a library is imported, which is before any fixture runs.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Tiny models gain nothing from a second thread, and lose much by waiting for it where others work too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.tiny_checkpoints import tiny
 from videochat.media import Video
@@ -109,3 +111,10 @@ def sound_only(drawn: Path, voiced: Video) -> Video:
                 packet.stream = copy
                 target.mux(packet)
     return Video(path)
+
+
+@pytest.fixture(scope="session")
+def long_take(drawn: Path) -> Video:
+    """Longer than any sense may keep silent: text that stays, speech that does not end, no cut."""
+    scenes = [Scene(30, "", "navy"), Scene(105, "THIS STAYS", "navy")]
+    return Video(draw_video(drawn / "long_take.mkv", scenes, frame_rate=2, speech=[(1, 130)]))

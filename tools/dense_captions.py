@@ -14,9 +14,6 @@ from videochat.tools.florence import MAX_SIDE, Florence, Region, shared_florence
 from videochat.tools.model_tool import ModelTool
 from videochat.tools.weights import Weights
 
-_TASK = "<DENSE_REGION_CAPTION>"
-_MAX_NEW_TOKENS = 300
-
 
 class DenseCaptioner(ModelTool):
     """Florence-2's region descriptions; it gives no scores.
@@ -33,6 +30,10 @@ class DenseCaptioner(ModelTool):
     kind: ClassVar[Kind] = "dense_caption"
     sees: ClassVar[str] = "the things in the picture, each described and with its place"
     accepts: ClassVar[tuple[str, ...]] = ("florence2",)
+    task: ClassVar[str] = "<DENSE_REGION_CAPTION>"
+    """What Florence is asked."""
+    max_new_tokens: ClassVar[int] = 300
+    """Where its answer is cut."""
     # Its pictures wait longest; a long queue here would outrun the encodings that it shares with the captions.
     batch_on_gpu: ClassVar[int] = 4
 
@@ -57,7 +58,7 @@ class DenseCaptioner(ModelTool):
         size = video.size or (0, 0)
 
         def describe(frames: Sequence[Frame]) -> list[list[Region]]:
-            return florence.regions([frame.image for frame in frames], _TASK, size, _MAX_NEW_TOKENS)
+            return florence.regions([frame.image for frame in frames], self.task, size, self.max_new_tokens)
 
         for frames in chunks(stream, self.batcher.size):
             for frame, regions in zip(frames, self.batcher(describe, frames), strict=True):

@@ -57,7 +57,9 @@ class ModelTool(PerceptionTool):
                 f"and this sense takes {', '.join(self.accepts)}. Give another model as model=."
             )
         self.fit(config)
-        self.source = f"{self.name}:{identity(self.weights, folder)}"
+        # What `at_rate` has added stays.
+        rest = self.source.removeprefix(f"{self.name}:{identity(self.weights)}")
+        self.source = f"{self.name}:{identity(self.weights, folder)}{rest}"
         self._folder = folder
 
     def fit(self, config: dict[str, Any]) -> None:
