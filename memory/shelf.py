@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS gaps (
     UNIQUE (source, start_seconds, end_seconds)
 );
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _INDEX_BATCH = 256
 _INDEX_SECONDS = 2.0  # while a video is being read, the index lags no longer than this
@@ -151,24 +152,7 @@ class Shelf:
             How many captions were new.
         """
         with self._guard, self._db:
-            added = 0
-            for caption in captions:
-                if caption.video_id != self.video_id:
-                    raise ValueError(f"a caption of video {caption.video_id} does not belong to {self.video_id}")
-                cursor = self._db.execute(
-                    "INSERT OR IGNORE INTO captions (id, start_seconds, end_seconds, kind, source, text, rest)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        caption.id,
-                        caption.start_seconds,
-                        caption.end_seconds,
-                        caption.kind,
-                        caption.source,
-                        caption.text,
-                        json.dumps(caption.as_dict()),
-                    ),
-                )
-                added += cursor.rowcount
+            added = self._insert(captions)
             if source is not None and watched is not None:
                 spans = merge_spans([*self.watched(source, version), watched])
                 self._db.execute("DELETE FROM watched WHERE source = ?", (source,))
@@ -177,6 +161,27 @@ class Shelf:
                 )
         if time.monotonic() - self._indexed_at >= _INDEX_SECONDS or self._pending() >= _INDEX_BATCH:
             self.index()
+        return added
+
+    def _insert(self, captions: Sequence[Caption]) -> int:
+        added = 0
+        for caption in captions:
+            if caption.video_id != self.video_id:
+                raise ValueError(f"a caption of video {caption.video_id} does not belong to {self.video_id}")
+            cursor = self._db.execute(
+                "INSERT OR IGNORE INTO captions (id, start_seconds, end_seconds, kind, source, text, rest)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    caption.id,
+                    caption.start_seconds,
+                    caption.end_seconds,
+                    caption.kind,
+                    caption.source,
+                    caption.text,
+                    json.dumps(caption.as_dict()),
+                ),
+            )
+            added += cursor.rowcount
         return added
 
     def watched(self, source: str, version: str) -> list[tuple[float, float]]:
@@ -244,7 +249,10 @@ class Shelf:
     def between(
         self, start_seconds: float = 0.0, end_seconds: float = math.inf, kinds: Iterable[Kind] | None = None
     ) -> list[Caption]:
-        """Return the captions that share a moment with `[start_seconds, end_seconds)`, in temporal order."""
+        """Return the captions that share a moment with `[start_seconds, end_seconds)`, in temporal order.
+
+        Without `kinds`, all but summaries: these say again what the others say.
+        """
         where, values = _conditions(start_seconds, end_seconds, kinds)
         with self._guard:
             rows = self._db.execute(
@@ -252,6 +260,35 @@ class Shelf:
                 values,
             ).fetchall()
         return [Caption.from_dict(json.loads(row[0])) for row in rows]
+
+    def stamps(self) -> list[tuple[float, float, str]]:
+        """Return start, end and id of every caption that is no summary, in temporal order."""
+        with self._guard:
+            return self._db.execute(
+                "SELECT start_seconds, end_seconds, id FROM captions WHERE kind != 'summary' ORDER BY start_seconds"
+            ).fetchall()
+
+    def notes(self, prefix: str) -> dict[str, Any]:
+        """Return what was noted under names that begin with `prefix`."""
+        with self._guard:
+            rows = self._db.execute(
+                "SELECT name, value FROM notes WHERE name >= ? AND name < ?", (prefix, f"{prefix}\U0010ffff")
+            )
+            return {name: json.loads(value) for name, value in rows}
+
+    def swap(self, gone: Sequence[str], captions: Sequence[Caption], notes: Mapping[str, Any]) -> None:
+        """Drop captions by id, store others, and note values (None removes one), all in one step."""
+        with self._guard:
+            with self._db:
+                self._db.executemany("DELETE FROM captions WHERE id = ?", [(id_,) for id_ in gone])
+                self._insert(captions)
+                self._db.executemany("DELETE FROM notes WHERE name = ?", [(name,) for name in notes])
+                self._db.executemany(
+                    "INSERT INTO notes VALUES (?, ?)",
+                    [(name, json.dumps(value)) for name, value in notes.items() if value is not None],
+                )
+            if gone:
+                self._vectors().delete(ids=list(gone))
 
     def count(self) -> int:
         """Return how many captions there are."""
@@ -368,7 +405,9 @@ def merge_spans(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float
 def _conditions(start: float, end: float, kinds: Iterable[Kind] | None) -> tuple[str, list[Any]]:
     where = "end_seconds > ? AND start_seconds < ?"
     values: list[Any] = [start, min(end, 1e12)]
-    if kinds is not None:
+    if kinds is None:
+        where += " AND kind != 'summary'"
+    else:
         wanted = list(kinds)
         where += f" AND kind IN ({', '.join('?' * len(wanted))})"
         values += wanted
