@@ -93,9 +93,7 @@ def test_an_agent_searches_and_reads_before_it_answers(clip: Path, memory: Capti
         found = {item["text"]: item["number"] for item in messages[-1].artifact}
         return f"Boiling [{found['1. Boil the water']}] and milk [1]."
 
-    llm = ScriptedLLM(
-        call("search", query="boil water"), call("read", start=0, end=20), answer_from
-    )
+    llm = ScriptedLLM(call("search", query="boil water"), call("read", start=0, end=20), answer_from)
     answer = VideoAgent(clip, memory=memory, llm=llm).ask("When is the milk poured, and what comes first?")
     assert answer.status == "grounded"
     assert cited(answer) == ["1. Boil the water", MILK]
@@ -103,7 +101,7 @@ def test_an_agent_searches_and_reads_before_it_answers(clip: Path, memory: Capti
         ("search", True),
         ("read", True),
     ]
-    assert {tool["function"]["name"] for tool in llm.bound} == {"search", "read"}
+    assert {tool["function"]["name"] for tool in llm.bound} == {"browse", "search", "read", "look", "count"}
 
 
 def test_a_citation_that_was_never_retrieved_is_gone(clip: Path, memory: CaptionStore) -> None:
