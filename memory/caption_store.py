@@ -22,7 +22,7 @@ from videochat.errors import BadQuestion, StoreError, StoreInUse, UnknownName
 from videochat.home import home
 from videochat.memory.embeddings import Embedder, resolve_embedder
 from videochat.memory.library import BATCH, Library, StoredVideo
-from videochat.memory.ranking import fuse
+from videochat.memory.ranking import WAYS, fuse, ways
 from videochat.memory.server import ServedShelf, Server
 from videochat.memory.shelf import Hit, Shelf
 from videochat.records import Caption, Kind, check_kind
@@ -197,6 +197,7 @@ class CaptionStore:
         kinds: Iterable[str] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
+        by: str = "both",
     ) -> list[Hit]:
         """Return the `k` best captions for a question, best first.
 
@@ -207,10 +208,11 @@ class CaptionStore:
             kinds: only of these kinds; None for all but summaries.
             start_seconds: only captions that end after this.
             end_seconds: only captions that start before this.
+            by: `"words"` (BM25), `"likeness"` (vectors), or `"both"`, fused.
 
         Raises:
             BadQuestion: an empty query, `k` below 1, or a range that is none.
-            UnknownName: a kind that is none.
+            UnknownName: a kind, or a way to search, that is none.
             StoreError: there is no such video.
             StoreInUse: several videos are asked for, and another process owns the library.
         """
@@ -219,12 +221,19 @@ class CaptionStore:
             raise BadQuestion(f"A search needs k of at least 1, got {k!r}.")
         check_range(start_seconds, end_seconds)
         wanted = _checked(kinds)
-        filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
+        if by not in WAYS:
+            raise UnknownName("way to search", by, WAYS)
+        filters: dict[str, Any] = {
+            "kinds": wanted,
+            "start_seconds": start_seconds,
+            "end_seconds": end_seconds,
+            "by": by,
+        }
         some = None if video_ids is None else self._known(video_ids)
         if some is not None and len(some) <= _OPEN_SHELVES:
             if len(some) == 1:
                 return self.shelf(some[0]).search(query, k=k, **filters)
-            return self._search_shelves(query, k, some, wanted, start_seconds, end_seconds)
+            return self._search_shelves(query, k, some, wanted, start_seconds, end_seconds, by)
         self.sync()
         if self._server:
             return self._server.search(query, self.embedder, k=k, video_ids=some, **filters)
@@ -233,7 +242,7 @@ class CaptionStore:
         return self._library.search(query, k=k, video_ids=some, **filters)
 
     def _search_shelves(
-        self, query: str, k: int, video_ids: list[str], kinds: list[Kind] | None, start: float, end: float
+        self, query: str, k: int, video_ids: list[str], kinds: list[Kind] | None, start: float, end: float, by: str
     ) -> list[Hit]:
         """Search a few videos exactly, without the library."""
         vector = self.embedder.query(query)
@@ -243,7 +252,8 @@ class CaptionStore:
             shelf = self.shelf(video_id)
             near |= {(video_id, n): s for n, s in shelf.nearest(vector, 4 * k, kinds, start, end).items()}
             words |= {(video_id, n): s for n, s in shelf.by_words(query, 4 * k, kinds, start, end).items()}
-        scores = fuse(*(sorted(found, key=lambda key: -found[key])[: 4 * k] for found in (words, near)))
+        ordered = [sorted(found, key=lambda key: -found[key])[: 4 * k] for found in (words, near)]
+        scores = fuse(*ways(by, *ordered))
         best = dict(list(scores.items())[:k])
         found: dict[tuple[str, int], Caption] = {}
         for video_id in video_ids:

@@ -21,7 +21,7 @@ import numpy as np
 
 from videochat.errors import StoreError
 from videochat.memory.embeddings import Embedder
-from videochat.memory.ranking import by_words, fuse
+from videochat.memory.ranking import by_words, fuse, ways
 from videochat.memory.shelf import Changes, Hit, conditions, own
 from videochat.records import Caption, Kind
 
@@ -243,6 +243,7 @@ class Library:
         kinds: Collection[Kind] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
+        by: str = "both",
     ) -> list[Hit]:
         """Return the `k` best captions of all videos, or some of them, best first."""
         self.take()
@@ -255,7 +256,7 @@ class Library:
         with self._using() as db:
             near = self._nearest(db, vector, max(4 * k, _FEWEST_NEAR), where, values, kinds, filtered)
             words = by_words(db, query, 4 * k, where, values)
-            best = dict(list(fuse(words, near).items())[:k])
+            best = dict(list(fuse(*ways(by, words, near)).items())[:k])
             marks = ", ".join("?" * len(best))
             rows = db.execute(f"SELECT number, rest FROM captions WHERE number IN ({marks})", list(best))
             found = {number: Caption.from_dict(json.loads(rest)) for number, rest in rows}

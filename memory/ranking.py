@@ -13,6 +13,9 @@ _RANK_OFFSET = 60  # of reciprocal rank fusion, Cormack et al. 2009
 _MOST_WORDS = 64
 _COMMON = 5000
 
+WAYS = ("both", "words", "likeness")
+"""By what a search may rank."""
+
 Key = TypeVar("Key")
 
 
@@ -23,6 +26,11 @@ def fuse(*rankings: Iterable[Key]) -> dict[Key, float]:
         for rank, key in enumerate(ranking):
             scores[key] = scores.get(key, 0.0) + 1 / (_RANK_OFFSET + rank + 1)
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
+
+
+def ways(by: str, words: Iterable[Key], near: Iterable[Key]) -> list[Iterable[Key]]:
+    """Return the rankings that a way to search asks for."""
+    return [words, near] if by == "both" else [words] if by == "words" else [near]
 
 
 def by_words(

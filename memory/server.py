@@ -21,7 +21,7 @@ import numpy as np
 from videochat.errors import StoreError
 from videochat.memory.embeddings import Embedder
 from videochat.memory.library import BATCH, StoredVideo, collection, put_vectors
-from videochat.memory.ranking import by_words, fuse
+from videochat.memory.ranking import by_words, fuse, ways
 from videochat.memory.shelf import Hit, Shelf
 from videochat.memory.words import content_words
 from videochat.records import Caption, Kind
@@ -196,6 +196,7 @@ class Server:
         kinds: Collection[Kind] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
+        by: str = "both",
     ) -> list[Hit]:
         """Return the `k` best captions of all videos, or some of them, best first."""
         if [] in (video_ids, kinds):
@@ -234,7 +235,7 @@ class Server:
                 page = self._ask(name, "get", where=where, where_document=pattern, include=include, limit=_WITH_WORD)
                 captions |= _captions(page["ids"], page["documents"], page["metadatas"])
         near = dict(sorted(near.items(), key=lambda item: -item[1]))
-        scores = fuse(_ranked_by_words(query, captions, 4 * k), near)
+        scores = fuse(*ways(by, _ranked_by_words(query, captions, 4 * k), near))
         return [Hit(captions[id_], score, near.get(id_, 0.0)) for id_, score in list(scores.items())[:k]]
 
 

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from videochat.errors import StoreError, StoreInUse
 from videochat.memory.embeddings import Embedder
-from videochat.memory.ranking import by_words, fuse
+from videochat.memory.ranking import by_words, fuse, ways
 from videochat.memory.vectors import Vectors, pack
 from videochat.records import Caption, Kind
 
@@ -379,6 +379,11 @@ class Shelf:
             if gone:
                 self._vectors = None
 
+    def end_seconds(self) -> float:
+        """Return where the last caption ends; 0 without captions."""
+        with self._reading() as db:
+            return float(db.execute("SELECT coalesce(max(end_seconds), 0) FROM captions").fetchone()[0])
+
     def count(self) -> int:
         """Return how many captions there are."""
         with self._reading():
@@ -392,13 +397,14 @@ class Shelf:
         kinds: Iterable[Kind] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
+        by: str = "both",
     ) -> list[Hit]:
         """Return the `k` best captions, best first: likeness and words, fused by reciprocal rank."""
         kinds = None if kinds is None else list(kinds)
         vector = self.embedder.query(query)
         nearest = self.nearest(vector, 4 * k, kinds, start_seconds, end_seconds)
         words = self.by_words(query, 4 * k, kinds, start_seconds, end_seconds)
-        best = dict(list(fuse(words, nearest).items())[:k])
+        best = dict(list(fuse(*ways(by, words, nearest)).items())[:k])
         with self._guard:
             cosines = self._loaded().cosines(vector, list(best))
         found = self.numbered(best)
