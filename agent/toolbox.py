@@ -22,7 +22,8 @@ from videochat.agent.prompts import fenced
 from videochat.errors import VideoChatError
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse, textualize
-from videochat.memory.retrieval import Recall, about, coverage, recall
+from videochat.memory.budget import select
+from videochat.memory.retrieval import Recall, about, coverage, recall, recall_library
 from videochat.records import Caption, Kind, clock, clock_range
 
 _READ_AT_MOST = 80
@@ -141,12 +142,23 @@ class Toolbox:
         self.evidence.add(hit.caption for hit in found.hits)
         return found
 
-    def _recall(self, question: str, videos: Sequence[Video], kinds: Iterable[Kind] | None = None) -> Recall:
-        by_video = [recall(self.footage.shelf(v), question, duration_seconds=v.duration_seconds) for v in videos]
-        if len(by_video) == 1:
-            return by_video[0]
-        hits = sorted((hit for found in by_video for hit in found.hits), key=lambda hit: -hit.score)
-        return Recall(hits[:24], by_video[0].span, by_video[0].kinds)
+    def _recall(self, question: str, videos: Sequence[Video], **filters: Any) -> Recall:
+        if len(videos) == 1:
+            (video,) = videos
+            shelf = self.footage.shelf(video)
+            return recall(shelf, question, duration_seconds=video.duration_seconds, **filters)
+        ids = [video.id for video in videos]
+        return recall_library(self.footage.memory, question, video_ids=ids, **filters)
+
+    def contexts(self, hits: Sequence[Hit], budget_tokens: int) -> str:
+        """Return what was found, and as much else as fits: what is around it, and summaries of the rest."""
+        if self.footage.several:
+            return self.as_text(hit.caption for hit in hits)
+        (video,) = self.footage.videos
+        chosen = select(self.footage.shelf(video), hits, budget_tokens=budget_tokens)
+        self.evidence.add(chosen.captions)
+        text = self.as_text(chosen.captions)
+        return f"{text}\n({chosen.left_out})" if chosen.left_out else text
 
     def as_text(self, captions: Iterable[Caption]) -> str:
         """Return captions in the template of Table 1, in temporal order, each with its number.
@@ -158,13 +170,7 @@ class Toolbox:
             plain = replace(caption, text=" ".join(caption.text.split()).translate(_NO_BRACKETS))
             shown.append(plain)
             numbers[plain.id] = self.evidence.numbers[caption.id]
-        if not self.footage.several:
-            return textualize(shown, numbers=numbers)
-        parts = []
-        for video in self.footage.videos:
-            if mine := [caption for caption in shown if caption.video_id == video.id]:
-                parts.append(f"Video {self.footage.names[video.id]}:\n{textualize(mine, numbers=numbers)}")
-        return "\n".join(parts)
+        return textualize(shown, numbers=numbers, names=self.footage.names if self.footage.several else None)
 
     def as_data(self, hits: Iterable[Hit]) -> list[dict[str, Any]]:
         """Return hits as plain data, in their order."""
@@ -229,17 +235,7 @@ class Toolbox:
         if limit <= start:
             raise ToolException(f"end {limit:g} must be greater than start {start:g}.")
         chosen = self.footage.videos if videos is None else [self.footage.video(name) for name in videos]
-        if start or end is not None or kinds:
-            hits = [
-                hit
-                for video in chosen
-                for hit in self.footage.shelf(video).search(
-                    query, k=12, kinds=kinds, start_seconds=start, end_seconds=limit
-                )
-            ]
-            hits = sorted(hits, key=lambda hit: -hit.score)[:12]
-        else:
-            hits = self._recall(query, chosen).hits
+        hits = self._recall(query, chosen, kinds=kinds, start_seconds=start, end_seconds=limit).hits
         if not hits:
             return "Nothing was found. Try other words, or read a range.", []
         self.evidence.add(hit.caption for hit in hits)

@@ -32,8 +32,9 @@ Mode = Literal["agent", "retrieve"]
 
 # A runaway answer is cut; what a person reads is shorter by far.
 _MOST_LETTERS = 12_000
-# Share of the window for earlier turns.
+# Earlier turns may take this part of the window, and contexts without tools as much.
 _HISTORY_SHARE = 4
+_MOST_CONTEXT_TOKENS = 6000
 _LONGEST_MARKER = 80
 
 
@@ -73,15 +74,21 @@ class Turn:
         toolbox = Toolbox(footage, self.evidence, video_model=manner.video_model, pictures=manner.pictures)
         found = toolbox.recall(question if choice is None else " ".join([choice.question, *choice.options.values()]))
         self.found: list[Caption] = [hit.caption for hit in found.hits]
+        window = window_of(manner.llm, manner.context_tokens)
+        # Whoever can look further begins with what was found; whoever cannot gets all that fits.
+        contexts = (
+            toolbox.as_text(self.found)
+            if manner.mode == "agent"
+            else toolbox.contexts(found.hits, min(_MOST_CONTEXT_TOKENS, window // _HISTORY_SHARE))
+        )
         message = HumanMessage(
-            user_turn(toolbox.as_text(self.found), self.asked, *self._remarks()),
+            user_turn(contexts, self.asked, *self._remarks()),
             additional_kwargs={
                 "question": choice.question if choice else question,
                 "evidence": toolbox.as_data(found.hits),
                 "options": choice.options if choice else {},
             },
         )
-        window = window_of(manner.llm, manner.context_tokens)
         self.input = {"messages": [*conversation.recent(window // _HISTORY_SHARE), message]}
         with_tools = manner.mode == "agent"
         own = toolbox.get_tools() if with_tools else []

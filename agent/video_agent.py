@@ -28,6 +28,7 @@ from videochat.agent.watching import Watching
 from videochat.errors import BadQuestion, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
+from videochat.memory.retriever import VideoRetriever
 from videochat.records import Answer, Caption
 from videochat.tools import PerceptionTool
 
@@ -324,7 +325,8 @@ class VideoAgent:
 
     def textualize(self, start_seconds: float = 0.0, end_seconds: float | None = None) -> str:
         """Return the stored captions in the template of the paper's Table 1."""
-        return textualize(self.captions(None, start_seconds, end_seconds))
+        names = self.footage.names if self.footage.several else None
+        return textualize(self.captions(None, start_seconds, end_seconds), names=names)
 
     def timeline(self) -> Any:
         """Return a matplotlib figure of the captions of the (first) video over time, a lane for each kind."""
@@ -338,6 +340,10 @@ class VideoAgent:
         return VideoToolkit(
             footage=self.footage, video_model=self._manner.video_model, pictures=self._manner.pictures
         ).get_tools()
+
+    def as_retriever(self, **filters: Any) -> VideoRetriever:
+        """Return a LangChain retriever over these videos; `filters` as `k`, `kinds`, `start_seconds`, `end_seconds`."""
+        return VideoRetriever(store=self.memory, video_ids=[video.id for video in self.videos], **filters)
 
     def close(self) -> None:
         """End a watch in the background, free the senses' models and the memory's files."""

@@ -168,7 +168,7 @@ def browse(
     found = shelf.between(start_seconds, end_seconds, ["summary"])
     by_scale: dict[str, list[Caption]] = defaultdict(list)
     for caption in found:
-        by_scale[_scale_of(caption)].append(caption)
+        by_scale[scale_of(caption)].append(caption)
     if scale is not None:
         return by_scale[scale]
     whole = by_scale.pop("whole", [])
@@ -178,7 +178,8 @@ def browse(
     return [*whole, *lines] if everything or not lines else lines
 
 
-def _scale_of(caption: Caption) -> str:
+def scale_of(caption: Caption) -> str:
+    """Return the scale of a summary."""
     return caption.source.split()[1]
 
 
