@@ -1,6 +1,5 @@
 """The agent over a drawn clip: both ways of answering, several turns, proof."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,22 +8,20 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from videochat import VideoAgent
 from videochat.agent.prompts import PAPER_INSTRUCTION
-from videochat.demo import draw_demo
 from videochat.errors import BadQuestion, LLMError, MediaError, UnknownName
 from videochat.memory import CaptionStore
 from videochat.records import Answer
 from videochat.testing import ScriptedLLM, call
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_demo(tmp_path_factory.mktemp("clip") / "tea.mp4")
+@pytest.fixture
+def clip(tea: Path) -> Path:
+    return tea
 
 
-@pytest.fixture(scope="module")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionStore]:
-    with CaptionStore(tmp_path_factory.mktemp("memory"), embeddings="builtin") as store:
-        yield store
+@pytest.fixture
+def memory(tea_memory: CaptionStore) -> CaptionStore:
+    return tea_memory
 
 
 def cited(answer: Answer) -> list[str]:
