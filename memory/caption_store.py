@@ -1,7 +1,8 @@
-"""All captions of all videos in one directory, each video on its own shelf."""
+"""All captions of all videos in one directory, or on a Chroma server; each video on its own shelf."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -17,35 +18,46 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from videochat.errors import StoreError
+from videochat.errors import BadQuestion, StoreError, StoreInUse, UnknownName
 from videochat.home import home
 from videochat.memory.embeddings import Embedder, resolve_embedder
+from videochat.memory.library import BATCH, Library, StoredVideo
+from videochat.memory.ranking import WAYS, fuse, ways
+from videochat.memory.server import ServedShelf, Server
 from videochat.memory.shelf import Hit, Shelf
 from videochat.records import Caption, Kind, check_kind
 
-_FORMAT = 1
-_OPEN_SHELVES = 16  # each keeps about ten files and six threads of Chroma open
+FORMAT = 2
+_OPEN_SHELVES = 16  # each keeps three files open
+_OPEN_BYTES = 512 * 2**20  # of vectors in memory
+_NAMED = 20
 
 
 class CaptionStore:
     """Captions kept and found again.
 
     Args:
-        path: directory of the store, made at the first caption; None for the user's own
-            (`VIDEOCHAT_HOME`, else the system's data folder).
+        path: directory of the store, made at the first caption; the address of a Chroma server
+            (`http://host:port`) or a Chroma client, for teams and several writers; None for the user's own
+            directory (`VIDEOCHAT_HOME`, else the system's data folder).
         embeddings: LangChain embeddings, the name or directory of a sentence-transformers model, `"builtin"`,
             or None for what the store remembers (a new one: sentence-transformers if its model can be had,
             else the built-in one).
 
     Raises:
-        StoreError: not writable, made by another embedder, or by another version of the format.
+        StoreError: not writable, made by another embedder, of a newer version, or the server does not answer.
         MissingPart: the embedder it was made with cannot be had.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str] | None = None, *, embeddings: Embeddings | str | None = None
-    ) -> None:
-        self.path = Path(path).expanduser() if path is not None else home() / "memory"
+    def __init__(self, path: Any = None, *, embeddings: Embeddings | str | None = None) -> None:
+        self._server: Server | None = None
+        if isinstance(path, str) and path.startswith(("http://", "https://")):
+            self._server = Server(path)
+        elif hasattr(path, "get_or_create_collection"):
+            self._server = Server("the given client", path)
+        self.path = Path(path).expanduser() if path is not None and self._server is None else home() / "memory"
+        """Its directory; of no meaning where a server keeps the captions."""
+        self._name = self._server.url if self._server else str(self.path)
         self._shelves: OrderedDict[str, Shelf] = OrderedDict()
         self._guard = threading.RLock()
         remembered = self._read_header()
@@ -53,53 +65,57 @@ class CaptionStore:
         wanted = given if given is not None else remembered.get("given")
         if given is None and remembered and wanted is None:
             raise StoreError(
-                f"The store {str(self.path)!r} was made with the embeddings {remembered['embedder']!r}; "
+                f"The store {self._name!r} was made with the embeddings {remembered['embedder']!r}; "
                 "give the same ones, as CaptionStore(path, embeddings=...)."
             )
         self.embedder: Embedder = resolve_embedder(wanted, say=_warn)
         """What texts are compared by."""
         if remembered and remembered["embedder"] != self.embedder.name:
             raise StoreError(
-                f"The store {str(self.path)!r} was made with the embeddings {remembered['embedder']!r}, not "
+                f"The store {self._name!r} was made with the embeddings {remembered['embedder']!r}, not "
                 f"{self.embedder.name!r}; vectors of two kinds cannot be compared. Give the same embeddings, or "
-                "another directory."
+                "another directory, or make the vectors anew with `videochat memory rebuild --embeddings`."
             )
         self._given = wanted if isinstance(wanted, str) else None
         if self._given is None and not isinstance(wanted, Embeddings):
             self._given = self.embedder.name
-        self._header_written = bool(remembered)
+        self._header_written = bool(remembered) and remembered["format"] == FORMAT
+        self._library = Library(self.path, self.embedder)
 
     def _read_header(self) -> dict[str, Any]:
         header = self.path / "store.json"
         try:
-            if not self.path.exists():
+            if self._server:
+                data: dict[str, Any] = self._server.header()
+                if not data:
+                    return {}
+            elif not self.path.exists():
                 return {}
-            if not self.path.is_dir():
+            elif not self.path.is_dir():
                 raise StoreError(f"{str(self.path)!r} is a file; a store needs a directory.")
-            if not header.exists():
+            elif not header.exists():
                 return {}
-            data: dict[str, Any] = json.loads(header.read_text())
-        except (OSError, ValueError) as error:
-            raise StoreError(f"The store {str(self.path)!r} cannot be read ({error}).") from error
-        if data.get("format") != _FORMAT:
+            else:
+                data = json.loads(header.read_text())
+            version, known = data["format"], data["embedder"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(
-                f"The store {str(self.path)!r} has format {data.get('format')!r}, this version reads {_FORMAT}. "
-                "Use another directory."
+                f"The store {self._name!r} cannot be read ({error}). If its store.json is damaged, remove that file: "
+                "the captions are not in it."
+            ) from error
+        if not (isinstance(version, int) and 1 <= version <= FORMAT and isinstance(known, str)):
+            raise StoreError(
+                f"The store {self._name!r} has format {version!r}, this version reads 1 to {FORMAT}. "
+                "Update videochat, or use another directory."
             )
         return data
 
     def _write_header(self) -> None:
-        header = {"format": _FORMAT, "embedder": self.embedder.name, "given": self._given}
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            fresh = self.path / f"store.json.{os.getpid()}"
-            fresh.write_text(json.dumps(header, indent=2))
-            fresh.replace(self.path / "store.json")
-        except OSError as error:
-            raise StoreError(
-                f"The store {str(self.path)!r} cannot be written ({error.strerror or error}). Check the "
-                "directory's permissions and free space, or give another."
-            ) from error
+        header = {"format": FORMAT, "embedder": self.embedder.name, "given": self._given}
+        if self._server:
+            self._server.write_header(header)
+        else:
+            write_header(self.path, header)
         self._header_written = True
 
     def shelf(self, video_id: str) -> Shelf:
@@ -112,16 +128,30 @@ class CaptionStore:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", video_id):
             raise StoreError(f"{video_id!r} is no video id; Video(path).id gives one.")
         with self._guard:
-            if video_id in self._shelves:
+            shelf = self._shelves.get(video_id)
+            if shelf is not None and self._server and self._server.is_behind(video_id):
+                # Others have written since; sending what is here first loses nothing.
+                self._shelves.pop(video_id).close()
+                shelf = None
+            if shelf is not None:
                 self._shelves.move_to_end(video_id)
-                return self._shelves[video_id]
+                return shelf
             if not self._header_written:
                 self._write_header()
-            shelf = Shelf(self.path / "videos" / video_id, video_id, self.embedder)
+            if self._server:
+                shelf = ServedShelf(self._server, video_id, self.embedder)
+            else:
+                shelf = Shelf(self._folder / video_id, video_id, self.embedder, lambda: self._library.mark(video_id))
             self._shelves[video_id] = shelf
-            while len(self._shelves) > _OPEN_SHELVES:
+            while len(self._shelves) > 1 and (
+                len(self._shelves) > _OPEN_SHELVES or sum(s.bytes for s in self._shelves.values()) > _OPEN_BYTES
+            ):
                 self._shelves.popitem(last=False)[1].close()
             return shelf
+
+    @property
+    def _folder(self) -> Path:
+        return self.path / "videos"
 
     def add(self, captions: Iterable[Caption]) -> int:
         """Store captions of any videos; those already there are left as they are.
@@ -144,10 +174,19 @@ class CaptionStore:
     ) -> list[Caption]:
         """Return a video's captions that share a moment with the range, in temporal order.
 
+        Args:
+            video_id: the video.
+            start_seconds: only captions that end after this.
+            end_seconds: only captions that start before this.
+            kinds: only of these kinds; None for all but summaries.
+
         Raises:
             UnknownName: a kind that is none.
+            BadQuestion: a range that is none.
         """
-        return self.shelf(video_id).between(start_seconds, end_seconds, _checked(kinds))
+        wanted = _checked(kinds)
+        check_range(start_seconds, end_seconds)
+        return self.shelf(video_id).between(start_seconds, end_seconds, wanted)
 
     def search(
         self,
@@ -158,6 +197,7 @@ class CaptionStore:
         kinds: Iterable[str] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
+        by: str = "both",
     ) -> list[Hit]:
         """Return the `k` best captions for a question, best first.
 
@@ -165,38 +205,206 @@ class CaptionStore:
             query: the question, or words of it.
             k: how many at most.
             video_ids: only of these videos; None for all.
-            kinds: only of these kinds; None for all.
+            kinds: only of these kinds; None for all but summaries.
             start_seconds: only captions that end after this.
             end_seconds: only captions that start before this.
+            by: `"words"` (BM25), `"likeness"` (vectors), or `"both"`, fused.
 
         Raises:
-            UnknownName: a kind that is none.
+            BadQuestion: an empty query, `k` below 1, or a range that is none.
+            UnknownName: a kind, or a way to search, that is none.
+            StoreError: there is no such video.
+            StoreInUse: several videos are asked for, and another process owns the library.
         """
+        query = check_query(query)
+        if k < 1:
+            raise BadQuestion(f"A search needs k of at least 1, got {k!r}.")
+        check_range(start_seconds, end_seconds)
         wanted = _checked(kinds)
-        hits: list[Hit] = []
-        for video_id in self.video_ids() if video_ids is None else video_ids:
-            hits += self.shelf(video_id).search(
-                query, k=k, kinds=wanted, start_seconds=start_seconds, end_seconds=end_seconds
+        if by not in WAYS:
+            raise UnknownName("way to search", by, WAYS)
+        filters: dict[str, Any] = {
+            "kinds": wanted,
+            "start_seconds": start_seconds,
+            "end_seconds": end_seconds,
+            "by": by,
+        }
+        some = None if video_ids is None else self._known(video_ids)
+        if some is not None and len(some) <= _OPEN_SHELVES:
+            if len(some) == 1:
+                return self.shelf(some[0]).search(query, k=k, **filters)
+            return self._search_shelves(query, k, some, wanted, start_seconds, end_seconds, by)
+        self.sync()
+        if self._server:
+            return self._server.search(query, self.embedder, k=k, video_ids=some, **filters)
+        if not self.path.is_dir():
+            return []
+        return self._library.search(query, k=k, video_ids=some, **filters)
+
+    def _search_shelves(
+        self, query: str, k: int, video_ids: list[str], kinds: list[Kind] | None, start: float, end: float, by: str
+    ) -> list[Hit]:
+        """Search a few videos exactly, without the library."""
+        vector = self.embedder.query(query)
+        near: dict[tuple[str, int], float] = {}
+        words: dict[tuple[str, int], float] = {}
+        for video_id in video_ids:
+            shelf = self.shelf(video_id)
+            near |= {(video_id, n): s for n, s in shelf.nearest(vector, 4 * k, kinds, start, end).items()}
+            words |= {(video_id, n): s for n, s in shelf.by_words(query, 4 * k, kinds, start, end).items()}
+        ordered = [sorted(found, key=lambda key: -found[key])[: 4 * k] for found in (words, near)]
+        scores = fuse(*ways(by, *ordered))
+        best = dict(list(scores.items())[:k])
+        found: dict[tuple[str, int], Caption] = {}
+        for video_id in video_ids:
+            numbers = [number for owner, number in best if owner == video_id]
+            found |= {(video_id, n): caption for n, caption in self.shelf(video_id).numbered(numbers).items()}
+        return [Hit(found[key], score, near.get(key, 0.0)) for key, score in best.items()]
+
+    def _known(self, video_ids: Iterable[str]) -> list[str]:
+        given = [video_ids] if isinstance(video_ids, str) else list(dict.fromkeys(video_ids))
+        there = set(self.video_ids())
+        if unknown := [id_ for id_ in given if id_ not in there]:
+            raise StoreError(
+                f"The store {self._name!r} has no captions of the video {unknown[0]!r}; it has {len(there)} videos, "
+                "`videochat memory list` names them."
             )
-        return sorted(hits, key=lambda hit: -hit.score)[:k]
+        return given
+
+    def sync(self) -> None:
+        """Bring the library up to date with the videos that changed; `search` over several does it by itself.
+
+        Raises:
+            StoreInUse: another process owns the library.
+        """
+        with self._guard:
+            if self._server:
+                for shelf in self._shelves.values():
+                    shelf.index()
+                return
+            if not self.path.is_dir():
+                return
+            outdated, gone = self._library.outdated(self.video_ids())
+            if outdated or gone:
+                self._library.take()
+                # Taking it may have emptied it.
+                outdated, gone = self._library.outdated(self.video_ids())
+            for video_id in gone:
+                self._library.drop(video_id)
+            for video_id in outdated:
+                # A video that another process is watching is read when that one is done.
+                try:
+                    self._publish(video_id, self.shelf(video_id))
+                except StoreInUse:
+                    continue
+
+    def _publish(self, video_id: str, shelf: Shelf) -> None:
+        while True:
+            seen = self._library.seen(video_id)
+            changes = shelf.changes(seen, BATCH)
+            facts = shelf.facts()
+            self._library.put(
+                StoredVideo(
+                    video_id,
+                    str(facts.get("name") or video_id),
+                    facts.get("path"),
+                    facts.get("duration_seconds"),
+                    len(shelf.stamps()),
+                ),
+                changes,
+            )
+            if shelf.changes_taken(changes.upto, lambda: self._library.unmark(video_id)):
+                return
 
     def video_ids(self) -> list[str]:
         """Return the ids of the videos that have captions."""
-        folder = self.path / "videos"
-        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        if self._server:
+            return [video.id for video in self.videos()]
+        return sorted(p.name for p in self._folder.iterdir() if p.is_dir()) if self._folder.is_dir() else []
+
+    def videos(self) -> list[StoredVideo]:
+        """Return the videos that have captions, by name.
+
+        Raises:
+            StoreInUse: another process owns the library, and something changed since it was last read.
+        """
+        self.sync()
+        if self._server:
+            return self._server.videos()
+        return self._library.videos() if self.path.is_dir() else []
+
+    def find_video(self, name: str) -> StoredVideo:
+        """Return the video of an id, of the beginning of one, or of a file name.
+
+        Raises:
+            UnknownName: there is none.
+            BadQuestion: there are several.
+        """
+        videos = self.videos()
+        for fits in (
+            [video for video in videos if name in (video.id, video.name, video.path)],
+            [video for video in videos if len(name) >= 4 and video.id.startswith(name)],
+        ):
+            if len(fits) == 1:
+                return fits[0]
+            if fits:
+                ids = ", ".join(video.id for video in fits[:_NAMED])
+                raise BadQuestion(f"{name!r} is the name of {len(fits)} videos; give the id: {ids}.")
+        raise UnknownName("video", name, [video.name for video in videos][:_NAMED])
 
     def forget(self, video_id: str) -> None:
-        """Remove all captions of a video for good."""
+        """Remove all captions of a video for good.
+
+        Raises:
+            StoreInUse: another process is using it.
+        """
         with self._guard:
-            shelf = self._shelves.pop(video_id, None) or Shelf(self.path / "videos" / video_id, video_id, self.embedder)
-            shelf.close()
-            shutil.rmtree(self.path / "videos" / video_id)
+            if self._server:
+                self._shelves.pop(video_id, None)
+                self._server.forget(video_id)
+                return
+            if video_id not in self.video_ids():
+                return
+            self.shelf(video_id)
+            self._shelves.pop(video_id).close(index=False)
+            # First out of sight, so that half a removal is none.
+            gone = self.path / f"forgotten-{video_id}"
+            (self._folder / video_id).rename(gone)
+            shutil.rmtree(gone)
+            self._library.mark(video_id)
+
+    def vectorstore(self) -> Any:
+        """Return the captions of all videos as a LangChain `VectorStore` (`langchain_chroma.Chroma`), for reading.
+
+        Raises:
+            StoreInUse: another process owns the library.
+            StoreError: the captions are on a server; `Chroma(client=..., collection_name="captions")` opens them.
+        """
+        if self._server:
+            raise StoreError('Open the server\'s own collection: Chroma(client=..., collection_name="captions").')
+        self.sync()
+        return self._library.vectorstore()
 
     def close(self) -> None:
         """Let go of all files; the store can be used again afterwards."""
         with self._guard:
-            while self._shelves:
-                self._shelves.popitem()[1].close()
+            try:
+                # Where another process owns the library the changes stay marked, and that one reads them.
+                if self._server is None:
+                    changed = [(video_id, shelf) for video_id, shelf in self._shelves.items() if shelf.changed]
+                    with contextlib.suppress(StoreInUse):
+                        for video_id, shelf in changed:
+                            self._publish(video_id, shelf)
+            finally:
+                self._library.close()
+                failed: list[BaseException] = []
+                while self._shelves:
+                    try:
+                        self._shelves.popitem()[1].close()
+                    except Exception as error:
+                        failed.append(error)
+            if failed:
+                raise failed[0]
 
     def __enter__(self) -> CaptionStore:
         return self
@@ -207,10 +415,54 @@ class CaptionStore:
         self.close()
 
     def __repr__(self) -> str:
-        return f"CaptionStore({str(self.path)!r}, embedder={self.embedder.name!r}, {len(self.video_ids())} videos)"
+        return f"CaptionStore({self._name!r}, embedder={self.embedder.name!r}, {len(self.video_ids())} videos)"
+
+
+def write_header(path: Path, header: dict[str, Any]) -> None:
+    """Write what a store remembers of itself, whole or not at all.
+
+    Raises:
+        StoreError: the directory cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        fresh = path / f"store.json.{os.getpid()}"
+        fresh.write_text(json.dumps(header, indent=2))
+        fresh.replace(path / "store.json")
+    except OSError as error:
+        raise StoreError(
+            f"The store {str(path)!r} cannot be written ({error.strerror or error}). Check the "
+            "directory's permissions and free space, or give another."
+        ) from error
+
+
+def check_query(query: str) -> str:
+    """Return a query as text that any index can take.
+
+    Raises:
+        BadQuestion: it is empty.
+    """
+    query = query.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+    if not query.strip():
+        raise BadQuestion("The query is empty; give the words to look for.")
+    return query
+
+
+def check_range(start_seconds: float, end_seconds: float) -> None:
+    """Hold a range of time to `0 <= start < end`.
+
+    Raises:
+        BadQuestion: it is none.
+    """
+    if not (0 <= start_seconds < end_seconds):
+        raise BadQuestion(
+            f"A range needs 0 <= start_seconds < end_seconds, got {start_seconds:g} to {end_seconds:g} seconds."
+        )
 
 
 def _checked(kinds: Iterable[str] | None) -> list[Kind] | None:
+    if isinstance(kinds, str):
+        kinds = [kinds]
     return None if kinds is None else [check_kind(kind) for kind in kinds]
 
 

@@ -29,6 +29,12 @@ class Embedder:
     semantic: bool = True
     """Whether nearness means likeness of meaning (True) or only of words (False)."""
 
+    def query(self, text: str) -> list[float]:
+        """Return a question's vector, of unit length."""
+        vector = np.asarray(self.embeddings.embed_query(text), np.float32)
+        unit: list[float] = (vector / (float(np.linalg.norm(vector)) or 1.0)).tolist()
+        return unit
+
 
 def resolve_embedder(wanted: Embeddings | str | None, *, say: Callable[[str], None]) -> Embedder:
     """Turn what the user gave into an embedder.

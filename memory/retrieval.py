@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import pairwise
+from typing import Any
 
+from videochat.memory.caption_store import CaptionStore
 from videochat.memory.shelf import Hit, Shelf
 from videochat.memory.words import all_words, content_words
-from videochat.records import Caption, Kind
+from videochat.records import Caption, Kind, check_kind
 
 _EDGE_SECONDS = 5.0
 _EDGE_SHARE = 0.1
@@ -36,6 +38,31 @@ _SENSES: tuple[tuple[Kind, str], ...] = (
 )
 
 
+# What a question may ask the first, second or last of.
+_ORDERED: tuple[tuple[Kind, str], ...] = (
+    (
+        "speech",
+        r"words?|sentences?|lines?|remarks?|(?:thing|words?|sentence)?\s*(?:that is |that's |to be )?(?:said|spoken|heard)",
+    ),
+    ("ocr", r"(?:piece of )?(?:texts?|titles?|slides?|signs?|captions?|headline)|words? (?:on|that appear)"),
+    ("shot", r"shots?|scenes?|cuts?"),
+)
+_ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "final": -1}
+
+_AFTER = r"(?:right |just |immediately |shortly |directly )?after(?:wards)?|following|once|as soon as|since"
+_BEFORE = r"(?:right |just |immediately |shortly |directly )?before|until|prior to|leading up to"
+_DURING = r"while|during|at the same time as|as"
+
+# How much words, vectors, the meant sense and a tight interval count; found on benchmarks/retrieval_questions.json.
+_WORDS_WEIGHT = 1.0
+_LIKENESS_WEIGHT = 0.5
+_SENSE_WEIGHT = 0.5
+_VAGUE_WEIGHT = 0.4
+_ANCHOR_COVERAGE = 0.34
+_CANDIDATES = 60
+_VIDEOS_READ = 8
+
+
 @dataclass(frozen=True)
 class Recall:
     """What was found for a question."""
@@ -48,32 +75,238 @@ class Recall:
     """The senses that the question means, if it does."""
 
 
-def recall(shelf: Shelf, question: str, *, duration_seconds: float, k: int = 12) -> Recall:
-    """Find the captions that may answer a question.
+def recall(
+    shelf: Shelf,
+    question: str,
+    *,
+    duration_seconds: float,
+    k: int = 12,
+    kinds: Iterable[Kind] | None = None,
+    start_seconds: float = 0.0,
+    end_seconds: float = math.inf,
+) -> Recall:
+    """Find the captions of a video that may answer a question.
 
-    A time that the question names limits the search to it; captions of a sense that it means come first; a
-    question about nothing in particular gets an overview spread over the video.
+    A time that the question names limits the search to it; "after", "before" and "while" are taken from the moment
+    they name; "the first", "the last" by order. Captions of a sense that the question means come first, and of
+    equals those that say best when. A question about nothing in particular gets an overview spread over the video.
+
+    Args:
+        shelf: the video's captions.
+        question: what is asked.
+        duration_seconds: how long the video is.
+        k: how many captions at most; an overview may have a few more.
+        kinds: only of these kinds; None for all but summaries.
+        start_seconds: only captions that end after this.
+        end_seconds: only captions that start before this.
     """
+    wanted = None if kinds is None else list(kinds)
     span = named_span(question, duration_seconds)
-    kinds = meant_kinds(question)
-    start, end = span or (0.0, math.inf)
-    words = about(question)
+    meant = meant_kinds(question)
+    start, end = max(start_seconds, span[0] if span else 0.0), min(end_seconds, span[1] if span else math.inf)
+    if start >= end:
+        return Recall([], span, meant)
+    within = Range(shelf, start, end, wanted, duration_seconds)
     hits: list[Hit] = []
-    if words:
-        hits = shelf.search(question, k=3 * k, start_seconds=start, end_seconds=end)
-        hits = _words_first(hits, words)
-        hits.sort(key=lambda hit: bool(kinds) and hit.caption.kind not in kinds)
-    if span or not words:
-        # With a time, whatever holds then is to the point; without words, whatever there is.
-        captions = shelf.between(start, end, kinds or None) or shelf.between(start, end)
+    words = about(question)
+    if not span:
+        hits = _by_order(within, question) or _by_relation(within, question, meant)
+    elif not words or not hits:
+        hits = _within_span(within, question, span, meant)
+    if words and (not span or content_words(question)):
         known = {hit.caption.id for hit in hits}
-        anchor = None if span is None else _anchor(question, span)
-        chosen = _spread([c for c in captions if c.id not in known], _OVERVIEW, anchor)
-        if not span:
-            share = coverage(content_words(question), chosen)
-            chosen.sort(key=lambda caption: -round(share[caption.id], 1))
+        ranked = _ranked(within, question, meant)
+        hits += [hit for hit in ranked if hit.caption.id not in known]
+    if not words:
+        known = {hit.caption.id for hit in hits}
+        captions = within.captions(meant or None) or within.captions(None)
+        chosen = _spread([c for c in captions if c.id not in known], _OVERVIEW, None)
+        share = coverage(content_words(question), chosen)
+        chosen.sort(key=lambda caption: -round(share[caption.id], 1))
         hits += [Hit(caption, 0.0, 0.0) for caption in chosen]
-    return Recall(hits[: max(k, _OVERVIEW if not words else k)], span, kinds)
+    return Recall(hits[: max(k, _OVERVIEW if not words and k >= 12 else k)], span, meant)
+
+
+def recall_library(
+    store: CaptionStore,
+    question: str,
+    *,
+    video_ids: Iterable[str] | None = None,
+    k: int = 12,
+    kinds: Iterable[str] | None = None,
+    start_seconds: float = 0.0,
+    end_seconds: float = math.inf,
+) -> Recall:
+    """Find the captions of several videos that may answer a question: first the videos, then the moments in each.
+
+    Args:
+        store: where the captions are.
+        question: what is asked.
+        video_ids: only of these videos; None for all.
+        k: how many captions at most.
+        kinds: only of these kinds; None for all but summaries.
+        start_seconds: only captions that end after this.
+        end_seconds: only captions that start before this.
+
+    Raises:
+        BadQuestion, UnknownName, StoreError: as `CaptionStore.search`.
+    """
+    wanted = None if kinds is None else [check_kind(kind) for kind in kinds]
+    filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
+    chosen = None if video_ids is None else list(video_ids)
+    pool = store.search(question, k=max(4 * k, _CANDIDATES), video_ids=chosen, **filters)
+    if not pool:
+        return Recall([], None, meant_kinds(question))
+    best = _rank(pool, question, meant_kinds(question), {})
+    prior: dict[str, float] = {}
+    for hit in best:
+        prior.setdefault(hit.caption.video_id, hit.score)
+    merged: list[Hit] = []
+    for video_id in list(prior)[:_VIDEOS_READ]:
+        shelf = store.shelf(video_id)
+        duration = float(shelf.facts().get("duration_seconds") or shelf.end_seconds())
+        found = recall(shelf, question, duration_seconds=duration, k=k, **filters).hits
+        # The best of each video stands for it; the others follow by their place within it.
+        merged += [Hit(hit.caption, prior[video_id] - 0.15 * rank, hit.similarity) for rank, hit in enumerate(found)]
+    known = {hit.caption.id for hit in merged}
+    merged += [hit for hit in best if hit.caption.id not in known]
+    merged.sort(key=lambda hit: -hit.score)
+    return Recall(merged[:k], None, meant_kinds(question))
+
+
+@dataclass(frozen=True)
+class Range:
+    """The part of a video that a question is about."""
+
+    shelf: Shelf
+    start_seconds: float
+    end_seconds: float
+    kinds: list[Kind] | None
+    duration_seconds: float
+
+    def captions(self, kinds: Iterable[Kind] | None) -> list[Caption]:
+        """Return its captions of some kinds, in temporal order; None for all that are allowed."""
+        wanted = self.kinds if kinds is None else [kind for kind in kinds if self.kinds is None or kind in self.kinds]
+        return self.shelf.between(self.start_seconds, self.end_seconds, wanted)
+
+    def search(self, query: str, k: int) -> list[Hit]:
+        """Return its best captions for a query."""
+        return self.shelf.search(
+            query, k=k, kinds=self.kinds, start_seconds=self.start_seconds, end_seconds=self.end_seconds
+        )
+
+
+def _ranked(within: Range, question: str, meant: tuple[Kind, ...]) -> list[Hit]:
+    hits = within.search(question, _CANDIDATES)
+    lengths = {hit.caption.id: within.duration_seconds for hit in hits}
+    return _rank(hits, question, meant, lengths)
+
+
+def _rank(hits: list[Hit], question: str, meant: tuple[Kind, ...], durations: Mapping[str, float]) -> list[Hit]:
+    """Return hits by words, likeness, sense and how well they say when, best first."""
+    words = _telling(question)
+    share = coverage(words, [hit.caption for hit in hits])
+    low = min((hit.similarity for hit in hits), default=0.0)
+    room = max((hit.similarity for hit in hits), default=0.0) - low or 1.0
+
+    def value(hit: Hit) -> float:
+        caption = hit.caption
+        total = _WORDS_WEIGHT * share[caption.id] + _LIKENESS_WEIGHT * (hit.similarity - low) / room
+        if caption.kind in meant:
+            total += _SENSE_WEIGHT
+        # What holds all the time does not say when.
+        length = caption.end_seconds - caption.start_seconds
+        total -= _VAGUE_WEIGHT * min(length / (durations.get(caption.id) or math.inf), 1.0)
+        return total
+
+    return [
+        Hit(hit.caption, score, hit.similarity)
+        for score, _, hit in sorted(
+            ((value(hit), -i, hit) for i, hit in enumerate(hits)), key=lambda item: item[:2], reverse=True
+        )
+    ]
+
+
+def _telling(question: str) -> list[str]:
+    """Return the words to look for: without those that only say that something is said or read."""
+    naming = [pattern for kind, pattern in _SENSES if kind in ("speech", "ocr")]
+    words = [w for w in content_words(question) if not any(re.fullmatch(p, w) for p in naming)]
+    return words or content_words(question)
+
+
+def _within_span(within: Range, question: str, span: tuple[float, float], meant: tuple[Kind, ...]) -> list[Hit]:
+    """Return what holds in a named range: what lies in it before what only touches it, the meant sense first."""
+    captions = within.captions(None)
+    share = coverage(_telling(question), captions)
+    anchor = _anchor(question, span)
+
+    def order(caption: Caption) -> tuple[float, ...]:
+        length = caption.end_seconds - caption.start_seconds
+        inside = (min(caption.end_seconds, span[1]) - max(caption.start_seconds, span[0])) / length
+        away = max(caption.start_seconds - anchor, anchor - caption.end_seconds, 0.0)
+        return (
+            -float(caption.kind in meant or not meant),
+            -round(share[caption.id], 1),
+            -float(inside >= 0.5),
+            away,
+            length,
+        )
+
+    return [Hit(caption, 0.0, 0.0) for caption in sorted(captions, key=order)]
+
+
+def _by_order(within: Range, question: str) -> list[Hit]:
+    """Return what is first, second or last of a sense, if the question asks for that."""
+    text = question.casefold()
+    for kind, nouns in _ORDERED:
+        found = re.search(rf"\b({'|'.join(_ORDINALS)})\s+(?:\w+\s+)?(?:{nouns})\b", text)
+        if not found and kind == "ocr" and "ocr" in meant_kinds(question):
+            found = re.search(r"\b(first|last)\b(?!\s+\w+\s*(?:seconds|minutes))", text)
+        if not found:
+            continue
+        captions = within.captions([kind])
+        if kind == "shot":
+            captions = [caption for caption in captions if "within the shot" not in caption.text]
+        number = _ORDINALS[found[1]]
+        if -len(captions) <= number < len(captions):
+            rest = sorted(captions, key=lambda c: abs(c.start_seconds - captions[number].start_seconds))
+            return [Hit(caption, 0.0, 0.0) for caption in rest]
+    return []
+
+
+def _by_relation(within: Range, question: str, meant: tuple[Kind, ...]) -> list[Hit]:
+    """Return what comes after, before or during a moment that the question describes."""
+    text = question.casefold()
+    found = re.search(rf"\b(?:(?P<after>{_AFTER})|(?P<before>{_BEFORE})|(?P<during>{_DURING}))\s+(?P<what>.+)", text)
+    if not found:
+        return []
+    what = re.sub(r"[?!.]+$", "", found["what"])
+    words = _telling(what)
+    if not words:
+        return []
+    hits = within.search(what, _CANDIDATES)
+    share = coverage(words, [hit.caption for hit in hits])
+    anchors = sorted(
+        (hit.caption for hit in hits if share[hit.caption.id] >= _ANCHOR_COVERAGE),
+        key=lambda caption: -share[caption.id],
+    )
+    if not anchors:
+        return []
+    anchor = anchors[0]
+    sense = meant or ((anchor.kind,) if anchor.kind in ("speech", "ocr") else ())
+    # The sense of the question is that of its first half: "what is said after the title appears".
+    asked = meant_kinds(text[: found.start()]) or sense
+    captions = within.captions(asked or None)
+    slack = 0.5
+    if found["after"]:
+        later = [c for c in captions if c.start_seconds >= anchor.end_seconds - slack and c.id != anchor.id]
+        ordered = sorted(later, key=lambda c: c.start_seconds)
+    elif found["before"]:
+        earlier = [c for c in captions if c.end_seconds <= anchor.start_seconds + slack and c.id != anchor.id]
+        ordered = sorted(earlier, key=lambda c: -c.end_seconds)
+    else:
+        ordered = [c for c in captions if c.overlaps(anchor.start_seconds, anchor.end_seconds) and c.id != anchor.id]
+    return [Hit(caption, 0.0, 0.0) for caption in ordered]
 
 
 def named_span(question: str, duration_seconds: float) -> tuple[float, float] | None:
@@ -183,12 +416,6 @@ def coverage(words: Sequence[str], captions: Iterable[Caption]) -> dict[str, flo
         weights.append(math.log(1 + (count + 1) / (having + 0.5)))
     total = sum(weights) or 1.0
     return {id_: sum(w * m for w, m in zip(weights, found, strict=True)) / total for id_, found in matches.items()}
-
-
-def _words_first(hits: list[Hit], words: Sequence[str]) -> list[Hit]:
-    share = coverage(words, [hit.caption for hit in hits])
-    best = max((hit.score for hit in hits), default=1.0) or 1.0
-    return sorted(hits, key=lambda hit: -(share[hit.caption.id] + hit.score / best))
 
 
 def _match(word: str, have: Sequence[str], *, loose: bool) -> float:

@@ -22,7 +22,12 @@ _ORDER: tuple[Kind, ...] = (
 _JOINED = frozenset({"summary", "shot", "action", "clip_caption", "tags", "objects"})
 
 
-def textualize(captions: Iterable[Caption], *, numbers: Mapping[str, int] | None = None) -> str:
+def textualize(
+    captions: Iterable[Caption],
+    *,
+    numbers: Mapping[str, int] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> str:
     """Render captions as Table 1 of the paper prints them.
 
     First line: the video's class (the action that lasts longest) and its caption. Then, for each stretch of
@@ -30,9 +35,22 @@ def textualize(captions: Iterable[Caption], *, numbers: Mapping[str, int] | None
     `phrase: [x1, y1, x2, y2];`, and a line `MM:SS-MM:SS: words` for each subtitle.
 
     Args:
-        captions: of one video, in any order.
+        captions: in any order; those of several videos stand one video after another, each under its name.
         numbers: evidence numbers by caption id; each caption found in it is followed by ` [n]`.
+        names: names of videos by id; with it also a single video is named.
     """
+    by_video: dict[str, list[Caption]] = {}
+    for caption in captions:
+        by_video.setdefault(caption.video_id, []).append(caption)
+    if len(by_video) <= 1 and not names:
+        return _one_video([caption for each in by_video.values() for caption in each], numbers)
+    return "\n\n".join(
+        f"Video {(names or {}).get(video_id, video_id)}:\n{_one_video(each, numbers)}"
+        for video_id, each in by_video.items()
+    )
+
+
+def _one_video(captions: list[Caption], numbers: Mapping[str, int] | None) -> str:
     marks = {id_: f" [{number}]" for id_, number in (numbers or {}).items()}
 
     def said(caption: Caption) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.tiny_checkpoints import tiny
+from videochat.agent import VideoAgent
+from videochat.demo import draw_demo
 from videochat.media import Video
+from videochat.memory import CaptionStore
 from videochat.testing import Scene, draw_video
 
 __all__ = ["tiny"]
@@ -83,6 +86,20 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip(drawn: Path) -> Video:
     """Twelve seconds: four scenes, text in two of them, speech, and its words as embedded subtitles."""
     return Video(draw_video(drawn / "clip.mp4", SCENES, speech=SPEECH, subtitles=SUBTITLES))
+
+
+@pytest.fixture(scope="session")
+def tea(drawn: Path) -> Path:
+    """The demo clip: twenty seconds, five scenes with words, a voice and its words as subtitles."""
+    return draw_demo(drawn / "tea.mp4")
+
+
+@pytest.fixture(scope="session")
+def tea_memory(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionStore]:
+    """A store in which `tea` has been watched with the builtin preset."""
+    with CaptionStore(tmp_path_factory.mktemp("tea-memory"), embeddings="builtin") as store:
+        VideoAgent(tea, memory=store, llm="extractive").watch()
+        yield store
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from videochat.media import Frame, Sampling, Video
 from videochat.records import Caption, Kind
-from videochat.tools.base import Needs, Settled
+from videochat.tools.base import MIN_CHANGE, Needs, Settled
 from videochat.tools.device import Place, chunks
 from videochat.tools.florence import MAX_SIDE, Florence, Region, shared_florence
 from videochat.tools.model_tool import ModelTool
@@ -21,6 +21,7 @@ class DenseCaptioner(ModelTool):
     Args:
         model: hub id or folder of a Florence-2 checkpoint, best the same as of the captions: then they share it.
         every_seconds: how often to look. Regions take many tokens, so this is less often than a caption.
+        min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
         batch_size: see `ModelTool`.
         place: see `ModelTool`.
     """
@@ -41,11 +42,12 @@ class DenseCaptioner(ModelTool):
         model: Weights | str | os.PathLike[str] = "florence-community/Florence-2-base",
         *,
         every_seconds: float = 5.0,
+        min_change: float = MIN_CHANGE,
         batch_size: int | None = None,
         place: Place | None = None,
     ) -> None:
         super().__init__(model, batch_size=batch_size, place=place)
-        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=MAX_SIDE)
+        self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self._florence: Florence | None = None
 
     def perceive(

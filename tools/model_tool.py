@@ -92,7 +92,7 @@ class ModelTool(PerceptionTool):
         """Runs batches; it remembers what fitted into memory."""
         if self._batcher is None:
             usual = self.batch_on_gpu if self.place.is_cuda else self.batch_on_cpu
-            self._batcher = Batcher(self.batch_size or usual)
+            self._batcher = Batcher(self.batch_size or usual, self.place)
         return self._batcher
 
     def forget(self) -> None:

@@ -352,7 +352,7 @@ class _Yolo:
         if knows not in ("detect", "segment", "pose"):
             raise MissingPart(f"{str(path)!r} is an ultralytics model for {knows!r}; objects needs one for 'detect'.")
         self._place = best_place(device)
-        self._batcher = Batcher(_BATCH)
+        self._batcher = Batcher(_BATCH, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)
@@ -385,7 +385,7 @@ class _Transformer:
         self._place = Place(best_place(device).device, torch.float32)
         self._processor = load_processor(self.auto_processor, folder)
         self._model = load_model(self.auto_class, folder, self._place)
-        self._batcher = Batcher(_BATCH)
+        self._batcher = Batcher(_BATCH, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)
