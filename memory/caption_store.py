@@ -333,6 +333,19 @@ class CaptionStore:
             return self._server.videos()
         return self._library.videos() if self.path.is_dir() else []
 
+    def library_count(self, video_id: str) -> int:
+        """Return how many captions of a video, summaries too, a search over the library can find."""
+        return self._server.count(video_id) if self._server else self._library.count(video_id)
+
+    def clear_library(self) -> None:
+        """Throw the index over all videos away; the next search over them makes it anew.
+
+        Raises:
+            StoreInUse: another process owns it.
+        """
+        if self._server is None and self.path.is_dir():
+            self._library.clear()
+
     def find_video(self, name: str) -> StoredVideo:
         """Return the video of an id, of the beginning of one, or of a file name.
 

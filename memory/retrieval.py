@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any
 
+from videochat.errors import BadQuestion
 from videochat.memory.caption_store import CaptionStore
 from videochat.memory.embeddings import Embedder
 from videochat.memory.shelf import Hit, Shelf
@@ -158,6 +159,8 @@ def recall_library(
     """
     wanted = None if kinds is None else [check_kind(kind) for kind in kinds]
     filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
+    if k < 1:
+        raise BadQuestion(f"A search needs k of at least 1, got {k!r}.")
     chosen = None if video_ids is None else list(video_ids)
     pool = store.search(question, k=max(4 * k, _CANDIDATES), video_ids=chosen, **filters)
     if not pool:

@@ -186,6 +186,11 @@ class Server:
             key=lambda video: (video.name, video.id),
         )
 
+    def count(self, video_id: str) -> int:
+        """Return how many captions of a video the server has."""
+        where = {"video_id": video_id}
+        return sum(len(page["ids"]) for name in ("captions", "summaries") for page in self._get_all(name, where, []))
+
     def search(
         self,
         query: str,
