@@ -234,11 +234,13 @@ class CaptionStore:
             if len(some) == 1:
                 return self.shelf(some[0]).search(query, k=k, **filters)
             return self._search_shelves(query, k, some, wanted, start_seconds, end_seconds, by)
-        self.sync()
         if self._server:
+            self.sync()
             return self._server.search(query, self.embedder, k=k, video_ids=some, **filters)
         if not self.path.is_dir():
             return []
+        self._library.take()
+        self.sync()
         return self._library.search(query, k=k, video_ids=some, **filters)
 
     def _search_shelves(
@@ -395,6 +397,7 @@ class CaptionStore:
         """
         if self._server:
             raise StoreError('Open the server\'s own collection: Chroma(client=..., collection_name="captions").')
+        self._library.take()
         self.sync()
         return self._library.vectorstore()
 

@@ -126,7 +126,9 @@ class Library:
         with self._guard:
             try:
                 yield self._db
-            except (OSError, sqlite3.Error) as error:
+            except Exception as error:
+                if isinstance(error, StoreError) or not _is_damage(error):
+                    raise
                 raise StoreError(
                     f"The library in {str(self.directory)!r} cannot be used ({error}). "
                     "`videochat memory rebuild` makes it anew from the captions."
@@ -328,6 +330,10 @@ class Library:
             if self._lock is not None:
                 self._lock.release()
                 self._lock = None
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, OSError | sqlite3.Error) or type(error).__module__.startswith("chromadb")
 
 
 def collection(client: Any, name: str) -> Any:
