@@ -201,14 +201,11 @@ def kill_and_check(path: Path, rounds: int, seconds: Callable[[], float]) -> Non
         assert verify(store).faults == []
 
 
-def test_killed_writers_lose_nothing_and_a_second_of_one_video_is_refused(tmp_path: Path) -> None:
-    kill_and_check(tmp_path / "memory", 1, lambda: 0.2)
-
-
 @pytest.mark.skipif("VIDEOCHAT_KILL_ROUNDS" not in os.environ, reason="VIDEOCHAT_KILL_ROUNDS=20 kills for minutes")
-def test_many_kills_at_random_moments(tmp_path: Path) -> None:
+@pytest.mark.timeout(3600)
+def test_writers_killed_at_random_moments_lose_nothing_and_a_second_of_one_video_is_refused(tmp_path: Path) -> None:
     dice = random.Random(4)
-    kill_and_check(tmp_path / "memory", int(os.environ["VIDEOCHAT_KILL_ROUNDS"]), lambda: dice.uniform(0.3, 6))
+    kill_and_check(tmp_path / "memory", int(os.environ["VIDEOCHAT_KILL_ROUNDS"]), lambda: dice.uniform(0.0, 3.0))
 
 
 def test_who_owns_the_library_is_named_and_the_changes_wait(tmp_path: Path) -> None:
