@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from videochat.records import Caption, Status, clock_range
 
@@ -12,6 +14,8 @@ _TIME = r"(?:\d{1,2}:)?\d{1,2}:\d\d"
 _NUMBERS = re.compile(r"\[\s*\d+(?:\s*[-–,;]\s*\d+)*\s*\]")
 _TIMES = re.compile(rf"\[\s*({_TIME})\s*(?:[-–]\s*({_TIME}))?\s*\]")
 _BARE_TIME = re.compile(rf"(?<![\d:]){_TIME}(?![\d:])")
+# A sentence takes along the markers that come after its full stop.
+_SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"”')]*(?:\s*\[[^\]\n]*\])*(?=\s|$)|(?=\n)|$)")
 
 
 @dataclass(frozen=True)
@@ -28,20 +32,50 @@ class Checked:
 
 @dataclass
 class Evidence:
-    """The captions that were really retrieved in a conversation, each with its number."""
+    """The captions that were really retrieved in a conversation, each with its number.
+
+    Tools of one turn run in parallel threads; numbering is safe among them.
+    """
 
     numbers: dict[str, int] = field(default_factory=dict)
     """Number by caption id, from 1."""
     captions: dict[int, Caption] = field(default_factory=dict)
     """Caption by number."""
+    looked_at: list[tuple[str, float, float]] = field(default_factory=list)
+    """Video id, start and end in seconds of what was read or looked at closely, not only found by a search."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Name of a video by its id, where citations must say which one; empty where there is only one."""
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, captions: Iterable[Caption]) -> None:
-        """Number captions that have no number yet."""
-        for caption in captions:
-            if caption.id not in self.numbers:
-                number = len(self.numbers) + 1
-                self.numbers[caption.id] = number
+    def add(self, captions: Iterable[Caption]) -> list[int]:
+        """Number captions that have no number yet; return the numbers of all."""
+        with self._guard:
+            given = []
+            for caption in captions:
+                number = self.numbers.setdefault(caption.id, len(self.numbers) + 1)
                 self.captions[number] = caption
+                given.append(number)
+            return given
+
+    def look_at(self, video_id: str, start_seconds: float, end_seconds: float) -> None:
+        """Remember that a range was read or looked at, so that what it shows counts as confirmed."""
+        with self._guard:
+            self.looked_at.append((video_id, start_seconds, end_seconds))
+
+    def unconfirmed(self, text: str) -> list[Caption]:
+        """Return the captions that a text cites and that were found, but never read or looked at."""
+        return [
+            caption
+            for caption in self.cited_in(text)
+            if not any(
+                caption.video_id == video_id and caption.overlaps(start, end)
+                for video_id, start, end in list(self.looked_at)
+            )
+        ]
+
+    def cited_in(self, text: str) -> list[Caption]:
+        """Return the captions that a text cites, each once, in its order."""
+        return self.check(text).cited
 
     def check(self, text: str, question: str = "") -> Checked:
         """Hold every citation and every clock time of an answer against the evidence.
@@ -57,8 +91,7 @@ class Evidence:
                 removed.append(marker)
                 return ""
             cited.update((caption.id, caption) for caption in captions)
-            ranges = dict.fromkeys(clock_range(c.start_seconds, c.end_seconds) for c in captions)
-            return "".join(f"[{when}]" for when in ranges)
+            return "".join(f"[{when}]" for when in dict.fromkeys(map(self._when, captions)))
 
         def by_number(match: re.Match[str]) -> str:
             if self._is_box(match[0]):
@@ -79,7 +112,7 @@ class Evidence:
 
         # Times first: the clock times that replace numbers must not be looked up again.
         checked = _NUMBERS.sub(by_number, _TIMES.sub(by_time, text))
-        checked = re.sub(r"(\[[\d:-]+\])(?:\s*\1)+", r"\1", checked)
+        checked = re.sub(rf"(\[[^\[\]]*{_TIME}-{_TIME}\])(?:\s*\1)+", r"\1", checked)
         checked = re.sub(r"[ \t]+([.,;:!?])", r"\1", re.sub(r"[ \t]{2,}", " ", checked)).strip()
         loose = self._times_not_retrieved(checked, question)
         notes = []
@@ -92,6 +125,11 @@ class Evidence:
         if not cited:
             return Checked(checked, [], "not_found", notes)
         return Checked(checked, list(cited.values()), "partly" if notes else "grounded", notes)
+
+    def _when(self, caption: Caption) -> str:
+        when = clock_range(caption.start_seconds, caption.end_seconds)
+        name = self.names.get(caption.video_id)
+        return f"{name} {when}" if name else when
 
     def _is_box(self, marker: str) -> bool:
         values = [float(v) for v in re.findall(r"\d+", marker)]
@@ -110,11 +148,33 @@ class Evidence:
                 loose.append(match[0])
         return list(dict.fromkeys(loose))
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, for a checkpoint."""
+        with self._guard:
+            return {
+                "captions": [self.captions[number].as_dict() for number in sorted(self.captions)],
+                "looked_at": [list(range_) for range_ in self.looked_at],
+            }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], names: Mapping[str, str]) -> Evidence:
+        """Make evidence from `as_dict()`; every caption has the number that it had."""
+        evidence = cls(names=names)
+        evidence.add(Caption.from_dict(item) for item in data.get("captions", ()))
+        evidence.looked_at = [(str(id_), float(start), float(end)) for id_, start, end in data.get("looked_at", ())]
+        return evidence
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, each with the citations that follow it; joined they miss only white space."""
+    return [match[0].strip() for match in _SENTENCE.finditer(text) if match[0].strip()]
+
 
 def _numbers(marker: str) -> list[int]:
     found: list[int] = []
     for part in re.split(r"[,;]", marker.strip("[] ")):
-        ends = [int(n) for n in re.findall(r"\d+", part)]
+        # No conversation retrieves a billion captions, and int() refuses thousands of digits.
+        ends = [int(n[:9]) for n in re.findall(r"\d+", part)]
         # A range names at most a hundred captions; anything longer is no citation.
         found += range(ends[0], min(ends[-1], ends[0] + 100) + 1) if len(ends) == 2 else ends
     return found

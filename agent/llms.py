@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
 
 from videochat.agent.prompts import NOT_SHOWN
 from videochat.errors import LLMError, UnknownName
 from videochat.memory.retrieval import about, coverage, meant_kinds, named_span
-from videochat.memory.words import content_words
+from videochat.memory.words import all_words, content_words
 from videochat.records import Caption
 from videochat.tools.speech import NO_WORDS
 
@@ -89,30 +87,24 @@ def can_call_tools(llm: Any) -> bool:
     return bool(profile.get("tool_calling", True))
 
 
+def refuses_tools(error: BaseException) -> bool:
+    """Whether a model that was thought to call tools cannot: its server or its class says so."""
+    words = str(error).casefold()
+    refused = ("not support", "unsupported", "not supported", "unrecognized", "not permitted", "auto-tool-choice")
+    return isinstance(error, NotImplementedError) or ("tool" in words and any(part in words for part in refused))
+
+
 class ExtractiveAnswerer(BaseChatModel):
     """Answers without a language model, by quoting the captions that match the question best.
 
-    It reads captions as data (tool artifacts, or the `evidence` that comes with the user turn), never out of
-    prose, cites each by its number, and says that no language model is configured. What no caption covers is
-    answered with `NOT_SHOWN`.
+    It reads captions as data (the `evidence` that comes with the user turn), never out of prose, cites each by its
+    number, and says that no language model is configured. What no caption covers is answered with `NOT_SHOWN`. It
+    calls no tools.
     """
-
-    has_tools: bool = False
-    """Whether it was given `search_captions`, which it then calls once."""
 
     @property
     def _llm_type(self) -> str:
         return EXTRACTIVE
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Take tools; of these it uses `search_captions`."""
-        return ExtractiveAnswerer(has_tools=any(getattr(tool, "name", None) == "search_captions" for tool in tools))
 
     def _generate(
         self,
@@ -121,21 +113,30 @@ class ExtractiveAnswerer(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        asked = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
-        turn = messages[asked]
+        turn = next(message for message in reversed(messages) if isinstance(message, HumanMessage))
         question = str(turn.additional_kwargs.get("question") or turn.text)
         evidence = list(turn.additional_kwargs.get("evidence") or [])
-        answered = [m for m in messages[asked:] if isinstance(m, ToolMessage)]
-        if self.has_tools and not answered:
-            call = {"name": "search_captions", "args": {"query": question}, "id": f"search_{asked}"}
-            return _result(AIMessage("", tool_calls=[call]))
-        for message in answered:
-            evidence += message.artifact or []
-        return _result(AIMessage(_quote(question, evidence)))
+        options = dict(turn.additional_kwargs.get("options") or {})
+        text = _choose(question, options, evidence) if options else _quote(question, evidence)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
 
 
-def _result(message: AIMessage) -> ChatResult:
-    return ChatResult(generations=[ChatGeneration(message=message)])
+def _choose(question: str, options: dict[str, str], evidence: list[dict[str, Any]]) -> str:
+    """Return the option whose words the evidence has most of, with the caption that has them."""
+    captions = {item["number"]: Caption.from_dict(item) for item in evidence}
+    fit: dict[tuple[str, int], float] = {}
+    for letter, option in options.items():
+        share = coverage(content_words(option) or all_words(option), captions.values())
+        context = coverage(about(question), captions.values())
+        for number, caption in captions.items():
+            # The option decides; of captions that have it alike, the one nearest to the question.
+            fit[letter, number] = share[caption.id] * (1 + 0.5 * context[caption.id])
+    letter, number = max(fit, key=lambda key: fit[key], default=("A", 0))
+    if not fit or fit[letter, number] <= 0:
+        first = next(iter(options))
+        return f"({first}) {NOT_SHOWN} (No language model is configured; no caption has the words of an option.)"
+    quoted = _sentence(captions[number], number, question)
+    return f"({letter}) {options[letter]}. {quoted}\n(No language model is configured; this option shares most words.)"
 
 
 def _quote(question: str, evidence: list[dict[str, Any]]) -> str:

@@ -1,54 +1,69 @@
-"""The front of the house: a video to ask."""
+"""The front of the house: videos to ask."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import asyncio
 import os
-import time
+import threading
 import warnings
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from videochat.agent.evidence import Evidence
-from videochat.agent.llms import can_call_tools, llm_name, resolve_llm
-from videochat.agent.prompts import NOT_SHOWN, system_prompt, user_turn
-from videochat.agent.toolbox import Toolbox
-from videochat.agent.watch import Progress, WatchReport, refine, watch
-from videochat.errors import BadQuestion, LLMError, UnknownName, VideoChatError
+from videochat.agent.brakes import Brakes
+from videochat.agent.choices import Choice
+from videochat.agent.context import can_see
+from videochat.agent.conversation import DEFAULT_THREAD, Conversations
+from videochat.agent.events import Event
+from videochat.agent.footage import Footage, together
+from videochat.agent.llms import ExtractiveAnswerer, can_call_tools, llm_name, resolve_llm
+from videochat.agent.toolkit import VideoToolkit
+from videochat.agent.turn import Manner, Mode, Turn
+from videochat.agent.watch import Progress, WatchReport
+from videochat.agent.watching import Watching
+from videochat.errors import BadQuestion, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
-from videochat.records import Answer, Caption, Citation
-from videochat.tools import PerceptionTool, at_rate, make_refiner, make_tools
+from videochat.memory.retriever import VideoRetriever
+from videochat.records import Answer, Caption
+from videochat.tools import PerceptionTool
 
-Mode = Literal["agent", "retrieve"]
-
-# A model that keeps calling tools is stopped; create_agent alone would let it go on for thousands of calls.
-_MODEL_CALLS = 12
+AnyVideo = str | os.PathLike[str] | Video
 
 
 class VideoAgent:
-    """Answers questions about a video, with citations that were really retrieved.
+    """Answers questions about videos, with citations that were really retrieved.
+
+    Several threads and tasks may ask one agent at once. Questions of one conversation are answered in turn.
 
     Args:
-        video: path, http(s) address, or `Video`.
+        video: path, http(s) address, or `Video`; or a list of them, which are asked together.
         llm: a LangChain chat model, `"provider:model"`, `"extractive"`, or None: `VIDEOCHAT_LLM`, else OpenAI
             if its key is set, else the extractive answerer, which quotes captions and needs no model.
         preset: name of a line-up of senses, or a list of tool names and tools; None for `builtin`.
         memory: a `CaptionStore` or the directory of one; None for the user's own.
-        tools: further LangChain tools for the agent. Captions of this video in their artifacts are stored and
+        tools: further LangChain tools for the agent. Captions of these videos in their artifacts are stored and
             can be cited.
         video_model: folder or hub id of a VideoChat-Embed (`videochat embed convert`) or of a video-language
             model of transformers; the agent may then look at a range again (`watch_clip`). None: what
             `VIDEOCHAT_VIDEO_MODEL` names, if it does.
-        mode: `"retrieve"`: one retrieval and one model call; `"agent"`: the model may search and read on.
-            None: agent where the model can call tools.
+        mode: `"retrieve"`: one retrieval and one model call; `"agent"`: the model may browse, search, read, look
+            and count, and must confirm what it found before it answers. None: agent where the model can call tools.
+        brakes: how long and how often the model may go on for one answer.
+        verify: have each cited sentence judged against its captions by a second call; `ask` can say otherwise.
+        checkpointer: where conversations are kept: a LangGraph checkpointer, the path of an SQLite file (extra
+            `sqlite`), or None for this object's lifetime.
+        pictures: whether the model can see and gets the tool `frames`; None: what its profile says.
+        context_tokens: how much the model reads at once; None: what its profile says, else 32,000.
+        summary_llm: a chat model that writes the summaries of long videos, also as `"provider:model"`; None:
+            extracts of the captions, which cost nothing.
 
     Raises:
-        MediaError: the video cannot be read.
+        MediaError: a video cannot be read.
         UnknownName: no such preset, tool, mode or LLM provider.
         StoreError: the memory cannot be opened.
         LLMError: the language model cannot be made.
@@ -56,7 +71,7 @@ class VideoAgent:
 
     def __init__(
         self,
-        video: str | os.PathLike[str] | Video,
+        video: AnyVideo | Sequence[AnyVideo],
         *,
         llm: Any = None,
         preset: str | Sequence[str | PerceptionTool] | None = None,
@@ -64,31 +79,74 @@ class VideoAgent:
         tools: Iterable[BaseTool] = (),
         video_model: str | os.PathLike[str] | None = None,
         mode: Mode | None = None,
+        brakes: Brakes | None = None,
+        verify: bool = False,
+        checkpointer: BaseCheckpointSaver[Any] | str | os.PathLike[str] | None = None,
+        pictures: bool | None = None,
+        context_tokens: int | None = None,
+        summary_llm: Any = None,
     ) -> None:
-        self.video = video if isinstance(video, Video) else Video(video)
-        self.senses = make_tools(preset)
-        self.refiner = make_refiner(preset)
         self.llm = resolve_llm(llm)
         if mode not in (None, "agent", "retrieve"):
             raise UnknownName("mode", mode, ("agent", "retrieve"))
+        self.footage = Footage(
+            [video] if isinstance(video, str | os.PathLike | Video) else list(video),
+            preset=preset,
+            memory=memory,
+            summary_llm=None if summary_llm is None else resolve_llm(summary_llm),
+        )
+        self._say_once: list[str] = []
         if mode == "agent" and not can_call_tools(self.llm):
-            warnings.warn(
-                f"{llm_name(self.llm)} cannot call tools; answering with one retrieval instead.", stacklevel=2
-            )
-            mode = "retrieve"
-        self.mode: Mode = mode or ("agent" if can_call_tools(self.llm) else "retrieve")
-        self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
-        self.extra_tools = list(tools)
-        if weights := video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL"):
-            from videochat.tools.embed_chat import WatchClip
+            warnings.warn(f"{_no_tools(self.llm)}.", stacklevel=2)
+        elif mode is None and not can_call_tools(self.llm) and not isinstance(self.llm, ExtractiveAnswerer):
+            self._say_once.append(_no_tools(self.llm))
+        model = video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL")
+        self._manner = Manner(
+            self.llm,
+            "agent" if mode != "retrieve" and can_call_tools(self.llm) else "retrieve",
+            brakes or Brakes(),
+            verify,
+            context_tokens,
+            os.fspath(model) if model else None,
+            can_see(self.llm) if pictures is None else pictures,
+            tuple(tools),
+        )
+        ids = sorted(video.id for video in self.footage.videos)
+        self._conversations = Conversations(
+            checkpointer,
+            blake2b("".join(ids).encode(), digest_size=8).hexdigest(),
+            self.footage.names if self.footage.several else {},
+        )
+        self._watching: Watching | None = None
 
-            self.extra_tools.append(WatchClip(video=self.video, weights=os.fspath(weights)))
-        self.reset()
+    @property
+    def video(self) -> Video:
+        """The video; the first where there are several."""
+        return self.footage.videos[0]
 
-    def reset(self) -> None:
-        """Forget the conversation (not the video)."""
-        self._history: list[BaseMessage] = []
-        self._evidence = Evidence()
+    @property
+    def videos(self) -> list[Video]:
+        """The videos, each content once."""
+        return self.footage.videos
+
+    @property
+    def senses(self) -> list[PerceptionTool]:
+        """What watches."""
+        return self.footage.senses
+
+    @property
+    def memory(self) -> CaptionStore:
+        """Where captions are."""
+        return self.footage.memory
+
+    @property
+    def mode(self) -> Mode:
+        """How questions are answered; `retrieve` from the moment on that a model turns out to call no tools."""
+        return self._manner.mode
+
+    def reset(self, thread: str = DEFAULT_THREAD) -> None:
+        """Forget a conversation (not the video)."""
+        self._conversations.forget(thread)
 
     def watch(
         self,
@@ -108,176 +166,219 @@ class VideoAgent:
                 is seen at another rate is kept beside what was seen before.
             tools: names or senses; None for the agent's own line-up.
             progress: told how far the video has been read.
-        """
-        shelf = self.memory.shelf(self.video.id)
-        shelf.set_facts(
-            name=self.video.name,
-            path=str(self.video.path.absolute()),
-            duration_seconds=self.video.duration_seconds,
-            size=self.video.size,
-        )
-        senses = self.senses if tools is None else make_tools(tools)
-        if self.refiner is not None:
-            self.refiner.prepare()
-        if fps is not None:
-            senses = [at_rate(sense, fps) for sense in senses]
-        report = watch(self.video, senses, shelf, start_seconds, end_seconds, progress=progress)
-        if self.refiner is not None and not report.already_watched:
-            report.captions_added += refine(self.video, self.refiner, shelf)
-        return report
 
-    def ask(self, question: str, *, progress: Progress | None = None) -> Answer:
+        Returns:
+            What was done; for several videos, of each of which the range is watched, in one report.
+        """
+        if self.footage.several and (start_seconds, end_seconds, fps, tools) == (0.0, None, None, None):
+            return together(self.footage.watch_all(progress))
+        return together(
+            [
+                self.footage.watch(video, start_seconds, end_seconds, fps=fps, tools=tools, progress=progress)
+                for video in self.footage.videos
+            ]
+        )
+
+    def start_watching(self) -> Watching:
+        """Watch in the background; until it is done, answers come from what has been seen so far."""
+        if self._watching is None or self._watching.done:
+            self._watching = self.footage.start_watching()
+        return self._watching
+
+    def ask(
+        self,
+        question: str,
+        *,
+        options: Sequence[str] | None = None,
+        thread: str = DEFAULT_THREAD,
+        verify: bool | None = None,
+        wait_seconds: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Answer:
         """Answer a question; watches first what was not watched yet. Earlier turns are remembered.
 
+        While a watch runs in the background (`start_watching`), the answer comes from what has been seen so far,
+        and says up to where.
+
+        Args:
+            question: in words; it may list options as `A. ... B. ...`.
+            options: what to choose from, where the question does not list it; `Answer.option` is the letter.
+            thread: which conversation this belongs to.
+            verify: judge each cited sentence by a second call; None: as the agent was made.
+            wait_seconds: how long to wait for the end of a watch in the background; `math.inf` for all of it.
+            progress: told how far the video has been read, where it must be watched first.
+
         Raises:
-            BadQuestion: the question is empty.
+            BadQuestion: the question is empty, or the options are none.
             LLMError: the language model did not answer.
         """
-        if not question.strip():
-            raise BadQuestion("The question is empty; ask something about the video.")
-        report = self.watch(progress=progress)
-        began = time.perf_counter()
-        toolbox = Toolbox(self.video, self.memory.shelf(self.video.id), self._evidence)
-        found = toolbox.recall(question)
-        turn = HumanMessage(
-            user_turn(toolbox.as_text(found.hits), question),
-            additional_kwargs={"question": question, "evidence": toolbox.as_data(found.hits)},
-        )
-        try:
-            produced = self._run(turn, toolbox)
-        except VideoChatError:
-            raise
-        except Exception as error:
-            raise LLMError(f"{llm_name(self.llm)} did not answer: {str(error) or type(error).__name__}") from error
-        self._keep_sights(produced)
-        text = produced[-1].text if produced else ""
-        answer = self._checked(text, question, produced, report)
-        # Later turns see the question and the answer, not again all the contexts.
-        self._history += [HumanMessage(question), AIMessage(text or NOT_SHOWN)]
-        answer.usage["seconds"] = round(time.perf_counter() - began, 3)
+        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
+        return _last(list(self._events(asked, tokens=False)))
+
+    def stream(
+        self,
+        question: str,
+        *,
+        options: Sequence[str] | None = None,
+        thread: str = DEFAULT_THREAD,
+        verify: bool | None = None,
+        wait_seconds: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Iterator[Event]:
+        """Yield evidence, steps and pieces of text as they come, and at the end the answer; see `ask`."""
+        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
+        return self._events(asked, tokens=True)
+
+    async def aask(
+        self,
+        question: str,
+        *,
+        options: Sequence[str] | None = None,
+        thread: str = DEFAULT_THREAD,
+        verify: bool | None = None,
+        wait_seconds: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Answer a question without blocking the event loop; see `ask`."""
+        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
+        return _last([event async for event in self._aevents(asked, tokens=False)])
+
+    def astream(
+        self,
+        question: str,
+        *,
+        options: Sequence[str] | None = None,
+        thread: str = DEFAULT_THREAD,
+        verify: bool | None = None,
+        wait_seconds: float = 0.0,
+        progress: Progress | None = None,
+    ) -> AsyncIterator[Event]:
+        """Yield what `stream` yields, without blocking the event loop."""
+        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
+        return self._aevents(asked, tokens=True)
+
+    def _events(self, asked: _Asked, *, tokens: bool) -> Iterator[Event]:
+        with self._conversations.turn(asked.thread):
+            turn = self._begin(asked)
+            yield Event("evidence", captions=turn.found)
+            while True:
+                with turn.bearing_failure():
+                    for mode, data in turn.loop.stream(turn.input, stream_mode=turn.modes(tokens=tokens)):
+                        yield from turn.take(mode, data)
+                if not turn.tools_refused:
+                    break
+                turn = self._without_tools(asked)
+            yield Event("answer", answer=self._end(turn, asked.thread))
+
+    async def _aevents(self, asked: _Asked, *, tokens: bool) -> AsyncIterator[Event]:
+        async with self._conversations.aturn(asked.thread):
+            turn = await asyncio.to_thread(self._begin, asked)
+            yield Event("evidence", captions=turn.found)
+            while True:
+                with turn.bearing_failure():
+                    async for mode, data in turn.loop.astream(turn.input, stream_mode=turn.modes(tokens=tokens)):
+                        for event in turn.take(mode, data):
+                            yield event
+                if not turn.tools_refused:
+                    break
+                turn = await asyncio.to_thread(self._without_tools, asked)
+            yield Event("answer", answer=await asyncio.to_thread(self._end, turn, asked.thread))
+
+    def _begin(self, asked: _Asked) -> Turn:
+        """Watch what must be watched first, and retrieve."""
+        if self._watching is None or self._watching.wait(min(asked.wait_seconds, threading.TIMEOUT_MAX)):
+            self.footage.watch_all(asked.progress)
+        return self._turn(asked)
+
+    def _turn(self, asked: _Asked) -> Turn:
+        manner = self._manner if asked.verify is None else replace(self._manner, verify=asked.verify)
+        return Turn(self.footage, manner, self._conversations.load(asked.thread), asked.question, asked.choice)
+
+    def _without_tools(self, asked: _Asked) -> Turn:
+        self._manner = replace(self._manner, mode="retrieve")
+        self._say_once.append(_no_tools(self.llm))
+        return self._turn(asked)
+
+    def _end(self, turn: Turn, thread: str) -> Answer:
+        while self._say_once:
+            turn.notes.append(self._say_once.pop())
+        answer = turn.finish()
+        # Later turns see question and answer, not again all the contexts.
+        self._conversations.keep(thread, turn.asked, turn.said, turn.evidence)
         return answer
-
-    def _run(self, turn: HumanMessage, toolbox: Toolbox) -> list[BaseMessage]:
-        """Return the messages that the model and its tools produced for this turn."""
-        if self.mode == "retrieve":
-            system = SystemMessage(system_prompt(with_tools=False))
-            return [self.llm.invoke([system, *self._history, turn])]
-        from langchain.agents import create_agent
-        from langchain.agents.middleware import ModelCallLimitMiddleware
-
-        agent: Any = create_agent(
-            self.llm,
-            [*toolbox.get_tools(), *self.extra_tools],
-            system_prompt=system_prompt(with_tools=True),
-            middleware=[ModelCallLimitMiddleware(run_limit=_MODEL_CALLS, exit_behavior="end")],
-        )
-        given = [*self._history, turn]
-        messages: list[BaseMessage] = agent.invoke({"messages": given})["messages"]
-        return messages[len(given) :]
-
-    def _keep_sights(self, produced: list[BaseMessage]) -> None:
-        """Store what tools of others saw in this video, so that it is evidence like everything else."""
-        captions = [
-            Caption.from_dict(item)
-            for message in produced
-            if isinstance(message, ToolMessage) and isinstance(message.artifact, list)
-            for item in message.artifact
-            if isinstance(item, dict) and item.get("video_id") == self.video.id
-        ]
-        new = [caption for caption in captions if caption.id not in self._evidence.numbers]
-        self.memory.shelf(self.video.id).record(new)
-        self._evidence.add(new)
-
-    def _checked(self, text: str, question: str, produced: list[BaseMessage], report: WatchReport) -> Answer:
-        checked = self._evidence.check(text, question)
-        notes = list(checked.notes)
-        if not checked.text:
-            notes.append("The language model gave an empty answer.")
-        elif checked.status == "not_found" and NOT_SHOWN not in checked.text:
-            notes.append("The answer cites nothing that was retrieved from the video, so it is not vouched for.")
-        if checked.status == "not_found":
-            notes.append(f"Watched for: {', '.join(sense.name for sense in self.senses)}.")
-        notes += [
-            f"{gap.source} missed {gap.start_seconds:.0f}-{gap.end_seconds:.0f} s: {gap.reason}" for gap in report.gaps
-        ]
-        return Answer(
-            checked.text or NOT_SHOWN,
-            [self._citation(caption) for caption in checked.cited],
-            checked.status,
-            _steps(produced),
-            _tokens(produced),
-            notes,
-        )
-
-    def _citation(self, caption: Caption) -> Citation:
-        middle = (caption.start_seconds + min(caption.end_seconds, self.video.duration_seconds)) / 2
-        return Citation(caption, thumbnail=lambda: self._thumbnail(middle))
-
-    def _thumbnail(self, seconds: float) -> bytes | None:
-        if not self.video.has_video:
-            return None
-        from PIL import Image
-
-        with contextlib.suppress(VideoChatError):
-            picture = io.BytesIO()
-            Image.fromarray(self.video.frame_at(seconds, max_side=240).image).save(picture, "JPEG", quality=80)
-            return picture.getvalue()
-        return None
 
     def captions(
         self, kind: str | None = None, start_seconds: float = 0.0, end_seconds: float | None = None
     ) -> list[Caption]:
-        """Return stored captions that share a moment with the range, in temporal order.
+        """Return stored captions that share a moment with the range, video by video in temporal order.
 
         Raises:
             UnknownName: there is no such kind.
         """
-        start, end = self.video.span(start_seconds, end_seconds)
-        # Subtitles may outlast pictures and sound; without a limit they belong to the list.
-        limit = float("inf") if end_seconds is None else end
-        return self.memory.between(self.video.id, start, limit, kinds=None if kind is None else [kind])
+        found = []
+        for video in self.footage.videos:
+            start, end = video.span(start_seconds, end_seconds)
+            # Subtitles may outlast pictures and sound; without a limit they belong to the list.
+            limit = float("inf") if end_seconds is None else end
+            found += self.memory.between(video.id, start, limit, kinds=None if kind is None else [kind])
+        return found
 
     def textualize(self, start_seconds: float = 0.0, end_seconds: float | None = None) -> str:
         """Return the stored captions in the template of the paper's Table 1."""
-        return textualize(self.captions(None, start_seconds, end_seconds))
+        names = self.footage.names if self.footage.several else None
+        return textualize(self.captions(None, start_seconds, end_seconds), names=names)
 
     def timeline(self) -> Any:
-        """Return a matplotlib figure of the captions over time, a lane for each kind."""
+        """Return a matplotlib figure of the captions of the (first) video over time, a lane for each kind."""
         from videochat.agent.timeline import draw_timeline
 
-        return draw_timeline(self.captions(), self.video.duration_seconds, title=self.video.name)
+        captions = self.memory.between(self.video.id)
+        return draw_timeline(captions, self.video.duration_seconds, title=self.video.name)
 
     def langchain_tools(self) -> list[BaseTool]:
-        """Return the tools over this video, for other LangChain apps."""
-        return Toolbox(self.video, self.memory.shelf(self.video.id), self._evidence).get_tools()
+        """Return the tools over these videos, for other LangChain apps; see `VideoToolkit`."""
+        return VideoToolkit(
+            footage=self.footage, video_model=self._manner.video_model, pictures=self._manner.pictures
+        ).get_tools()
+
+    def as_retriever(self, **filters: Any) -> VideoRetriever:
+        """Return a LangChain retriever over these videos; `filters` as `k`, `kinds`, `start_seconds`, `end_seconds`."""
+        return VideoRetriever(store=self.memory, video_ids=[video.id for video in self.videos], **filters)
 
     def close(self) -> None:
-        """Free the senses' models and the memory's files."""
-        for sense in self.senses:
-            sense.close()
-        if self.refiner is not None:
-            self.refiner.close()
-        self.memory.close()
+        """End a watch in the background, free the senses' models and the memory's files."""
+        if self._watching is not None:
+            self._watching.stop()
+        self.footage.close()
 
     def __repr__(self) -> str:
-        return f"VideoAgent({self.video.name!r}, llm={llm_name(self.llm)}, mode={self.mode!r})"
+        named = repr(self.video.name) if not self.footage.several else f"{len(self.videos)} videos"
+        return f"VideoAgent({named}, llm={llm_name(self.llm)}, mode={self.mode!r})"
 
 
-def _steps(produced: list[BaseMessage]) -> list[dict[str, Any]]:
-    brought = {m.tool_call_id: len(m.artifact or []) for m in produced if isinstance(m, ToolMessage)}
-    return [
-        {"tool": call["name"], "args": call["args"], "captions": brought.get(call["id"] or "", 0)}
-        for message in produced
-        if isinstance(message, AIMessage)
-        for call in message.tool_calls
-    ]
+@dataclass(frozen=True)
+class _Asked:
+    """One question as it was asked."""
+
+    question: str
+    choice: Choice | None
+    thread: str
+    verify: bool | None
+    wait_seconds: float
+    progress: Progress | None
+
+    @classmethod
+    def read(cls, question: str, options: Sequence[str] | None, *how: Any) -> _Asked:
+        if not question.strip():
+            raise BadQuestion("The question is empty; ask something about the video.")
+        return cls(question, Choice.read(question, options), *how)
 
 
-def _tokens(produced: list[BaseMessage]) -> dict[str, float]:
-    usages = [m.usage_metadata for m in produced if isinstance(m, AIMessage) and m.usage_metadata]
-    if not usages:
-        return {}
-    return {
-        "input_tokens": sum(usage["input_tokens"] for usage in usages),
-        "output_tokens": sum(usage["output_tokens"] for usage in usages),
-    }
+def _no_tools(llm: Any) -> str:
+    return f"{llm_name(llm)} cannot call tools; answering with one retrieval instead"
+
+
+def _last(events: Sequence[Event]) -> Answer:
+    answer = events[-1].answer
+    assert answer is not None  # noqa: S101 - a stream that does not raise ends with the answer
+    return answer

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-# Read when huggingface_hub is imported, which is before any fixture runs.
+# Both are read when a library is imported, which is before any fixture runs.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Tiny models gain nothing from a second thread, and lose much by waiting for it where others work too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.tiny_checkpoints import tiny
+from videochat.agent import VideoAgent
+from videochat.demo import draw_demo
 from videochat.media import Video
+from videochat.memory import CaptionStore
 from videochat.testing import Scene, draw_video
 
 __all__ = ["tiny"]
@@ -84,6 +89,20 @@ def clip(drawn: Path) -> Video:
 
 
 @pytest.fixture(scope="session")
+def tea(drawn: Path) -> Path:
+    """The demo clip: twenty seconds, five scenes with words, a voice and its words as subtitles."""
+    return draw_demo(drawn / "tea.mp4")
+
+
+@pytest.fixture(scope="session")
+def tea_memory(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionStore]:
+    """A store in which `tea` has been watched with the builtin preset."""
+    with CaptionStore(tmp_path_factory.mktemp("tea-memory"), embeddings="builtin") as store:
+        VideoAgent(tea, memory=store, llm="extractive").watch()
+        yield store
+
+
+@pytest.fixture(scope="session")
 def voiced(drawn: Path) -> Video:
     """The same without subtitles: somebody speaks, but nothing says what."""
     return Video(draw_video(drawn / "voiced.mp4", SCENES, speech=SPEECH))
@@ -109,3 +128,10 @@ def sound_only(drawn: Path, voiced: Video) -> Video:
                 packet.stream = copy
                 target.mux(packet)
     return Video(path)
+
+
+@pytest.fixture(scope="session")
+def long_take(drawn: Path) -> Video:
+    """Longer than any sense may keep silent: text that stays, speech that does not end, no cut."""
+    scenes = [Scene(30, "", "navy"), Scene(105, "THIS STAYS", "navy")]
+    return Video(draw_video(drawn / "long_take.mkv", scenes, frame_rate=2, speech=[(1, 130)]))

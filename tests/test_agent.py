@@ -1,6 +1,5 @@
 """The agent over a drawn clip: both ways of answering, several turns, proof."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,22 +8,20 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from videochat import VideoAgent
 from videochat.agent.prompts import PAPER_INSTRUCTION
-from videochat.demo import draw_demo
 from videochat.errors import BadQuestion, LLMError, MediaError, UnknownName
 from videochat.memory import CaptionStore
 from videochat.records import Answer
 from videochat.testing import ScriptedLLM, call
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_demo(tmp_path_factory.mktemp("clip") / "tea.mp4")
+@pytest.fixture
+def clip(tea: Path) -> Path:
+    return tea
 
 
-@pytest.fixture(scope="module")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionStore]:
-    with CaptionStore(tmp_path_factory.mktemp("memory"), embeddings="builtin") as store:
-        yield store
+@pytest.fixture
+def memory(tea_memory: CaptionStore) -> CaptionStore:
+    return tea_memory
 
 
 def cited(answer: Answer) -> list[str]:
@@ -34,7 +31,6 @@ def cited(answer: Answer) -> list[str]:
 MILK = "Now the milk is poured, slowly and last."
 
 
-@pytest.mark.parametrize("mode", ["agent", "retrieve"])
 @pytest.mark.parametrize(
     ("question", "text"),
     [
@@ -46,9 +42,9 @@ MILK = "Now the milk is poured, slowly and last."
     ],
 )
 def test_without_a_model_the_right_caption_is_quoted_first(
-    clip: Path, memory: CaptionStore, mode: str, question: str, text: str
+    clip: Path, memory: CaptionStore, question: str, text: str
 ) -> None:
-    answer = VideoAgent(clip, memory=memory, llm="extractive", mode=mode).ask(question)
+    answer = VideoAgent(clip, memory=memory, llm="extractive").ask(question)
     assert cited(answer)[0] == text
     assert answer.status == "grounded"
     assert "No language model is configured" in answer.text
@@ -94,17 +90,15 @@ def test_an_agent_searches_and_reads_before_it_answers(clip: Path, memory: Capti
         found = {item["text"]: item["number"] for item in messages[-1].artifact}
         return f"Boiling [{found['1. Boil the water']}] and milk [1]."
 
-    llm = ScriptedLLM(
-        call("search_captions", query="boil water"), call("read_captions", start_seconds=3, end_seconds=9), answer_from
-    )
+    llm = ScriptedLLM(call("search", query="boil water"), call("read", start=0, end=20), answer_from)
     answer = VideoAgent(clip, memory=memory, llm=llm).ask("When is the milk poured, and what comes first?")
     assert answer.status == "grounded"
     assert cited(answer) == ["1. Boil the water", MILK]
     assert [(step["tool"], step["captions"] > 0) for step in answer.steps] == [
-        ("search_captions", True),
-        ("read_captions", True),
+        ("search", True),
+        ("read", True),
     ]
-    assert {tool["function"]["name"] for tool in llm.bound} == {"search_captions", "read_captions"}
+    assert {tool["function"]["name"] for tool in llm.bound} == {"browse", "search", "read", "look", "count"}
 
 
 def test_a_citation_that_was_never_retrieved_is_gone(clip: Path, memory: CaptionStore) -> None:
@@ -123,14 +117,14 @@ def test_only_invented_citations_means_not_found(clip: Path, memory: CaptionStor
 
 
 def test_a_tool_error_goes_to_the_model(clip: Path, memory: CaptionStore) -> None:
-    llm = ScriptedLLM(call("read_captions", start_seconds=9, end_seconds=3), "The video does not show this.")
+    llm = ScriptedLLM(call("read", start=9, end=3), "The video does not show this.")
     answer = VideoAgent(clip, memory=memory, llm=llm).ask("What?")
     assert "must be greater" in llm.sent[1][-1].text
     assert answer.status == "not_found"
 
 
 def test_a_model_that_never_stops_is_stopped(clip: Path, memory: CaptionStore) -> None:
-    llm = ScriptedLLM(*[call("search_captions", query="milk")] * 50)
+    llm = ScriptedLLM(*[call("search", query="milk")] * 50)
     answer = VideoAgent(clip, memory=memory, llm=llm).ask("When is the milk poured?")
     assert len(llm.sent) <= 12
     assert answer.status == "not_found"
@@ -157,7 +151,7 @@ def test_a_model_without_tools_answers_from_one_retrieval(clip: Path, memory: Ca
 
 
 def test_a_failing_model_is_one_sentence_and_leaves_no_turn(clip: Path, memory: CaptionStore) -> None:
-    agent = VideoAgent(clip, memory=memory, llm=ScriptedLLM(ConnectionError("no route"), "Last [1]."), mode="retrieve")
+    agent = VideoAgent(clip, memory=memory, llm=ScriptedLLM(ValueError("no route"), "Last [1]."), mode="retrieve")
     with pytest.raises(LLMError, match="did not answer: no route"):
         agent.ask("When is the milk poured?")
     assert agent.ask("When is the milk poured?").status == "grounded"
@@ -201,9 +195,9 @@ def test_an_answer_shows_pictures_of_what_it_cites(clip: Path, memory: CaptionSt
 def test_the_tools_work_outside_the_agent(clip: Path, memory: CaptionStore) -> None:
     agent = VideoAgent(clip, memory=memory)
     agent.watch()
-    search, read = agent.langchain_tools()
-    assert MILK in search.invoke({"query": "milk"})
-    assert "THE END" in read.invoke({"start_seconds": 18, "end_seconds": 20})
+    tools = {tool.name: tool for tool in agent.langchain_tools()}
+    assert MILK in tools["search"].invoke({"query": "milk"})
+    assert "THE END" in tools["read"].invoke({"start": 18, "end": 20})
 
 
 def test_the_timeline_has_a_lane_for_each_kind(clip: Path, memory: CaptionStore) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.senses import CPU, captions_of, check_resume, needs_cuda, run
+from tests.senses import CPU, captions_of, needs_cuda, run
 from tests.tiny_checkpoints import TinyCheckpoints
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
@@ -76,22 +76,6 @@ def test_garbage_is_left_out(
     )
     found = captions_of(run(DenseCaptioner(tiny("florence"), place=CPU), video))
     assert [(caption.start_seconds, caption.text) for caption in found] == [(0.0, "a dog")]
-
-
-def test_batches_change_nothing_and_every_mark_resumes(tiny: TinyCheckpoints, video: Video) -> None:
-    tool = DenseCaptioner(tiny("florence"), every_seconds=1.0, batch_size=1, place=CPU)
-    single = captions_of(run(tool, video))
-    assert {caption.start_seconds for caption in single} == {0, 1, 2, 3}
-    width, height = video.size or (0, 0)
-    for caption in single:
-        assert caption.box is not None
-        assert caption.box[2] < width
-        assert caption.box[3] < height
-    # A fresh load: shared encodings would make any batch equal.
-    tool.close()
-    batched = DenseCaptioner(tiny("florence"), every_seconds=1.0, batch_size=3, place=CPU)
-    assert captions_of(run(batched, video)) == single
-    assert check_resume(batched, video) == 1
 
 
 @needs_cuda

@@ -25,9 +25,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("amx", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_floats_of_a_cpu(monkeypatch: pytest.MonkeyPatch, amx: bool, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    ("amx", "avx512_bf16", "dtype"),
+    [(True, False, torch.bfloat16), (False, True, torch.bfloat16), (False, False, torch.float32)],
+)
+def test_floats_of_a_cpu(monkeypatch: pytest.MonkeyPatch, amx: bool, avx512_bf16: bool, dtype: torch.dtype) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
     assert best_place("cpu") == Place("cpu", dtype)
 
 
@@ -54,7 +58,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
             raise torch.OutOfMemoryError("too much")
         return [item * 2 for item in items]
 
-    batcher = Batcher(8)
+    batcher = Batcher(8, Place("cpu", torch.float32))
     assert batcher(run, list(range(10))) == list(range(0, 20, 2))
     assert sizes == [8, 4, 2, 2, 2, 2, 2]
     assert batcher(run, [1, 2, 3]) == [2, 4, 6]
@@ -66,9 +70,9 @@ def test_one_item_too_large_is_an_error() -> None:
         raise torch.OutOfMemoryError("too much")
 
     with pytest.raises(torch.OutOfMemoryError):
-        Batcher(4)(run, [1, 2])
+        Batcher(4, Place("cpu", torch.float32))(run, [1, 2])
     with pytest.raises(ValueError, match="at least one item"):
-        Batcher(0)
+        Batcher(0, Place("cpu", torch.float32))
 
 
 def test_chunks() -> None:

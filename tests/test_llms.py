@@ -42,5 +42,5 @@ def test_a_model_that_cannot_be_made_is_one_sentence(given: str, error: type[Exc
 
 def test_tool_calling_is_known_before_it_is_tried() -> None:
     assert can_call_tools(ScriptedLLM("a"))
-    assert can_call_tools(ExtractiveAnswerer())
+    assert not can_call_tools(ExtractiveAnswerer())
     assert not can_call_tools(FakeListChatModel(responses=["a"]))

@@ -145,24 +145,6 @@ def test_only_the_labels_asked_for(clip):
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_real_loading_code(make, clip):
-    tool = ObjectDetector(make(), min_score=0.1, device="cpu")
-    tool.prepare()
-    first = perceive(tool, Video(clip), 2.0, 4.0)
-    told = captions(first)
-    assert told
-    width, height = Video(clip).size
-    for caption in told:
-        x1, y1, x2, y2 = caption.box
-        assert 0 <= x1 < x2 <= width
-        assert 0 <= y1 < y2 <= height
-        assert 0 <= caption.score <= 1
-        assert make().name in caption.source
-    tool.close()
-    assert perceive(tool, Video(clip), 2.0, 4.0) == first
-
-
-@pytest.mark.parametrize("make", MAKERS)
 def test_a_batch_finds_what_single_pictures_find(make):
     pictures = [np.random.default_rng(seed).integers(0, 255, (90, 160, 3), np.uint8) for seed in range(3)]
     detector = ObjectDetector(make(), device="cpu")._load()
@@ -255,28 +237,6 @@ def test_find_objects_in_words(clip):
 def test_a_score_that_is_none(score):
     with pytest.raises(BadQuestion, match="min_score"):
         ObjectDetector(min_score=score)
-
-
-@pytest.mark.material
-@pytest.mark.parametrize(
-    "name",
-    ["one_frame.mp4", "h264_10bits.mp4", "h265_10bits.mp4", "rotate90_meta.mp4", "vfr.mp4", "odd_dims_yuv444.mp4"],
-)
-def test_odd_files(name):
-    video = Video(MATERIAL / "videos/odd" / name)
-    items = perceive(ObjectDetector(tiny_dfine(), min_score=0.3, device="cpu"), video)
-    assert items[-1] == Settled(video.duration_seconds)
-    for caption in captions(items):
-        assert caption.end_seconds <= video.duration_seconds + 0.01
-        assert caption.box[2] <= video.size[0]
-        assert caption.box[3] <= video.size[1]
-
-
-def test_without_pictures_it_has_nothing_to_do(tmp_path):
-    class SoundOnly:
-        has_video = False
-
-    assert ObjectDetector().unfit(SoundOnly()) == "there are no pictures"
 
 
 @pytest.mark.material

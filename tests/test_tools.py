@@ -1,4 +1,4 @@
-"""One contract for every sense, then what each of them sees in videos whose contents are known."""
+"""What the senses that need no weights see in videos whose contents are known; see also test_contract.py."""
 
 from __future__ import annotations
 
@@ -7,215 +7,31 @@ import shutil
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pysubs2
 import pytest
 
-from videochat.errors import MediaError, UnknownName
-from videochat.media import Frame, Sampling, Video
-from videochat.records import KINDS, Caption
+from videochat.errors import MediaError
+from videochat.media import Frame, Video
+from videochat.records import Caption
 from videochat.testing import Scene, draw_video
-from videochat.tools import PRESETS, TOOLS, PerceptionTool, Settled, make_tool, make_tools
+from videochat.tools import PRESETS, PerceptionTool, Settled, make_tool
 
 from .conftest import SPEECH, SUBTITLES
 
 
 @pytest.fixture(scope="session")
 def senses() -> Iterator[dict[str, PerceptionTool]]:
-    """Every sense once: what is heavy loads once for the whole run."""
-    made = {name: make_tool(name) for name in READY}
+    """Every sense without a model of its own, once: what is heavy loads once for the whole run."""
+    made = {name: make_tool(name) for name in PRESETS["builtin"].tools}
     yield made
     for tool in made.values():
         tool.close()
 
 
-# Senses whose weights ship with their packages walk through every video here. Those with a model of their own are
-# held to the same contract by `tests.senses.check_resume`, with tiny checkpoints, in a file for each.
-READY = [name for name in TOOLS if make_tool(name).weights is None]
-
-
-@pytest.fixture(params=READY)
-def tool(request: pytest.FixtureRequest, senses: dict[str, PerceptionTool]) -> PerceptionTool:
-    return senses[request.param]
-
-
-@pytest.fixture(scope="session")
-def long_take(drawn: Path) -> Video:
-    """Longer than any sense may keep silent: text that stays, speech that does not end, no cut."""
-    scenes = [Scene(30, "", "navy"), Scene(105, "THIS STAYS", "navy")]
-    return Video(draw_video(drawn / "long_take.mkv", scenes, frame_rate=2, speech=[(1, 130)]))
-
-
-@pytest.fixture(scope="session")
-def restless(drawn: Path) -> Video:
-    """Cuts that follow each other faster than a shot may be short."""
-    scenes = [Scene(0.2 + i % 4 * 0.2, "", "white" if i % 2 else "navy") for i in range(12)]
-    return Video(draw_video(drawn / "restless.mp4", scenes, size=(128, 72)))
-
-
-def run(
-    tool: PerceptionTool, video: Video, start_seconds: float = 0.0, end_seconds: float | None = None
-) -> list[Caption | Settled]:
-    """Run a sense the way a watch does."""
-    start, end = video.span(start_seconds, end_seconds)
-    stream: Iterable[Any] = ()
-    if isinstance(tool.needs, Sampling):
-        stream = video.frames(tool.needs.every_seconds, start, end, max_side=tool.needs.max_side)
-    elif tool.needs == "sound":
-        stream = video.audio(start, end)
-    return list(tool.perceive(stream, video, start, end))
-
-
 def seen(tool: PerceptionTool, video: Video, *where: float) -> list[Caption]:
-    return [item for item in run(tool, video, *where) if isinstance(item, Caption)]
-
-
-@pytest.fixture(scope="session")
-def runs() -> dict[tuple[str, str], list[Caption | Settled]]:
-    """What an uninterrupted run gave, by tool and video, so that it is computed once."""
-    return {}
-
-
-@pytest.fixture(params=["clip", "voiced", "restless", "long_take"])
-def whole(
-    request: pytest.FixtureRequest, tool: PerceptionTool, runs: dict[tuple[str, str], list[Caption | Settled]]
-) -> tuple[Video, list[Caption | Settled]]:
-    """A video and what the sense says of all of it; nothing where it is unfit."""
-    video: Video = request.getfixturevalue(request.param)
-    key = (tool.name, request.param)
-    if key not in runs:
-        runs[key] = [] if tool.unfit(video) else run(tool, video)
-    return video, runs[key]
-
-
-# The contract
-
-
-@pytest.mark.parametrize("name", TOOLS)
-def test_it_declares_what_it_is(name: str) -> None:
-    tool = make_tool(name)
-    assert tool.name == name
-    assert TOOLS[tool.name]
-    assert tool.kind in KINDS
-    assert tool.sees
-    assert not tool.sees.endswith(".")
-    assert tool.source
-    assert isinstance(tool.needs, Sampling) or tool.needs in ("sound", "subtitles")
-    assert type(tool).__doc__
-
-
-def test_it_is_in_a_preset_or_can_be_asked_for_by_name(tool: PerceptionTool) -> None:
-    (made,) = make_tools([tool.name])
-    assert type(made) is type(tool)
-
-
-def test_it_says_something_about_the_drawn_videos(
-    tool: PerceptionTool, clip: Video, voiced: Video, senses: dict[str, PerceptionTool]
-) -> None:
-    fit = [video for video in (clip, voiced) if tool.unfit(video) is None]
-    assert fit
-    assert seen(tool, fit[0])
-
-
-def test_its_captions_are_about_the_video_and_the_range(
-    tool: PerceptionTool, whole: tuple[Video, list[Caption | Settled]]
-) -> None:
-    video, items = whole
-    for caption in (item for item in items if isinstance(item, Caption)):
-        assert caption.video_id == video.id
-        assert caption.kind == tool.kind
-        assert caption.source == tool.source
-        assert 0 <= caption.start_seconds < caption.end_seconds <= video.duration_seconds + 0.001
-        if caption.box is not None:
-            width, height = video.size or (0, 0)
-            assert caption.box[2] <= width
-            assert caption.box[3] <= height
-
-
-@pytest.mark.parametrize(("start", "end"), [(0.0, 4.0), (2.3, 7.7), (6.0, 12.0)])
-def test_within_a_range_it_speaks_of_the_range(
-    tool: PerceptionTool, clip: Video, voiced: Video, start: float, end: float
-) -> None:
-    video = clip if tool.unfit(clip) is None else voiced
-    items = run(tool, video, start, end)
-    assert items[-1] == Settled(end)
-    for caption in (item for item in items if isinstance(item, Caption)):
-        assert start <= caption.start_seconds < end
-        # The words of a subtitle are not cut in the middle; all else is measured within the range.
-        assert tool.needs == "subtitles" or caption.end_seconds <= end + 0.001
-
-
-def test_its_marks_go_forward_and_nothing_comes_after_its_mark(
-    whole: tuple[Video, list[Caption | Settled]],
-) -> None:
-    video, items = whole
-    settled = 0.0
-    for item in items:
-        if isinstance(item, Settled):
-            assert item.seconds >= settled
-            settled = item.seconds
-        else:
-            assert item.start_seconds >= settled - 0.001, f"{item} starts before the mark {settled}"
-    assert not items or items[-1] == Settled(video.duration_seconds)
-
-
-def test_it_does_not_keep_silent_for_long(whole: tuple[Video, list[Caption | Settled]]) -> None:
-    _, items = whole
-    marks = [0.0, *(item.seconds for item in items if isinstance(item, Settled))]
-    # Subtitles are read at once; all else is told while the video is read.
-    if items and len(marks) > 2:
-        assert max(np.diff(marks)) <= 125
-
-
-def test_started_again_at_any_mark_it_goes_on_as_if_never_stopped(
-    tool: PerceptionTool, whole: tuple[Video, list[Caption | Settled]]
-) -> None:
-    video, items = whole
-    marks = [(place, item.seconds) for place, item in enumerate(items[:-1]) if isinstance(item, Settled)]
-    # Who marks every few seconds is tried at every mark of the short videos and at some of the long one.
-    for place, seconds in marks[:: 1 + len(marks) // 6]:
-        assert run(tool, video, seconds) == items[place + 1 :], f"after the mark {seconds}"
-
-
-@pytest.mark.parametrize(
-    ("name", "video", "reason"),
-    [
-        ("shots", "sound_only", "no pictures"),
-        ("ocr", "sound_only", "no pictures"),
-        ("visual_facts", "sound_only", "no pictures"),
-        ("speech_regions", "silent", "no sound track"),
-        ("speech_regions", "clip", "subtitles give the words"),
-        ("subtitles", "voiced", "no subtitles beside or inside"),
-        ("subtitles", "clip", None),
-        ("speech_regions", "sound_only", None),
-        ("shots", "silent", None),
-    ],
-)
-def test_it_says_why_it_has_nothing_to_do(
-    request: pytest.FixtureRequest, name: str, video: str, reason: str | None
-) -> None:
-    said = make_tool(name).unfit(request.getfixturevalue(video))
-    assert said is None if reason is None else reason in str(said)
-
-
-def test_every_tool_has_a_case_above() -> None:
-    (table,) = [
-        mark.args[1]
-        for mark in test_it_says_why_it_has_nothing_to_do.pytestmark  # set by pytest
-    ]
-    assert {row[0] for row in table} == set(READY)
-
-
-def test_presets_name_tools_that_exist() -> None:
-    for preset in PRESETS.values():
-        assert set(preset.tools) <= set(TOOLS)
-        assert [tool.name for tool in make_tools(preset.name)] == list(preset.tools)
-    with pytest.raises(UnknownName, match=r"no preset 'bultin'.*Did you mean 'builtin'"):
-        make_tools("bultin")
-    with pytest.raises(UnknownName, match=r"no perception tool 'ocrr'.*Did you mean 'ocr'"):
-        make_tools(["shots", "ocrr"])
+    return [item for item in tool.run(video, *where) if isinstance(item, Caption)]
 
 
 # Shots
@@ -516,14 +332,14 @@ def test_no_text_is_invented_where_there_is_none(material: Path, senses: dict[st
 @pytest.mark.material
 def test_real_speech_is_heard_and_resumes(material: Path, senses: dict[str, PerceptionTool]) -> None:
     video, tool = Video(material / "videos" / "jfk_slides.mp4"), senses["speech_regions"]
-    items = run(tool, video)
+    items = list(tool.run(video))
     told = [item for item in items if isinstance(item, Caption)]
     for cue in pysubs2.load(str(material / "videos" / "jfk_slides.gold.srt")):
         middle = (cue.start + cue.end) / 2000
         assert any(c.overlaps(middle, middle + 0.001) for c in told)
     for place, mark in enumerate(items[:-1]):
         if isinstance(mark, Settled):
-            assert run(tool, video, mark.seconds) == items[place + 1 :]
+            assert list(tool.run(video, mark.seconds)) == items[place + 1 :]
 
 
 def test_old_subtitles_that_are_not_utf_8_are_read(silent: Video, tmp_path: Path) -> None:

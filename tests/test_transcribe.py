@@ -28,7 +28,7 @@ def silero():
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip") / "talk.mp4"
-    return Video(draw_video(path, [Scene(22.0)], speech=[(1.0, 20.0)]))
+    return Video(draw_video(path, [Scene(7.0)], speech=[(1.0, 6.0)]))
 
 
 def voiced(speech, length_seconds):
@@ -170,7 +170,7 @@ def test_real_loading_code(make, clip, monkeypatch):
     # In CTranslate2's 8-bit arithmetic random weights may say nothing; that it loads and ends is what is seen then.
     assert told or make is tiny_faster_whisper
     for caption in told:
-        assert 0.6 <= caption.start_seconds < caption.end_seconds <= 20.5
+        assert 0.6 <= caption.start_seconds < caption.end_seconds <= 6.5
         assert caption.language in LANGUAGES
         assert 0 <= caption.score <= 1
     tool.close()
@@ -179,7 +179,7 @@ def test_real_loading_code(make, clip, monkeypatch):
 def test_words_and_a_given_language(clip, monkeypatch):
     monkeypatch.setattr(transcribe, "_MAX_COMPRESSION", 1e9)
     tool = SpeechRecognizer(tiny_whisper_pt(), language="de", device="cpu")
-    said = list(tool.transcribe(clip, 0.5, 21.0))
+    said = list(tool.transcribe(clip, 0.5, 6.5))
     assert said
     for utterance in said:
         assert utterance.language == "de"

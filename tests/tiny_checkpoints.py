@@ -101,6 +101,8 @@ def florence(folder: Path) -> None:
     places = tuple(f"<loc_{i}>" for i in range(0, 1000, 7))
     model.generation_config = GenerationConfig(
         suppress_tokens=_speak_only(tokenizer, _LETTERS, (*places, "</s>")),
+        # Random weights would go on until they are cut, and every token costs a test time.
+        exponential_decay_length_penalty=(120, 2.0),
         decoder_start_token_id=2,
         pad_token_id=1,
         bos_token_id=0,

@@ -164,8 +164,11 @@ def tiny_yolo() -> Path:
 
 
 @cache
-def tiny_whisper() -> Path:
-    """Whisper in the layout of the hub's checkpoints, with OpenAI's numbers of its signs."""
+def tiny_whisper(text_length: int = 64) -> Path:
+    """Whisper in the layout of the hub's checkpoints, with OpenAI's numbers of its signs.
+
+    Random weights write until `text_length / 2` signs are full, so it is short; faster-whisper insists on 448.
+    """
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import (
@@ -178,7 +181,7 @@ def tiny_whisper() -> Path:
     from whisper.tokenizer import LANGUAGES
 
     torch.manual_seed(0)
-    folder = _folder("whisper")
+    folder = _folder(f"whisper-{text_length}")
     languages = list(LANGUAGES)[:99]  # the hundredth came with large-v3
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     signs = [*letters, *(f"word{number}" for number in range(50257 - len(letters)))]
@@ -200,6 +203,7 @@ def tiny_whisper() -> Path:
         encoder_ffn_dim=128,
         decoder_ffn_dim=128,
         init_std=0.3,
+        max_target_positions=text_length,
         decoder_start_token_id=number["<|startoftranscript|>"],
         eos_token_id=number["<|endoftext|>"],
         pad_token_id=number["<|endoftext|>"],
@@ -245,5 +249,5 @@ def tiny_faster_whisper() -> Path:
 
     folder = _folder("faster-whisper") / "model"
     copied = ["tokenizer.json", "preprocessor_config.json"]
-    TransformersConverter(str(tiny_whisper()), copy_files=copied).convert(str(folder))
+    TransformersConverter(str(tiny_whisper(448)), copy_files=copied).convert(str(folder))
     return folder

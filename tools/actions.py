@@ -46,6 +46,7 @@ class ActionRecognizer(ModelTool):
     name: ClassVar[str] = "actions"
     kind: ClassVar[Kind] = "action"
     sees: ClassVar[str] = "what people do, of 400 everyday actions and sports"
+    has_own_rate: ClassVar[bool] = True
     accepts: ClassVar[tuple[str, ...]] = ("xclip", "videomae", "timesformer", "vivit")
 
     def __init__(

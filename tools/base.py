@@ -6,15 +6,25 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from videochat.errors import BadQuestion
 from videochat.media import Sampling, Video
 from videochat.records import Caption, Kind
 from videochat.tools.weights import Weights
 
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+    from videochat.tools.as_tool import Memory
+
 Needs = Sampling | Literal["sound", "subtitles"]
 """What a tool consumes: pictures at a rate and size, the sound track, or text that lies with the video."""
+
+
+MIN_CHANGE = 12.0
+"""Usual `Sampling.min_change` of senses that describe whole pictures; `benchmarks/near_duplicates.py` says what it
+costs and saves."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,8 @@ class PerceptionTool(ABC):
     """The kind of its captions."""
     sees: ClassVar[str]
     """One sentence for people: what it finds."""
+    has_own_rate: ClassVar[bool] = False
+    """Whether its model, and nobody else, decides how often it looks."""
     needs: Needs
     """What it consumes."""
     source: str
@@ -83,21 +95,59 @@ class PerceptionTool(ABC):
             end_seconds: first moment no longer to report on.
         """
 
+    def run(
+        self, video: Video, start_seconds: float = 0.0, end_seconds: float | None = None
+    ) -> Iterator[Caption | Settled]:
+        """Perceive a range alone, in a decoding pass of its own; a watch feeds all senses from one.
+
+        Raises:
+            BadQuestion: the range holds nothing.
+            MediaError: there is nothing of what it needs, or it cannot be read.
+            MissingPart: the weights are not on this machine.
+        """
+        self.prepare()
+        start, end = video.span(start_seconds, end_seconds)
+        stream: Iterable[Any] = ()
+        if isinstance(self.needs, Sampling):
+            stream = (frame for _, frame in video.sample([self.needs], start, end))
+        elif self.needs == "sound":
+            stream = video.audio(start, end)
+        yield from self.perceive(stream, video, start, end)
+
+    def as_langchain_tool(self, video: Video, memory: Memory) -> BaseTool:
+        """Return a LangChain tool that runs this sense on a range of `video`, at a rate if it has one.
+
+        Its text names times and places for the model, its artifact is each caption as a plain dict. What a person
+        or a model can mend (a range that is none, a video without sound, missing weights) comes back as a sentence.
+
+        Args:
+            video: what it perceives.
+            memory: keeps every caption, such as a `CaptionStore`.
+        """
+        from videochat.tools.as_tool import sense_as_tool
+
+        return sense_as_tool(self, video, memory)
+
     def close(self) -> None:
         """Free what was loaded; the next `perceive` loads it again."""
 
 
 def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
-    """Return the tool looking at `fps` pictures a second; itself if it does not sample at a rate.
+    """Return the tool looking at `fps` pictures a second; itself if its rate is not ours to choose.
 
     Raises:
         BadQuestion: fps is not a rate between 0.001 and 1000.
+        MissingPart: its weights are not on this machine.
     """
-    if not isinstance(tool.needs, Sampling) or tool.needs.every_seconds is None:
+    if not isinstance(tool.needs, Sampling) or tool.needs.every_seconds is None or tool.has_own_rate:
         return tool
     if not 0.001 <= fps <= 1000:
         raise BadQuestion(f"fps must be between 0.001 and 1000 pictures a second, got {fps!r}")
+    # First: it may name the source anew, and would then undo the name given below.
+    tool.prepare()
     other = copy.copy(tool)
     other.needs = replace(tool.needs, every_seconds=1 / fps)
+    if hasattr(other, "every_seconds"):
+        other.every_seconds = 1 / fps
     other.source = f"{tool.source}@{fps:g}fps"
     return other

@@ -12,7 +12,7 @@ import numpy as np
 from videochat.errors import UnknownName
 from videochat.media import Frame, Sampling, Video
 from videochat.records import Caption, Kind
-from videochat.tools.base import Needs, Settled
+from videochat.tools.base import MIN_CHANGE, Needs, Settled
 from videochat.tools.device import Place, chunks, config_of, load_model, load_processor
 from videochat.tools.florence import MAX_SIDE, Florence, shared_florence
 from videochat.tools.model_tool import ModelTool
@@ -38,6 +38,7 @@ class FrameCaptioner(ModelTool):
     Args:
         model: hub id or folder of a Florence-2 or BLIP checkpoint.
         every_seconds: how often to look.
+        min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
         detail: how much to say; BLIP knows only "brief".
         batch_size: see `ModelTool`.
         place: see `ModelTool`.
@@ -56,6 +57,7 @@ class FrameCaptioner(ModelTool):
         model: Weights | str | os.PathLike[str] = "florence-community/Florence-2-base",
         *,
         every_seconds: float = 1.0,
+        min_change: float = MIN_CHANGE,
         detail: Detail = "brief",
         batch_size: int | None = None,
         place: Place | None = None,
@@ -63,7 +65,7 @@ class FrameCaptioner(ModelTool):
         if detail not in _TASKS:
             raise UnknownName("detail", detail, _TASKS)
         super().__init__(model, batch_size=batch_size, place=place)
-        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=MAX_SIDE)
+        self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self.detail = detail
         self._captioner: Florence | _Blip | None = None
 

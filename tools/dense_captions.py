@@ -8,14 +8,11 @@ from typing import ClassVar
 
 from videochat.media import Frame, Sampling, Video
 from videochat.records import Caption, Kind
-from videochat.tools.base import Needs, Settled
+from videochat.tools.base import MIN_CHANGE, Needs, Settled
 from videochat.tools.device import Place, chunks
 from videochat.tools.florence import MAX_SIDE, Florence, Region, shared_florence
 from videochat.tools.model_tool import ModelTool
 from videochat.tools.weights import Weights
-
-_TASK = "<DENSE_REGION_CAPTION>"
-_MAX_NEW_TOKENS = 300
 
 
 class DenseCaptioner(ModelTool):
@@ -24,6 +21,7 @@ class DenseCaptioner(ModelTool):
     Args:
         model: hub id or folder of a Florence-2 checkpoint, best the same as of the captions: then they share it.
         every_seconds: how often to look. Regions take many tokens, so this is less often than a caption.
+        min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
         batch_size: see `ModelTool`.
         place: see `ModelTool`.
     """
@@ -32,6 +30,10 @@ class DenseCaptioner(ModelTool):
     kind: ClassVar[Kind] = "dense_caption"
     sees: ClassVar[str] = "the things in the picture, each described and with its place"
     accepts: ClassVar[tuple[str, ...]] = ("florence2",)
+    task: ClassVar[str] = "<DENSE_REGION_CAPTION>"
+    """What Florence is asked."""
+    max_new_tokens: ClassVar[int] = 300
+    """Where its answer is cut."""
     # Its pictures wait longest; a long queue here would outrun the encodings that it shares with the captions.
     batch_on_gpu: ClassVar[int] = 4
 
@@ -40,11 +42,12 @@ class DenseCaptioner(ModelTool):
         model: Weights | str | os.PathLike[str] = "florence-community/Florence-2-base",
         *,
         every_seconds: float = 5.0,
+        min_change: float = MIN_CHANGE,
         batch_size: int | None = None,
         place: Place | None = None,
     ) -> None:
         super().__init__(model, batch_size=batch_size, place=place)
-        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=MAX_SIDE)
+        self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self._florence: Florence | None = None
 
     def perceive(
@@ -55,7 +58,7 @@ class DenseCaptioner(ModelTool):
         size = video.size or (0, 0)
 
         def describe(frames: Sequence[Frame]) -> list[list[Region]]:
-            return florence.regions([frame.image for frame in frames], _TASK, size, _MAX_NEW_TOKENS)
+            return florence.regions([frame.image for frame in frames], self.task, size, self.max_new_tokens)
 
         for frames in chunks(stream, self.batcher.size):
             for frame, regions in zip(frames, self.batcher(describe, frames), strict=True):

@@ -69,26 +69,31 @@ class Florence:
     def regions(
         self, images: Sequence[np.ndarray], task: str, size: tuple[int, int], max_new_tokens: int
     ) -> list[list[Region]]:
-        """Find and describe regions; what is no phrase or no area is left out.
+        """Find and describe regions, or read them; what is no phrase or no area is left out.
 
         Args:
             images: uint8 RGB arrays, shape (height, width, 3).
-            task: `<DENSE_REGION_CAPTION>` or `<OD>`.
+            task: `<DENSE_REGION_CAPTION>`, `<OD>`, or `<OCR_WITH_REGION>`, whose four corners become a box.
             size: (width, height) in whose pixels the boxes are wanted; places are relative, so this need not be
                 the size of `images`.
             max_new_tokens: where to cut.
         """
         found = []
+        is_text = task == "<OCR_WITH_REGION>"
+        says = str.isalnum if is_text else str.isalpha
         for text in self._ask(images, task, max_new_tokens):
             answer = self.processor.post_process_generation(
                 text=re.sub(r"<(pad|s|/s)>", "", text), task=task, image_size=size
             )[task]
             regions: dict[Region, None] = {}
-            for label, (x1, y1, x2, y2) in zip(answer["labels"], answer["bboxes"], strict=True):
+            for label, corners in zip(answer["labels"], answer["quad_boxes" if is_text else "bboxes"], strict=True):
                 phrase = label.strip()
-                is_phrase = any(sign.isalpha() for sign in phrase) and not re.search(r"[<>]|loc_\d", phrase)
+                is_phrase = any(map(says, phrase)) and not re.search(r"[<>]|loc_\d", phrase)
+                if is_text:
+                    corners = min(corners[::2]), min(corners[1::2]), max(corners[::2]), max(corners[1::2])
+                x1, y1, x2, y2 = map(float, corners)
                 if is_phrase and x1 < x2 and y1 < y2:
-                    regions[Region(phrase, (float(x1), float(y1), float(x2), float(y2)))] = None
+                    regions[Region(phrase, (x1, y1, x2, y2))] = None
             found.append(list(regions))
         return found
 

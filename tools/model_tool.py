@@ -57,7 +57,9 @@ class ModelTool(PerceptionTool):
                 f"and this sense takes {', '.join(self.accepts)}. Give another model as model=."
             )
         self.fit(config)
-        self.source = f"{self.name}:{identity(self.weights, folder)}"
+        # What `at_rate` has added stays.
+        rest = self.source.removeprefix(f"{self.name}:{identity(self.weights)}")
+        self.source = f"{self.name}:{identity(self.weights, folder)}{rest}"
         self._folder = folder
 
     def fit(self, config: dict[str, Any]) -> None:
@@ -90,7 +92,7 @@ class ModelTool(PerceptionTool):
         """Runs batches; it remembers what fitted into memory."""
         if self._batcher is None:
             usual = self.batch_on_gpu if self.place.is_cuda else self.batch_on_cpu
-            self._batcher = Batcher(self.batch_size or usual)
+            self._batcher = Batcher(self.batch_size or usual, self.place)
         return self._batcher
 
     def forget(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -21,6 +22,11 @@ from videochat.tools.base import Needs, PerceptionTool, Settled
 from videochat.tools.device import Batcher, Place, best_place, chunks, free_memory, load_model, load_processor
 from videochat.tools.tracking import Sighting, Track, Tracker
 from videochat.tools.weights import Weights, identity, known, resolve
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+    from videochat.tools.as_tool import Memory
 
 DEFAULT_DETECTOR = "ustc-community/dfine-small-obj2coco"
 DEFAULT_FINDER = "IDEA-Research/grounding-dino-tiny"
@@ -85,11 +91,17 @@ class ObjectDetector(PerceptionTool):
         if not 0 < min_score <= 1:
             raise BadQuestion(f"min_score must be above 0 and at most 1, got {min_score!r}")
         self.weights = known(os.fspath(model))
-        self.every_seconds, self.min_score, self.device = every_seconds, min_score, device
+        self.min_score, self.device = min_score, device
         self.labels = None if labels is None else frozenset(labels)
         self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=_MAX_SIDE)
         self.source = self._named(None)
         self._detector: Detector | None = None
+
+    @property
+    def every_seconds(self) -> float:
+        """Step of the pictures looked at."""
+        assert isinstance(self.needs, Sampling)  # noqa: S101 - for the type checker
+        return self.needs.every_seconds or 0.0
 
     def _named(self, folder: Path | None) -> str:
         only = "" if self.labels is None else f", only {', '.join(sorted(self.labels))}"
@@ -202,11 +214,16 @@ class ObjectFinder:
     ) -> None:
         self.weights = known(os.fspath(model))
         self.every_seconds, self.min_score, self.device = every_seconds, min_score, device
-        self.source = f"{identity(self.weights)} every {every_seconds:g} s from {min_score:g}"
         self._detector: _ZeroShot | None = None
 
     def find_objects(
-        self, video: Video, what: str, start_seconds: float = 0.0, end_seconds: float | None = None
+        self,
+        video: Video,
+        what: str,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        *,
+        fps: float | None = None,
     ) -> list[Caption]:
         """Return one caption for each thing that fits `what`, in temporal order.
 
@@ -215,27 +232,53 @@ class ObjectFinder:
             what: a thing in words, such as "a red car".
             start_seconds: first moment.
             end_seconds: first moment no longer; None for the end.
+            fps: pictures a second; None for the usual rate.
 
         Raises:
-            BadQuestion: `what` is empty, or the range holds nothing.
+            BadQuestion: `what` is empty, the range holds nothing, or the rate is none.
             MediaError: there are no pictures.
             MissingPart: the model is not on this machine, or is none.
         """
         what = " ".join(what.split())
         if not what:
             raise BadQuestion("find_objects needs a thing in words, such as 'a red car', and got an empty text.")
-        frames = video.frames(self.every_seconds, start_seconds, end_seconds, max_side=_MAX_SIDE)
+        every_seconds = 1 / fps if fps else self.every_seconds
+        frames = video.frames(every_seconds, start_seconds, end_seconds, max_side=_MAX_SIDE)
+        folder = resolve(self.weights, tool=self.name)
         if self._detector is None:
-            self._detector = _ZeroShot(resolve(self.weights, tool=self.name), self.device)
+            self._detector = _ZeroShot(folder, self.device)
         self._detector.what = what
-        tracker = Tracker(self.every_seconds, self.min_score, _LOST_SECONDS)
-        teller = _Teller(tracker, video, self.source)
+        tracker = Tracker(every_seconds, self.min_score, _LOST_SECONDS)
+        source = f"{identity(self.weights, folder)} every {every_seconds:g} s from {self.min_score:g}"
+        teller = _Teller(tracker, video, source)
         found: list[Caption] = []
         for frame, sightings in _look(self._detector, frames, video, min(self.min_score, _MIN_SCORE_TO_STAY)):
             found += teller.tell_lost(frame.seconds)
             teller.add(frame, sightings)
         found += teller.tell_all()
         return sorted(found, key=lambda caption: (caption.start_seconds, caption.track_id))
+
+    def as_langchain_tool(self, video: Video, memory: Memory) -> BaseTool:
+        """Return a LangChain tool that searches a range of `video`; see `PerceptionTool.as_langchain_tool`."""
+        from videochat.tools.as_tool import ThingInput, tool_of
+
+        lock = threading.Lock()
+
+        def find(**arguments: Any) -> list[Caption]:
+            # Tool calls of one turn come in parallel threads; the detector holds the words of one.
+            with lock:
+                found = self.find_objects(video, **arguments)
+            memory.add(found)
+            return found
+
+        return tool_of(
+            find,
+            video,
+            name=self.name,
+            description="Search a stretch of the video for a thing in words and say when and where it is. Use it for "
+            "things that the stored captions do not name. It is slow: keep the stretch short.",
+            schema=ThingInput,
+        )
 
     def close(self) -> None:
         """Free the model; the next search loads it again."""
@@ -309,7 +352,7 @@ class _Yolo:
         if knows not in ("detect", "segment", "pose"):
             raise MissingPart(f"{str(path)!r} is an ultralytics model for {knows!r}; objects needs one for 'detect'.")
         self._place = best_place(device)
-        self._batcher = Batcher(_BATCH)
+        self._batcher = Batcher(_BATCH, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)
@@ -342,7 +385,7 @@ class _Transformer:
         self._place = Place(best_place(device).device, torch.float32)
         self._processor = load_processor(self.auto_processor, folder)
         self._model = load_model(self.auto_class, folder, self._place)
-        self._batcher = Batcher(_BATCH)
+        self._batcher = Batcher(_BATCH, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)

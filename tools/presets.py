@@ -21,6 +21,7 @@ TOOLS: dict[str, str] = {
     "actions": "videochat.tools.actions:ActionRecognizer",
     "captions": "videochat.tools.captions:FrameCaptioner",
     "dense_captions": "videochat.tools.dense_captions:DenseCaptioner",
+    "scene_text": "videochat.tools.scene_text:SceneTextReader",
     "tags": "videochat.tools.tags:FrameTagger",
     "subtitles": "videochat.tools.speech:SubtitleReader",
     "speech_regions": "videochat.tools.speech:SpeechRegions",

@@ -10,7 +10,7 @@ import numpy as np
 
 from videochat.media import Frame, Sampling, Video
 from videochat.records import Caption, Kind
-from videochat.tools.base import Needs, Settled
+from videochat.tools.base import MIN_CHANGE, Needs, Settled
 from videochat.tools.device import Place, chunks
 from videochat.tools.dual_encoder import MAX_SIDE, MODEL_TYPES, DualEncoder, shared_dual_encoder
 from videochat.tools.model_tool import ModelTool
@@ -31,6 +31,7 @@ class FrameTagger(ModelTool):
         model: hub id or folder of a SigLIP, SigLIP 2 (fixed resolution) or CLIP checkpoint.
         vocabulary: words, or a file with one a line; None for the list that ships with the package.
         every_seconds: how often to look.
+        min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
         top: at most this many tags a picture.
         min_score: a tag's least probability, in [0, 1]; None for what suits the model.
         batch_size: see `ModelTool`.
@@ -53,13 +54,14 @@ class FrameTagger(ModelTool):
         *,
         vocabulary: Sequence[str] | str | os.PathLike[str] | None = None,
         every_seconds: float = 2.0,
+        min_change: float = MIN_CHANGE,
         top: int = 8,
         min_score: float | None = None,
         batch_size: int | None = None,
         place: Place | None = None,
     ) -> None:
         super().__init__(model, batch_size=batch_size, place=place)
-        self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=MAX_SIDE)
+        self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self.vocabulary = word_list("tags.txt") if vocabulary is None else words_from(vocabulary)
         self.top, self.min_score = top, min_score
         self._encoder: DualEncoder | None = None

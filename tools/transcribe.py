@@ -204,7 +204,8 @@ class SpeechRecognizer(PerceptionTool):
         whisper = self._load()
         for stretch in _stretches(stream, start_seconds, self._voice):
             if stretch.samples is not None:
-                segments = whisper.hear(stretch.samples, self.language)
+                with best_place(self.device).turn():
+                    segments = whisper.hear(stretch.samples, self.language)
                 # Whisper always looks at 30 seconds, and sometimes places words in the part that is not there.
                 limit = min(stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE, end_seconds)
                 for utterance in _utterances(segments, stretch.start_seconds):

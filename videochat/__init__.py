@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from videochat.agent import VideoAgent
+    from videochat.agent import Brakes, VideoAgent, VideoToolkit
     from videochat.embed_model import VideoChatEmbed
     from videochat.errors import VideoChatError
     from videochat.media import Frame, Video
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "videochat.records",
+    "Brakes": "videochat.agent",
     "Caption": "videochat.records",
     "CaptionStore": "videochat.memory",
     "Citation": "videochat.records",
@@ -29,11 +30,13 @@ _HOMES = {
     "VideoAgent": "videochat.agent",
     "VideoChatEmbed": "videochat.embed_model",
     "VideoChatError": "videochat.errors",
+    "VideoToolkit": "videochat.agent",
     "clock": "videochat.records",
 }
 
 __all__ = [
     "Answer",
+    "Brakes",
     "Caption",
     "CaptionStore",
     "Citation",
@@ -42,6 +45,7 @@ __all__ = [
     "VideoAgent",
     "VideoChatEmbed",
     "VideoChatError",
+    "VideoToolkit",
     "clock",
 ]
 

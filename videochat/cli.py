@@ -54,22 +54,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    def add(name: str, run: Callable[[argparse.Namespace], int], text: str, *, video: bool = True) -> Any:
+    def add(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, *, video: bool = True, several: bool = False
+    ) -> Any:
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         command.set_defaults(command=run)
         # Also after the command, where people put it; SUPPRESS keeps it from undoing the one before.
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         if video:
-            command.add_argument("video", help="path or http(s) address of a video")
+            many = "; several are asked together" if several else ""
+            command.add_argument(
+                "video", nargs="+" if several else None, help=f"path or http(s) address of a video{many}"
+            )
             command.add_argument(
                 "--memory", metavar="DIR", help="directory of the captions (default: your data folder)"
             )
             command.add_argument("--preset", help="line-up of senses, see `videochat presets` (default: builtin)")
         return command
 
-    ask = add("ask", _ask, "answer a question about a video, watching it first if needed")
+    ask = add("ask", _ask, "answer a question about a video, watching it first if needed", several=True)
     ask.add_argument("question")
-    chat = add("chat", _chat, "ask question after question; the earlier ones are remembered")
+    chat = add("chat", _chat, "ask question after question; the earlier ones are remembered", several=True)
+    chat.add_argument("--conversation", metavar="FILE", help="keep the conversation in this file and go on with it")
     for command in (ask, chat):
         command.add_argument(
             "--llm", metavar="PROVIDER:MODEL", help="language model (default: VIDEOCHAT_LLM, OpenAI, none)"
@@ -80,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--mode", choices=("agent", "retrieve"), help="let the model look further, or answer at once"
         )
+        command.add_argument(
+            "--verify", action="store_true", help="have each cited sentence judged against what it cites"
+        )
     watch = add("watch", _watch, "watch a video, or a part of it, and remember what was seen")
     captions = add("captions", _captions, "list what is remembered of a video")
     captions.add_argument("--kind", help="only captions of this kind")
@@ -89,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--fps", type=float, metavar="RATE", help="pictures per second (default: each sense's own rate)")
     timeline = add("timeline", _timeline, "show over time what is remembered of a video")
     timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
+    mcp = add("mcp", _mcp, "serve the tools over the Model Context Protocol, on stdio or HTTP", several=True)
+    mcp.add_argument("--http", metavar="[HOST:]PORT", help="serve over HTTP (host: 127.0.0.1) instead of stdio")
+    mcp.add_argument("--video-model", metavar="DIR", help="VideoChat-Embed or another video model to look with")
     demo = add("demo", _demo, "draw a small video and ask it three questions", video=False)
     demo.add_argument("path", nargs="?", default="videochat-demo.mp4", help="where to write it")
     embed = commands.add_parser("embed", help="VideoChat-Embed, the end-to-end model").add_subparsers(
@@ -153,33 +165,90 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    with (
-        _agent(options, llm=options.llm, mode=options.mode, video_model=options.video_model) as agent,
-        _progress(agent) as progress,
-    ):
-        answer = agent.ask(options.question, progress=progress)
+    with _agent(options, **_answering(options)) as agent:
+        with _progress(agent) as progress:
+            agent.watch(progress=progress)
+        answer = agent.ask(options.question) if options.json else _tell(agent, options.question)
     if options.json:
         _print_json(answer.as_dict())
-    else:
-        _print_answer(answer)
     return 0
 
 
 def _answering(options: argparse.Namespace) -> dict[str, Any]:
-    return {"llm": options.llm, "mode": options.mode, "video_model": options.video_model}
+    return {
+        "llm": options.llm,
+        "mode": options.mode,
+        "video_model": options.video_model,
+        "verify": options.verify,
+    }
 
 
 def _chat(options: argparse.Namespace) -> int:
-    with _agent(options, **_answering(options)) as agent:
+    with _agent(options, checkpointer=options.conversation, **_answering(options)) as agent:
         with _progress(agent) as progress:
             report = agent.watch(progress=progress)
-        print(f"{report}\nAsk about {agent.video.name}; an empty line or Ctrl-D ends.", file=sys.stderr)
+        names = ", ".join(agent.footage.names.values())
+        print(f"{report}\nAsk about {names}; an empty line or Ctrl-D ends.", file=sys.stderr)
         while question := _read_line("> "):
             try:
-                _print_answer(agent.ask(question))
+                _tell(agent, question)
             except VideoChatError as error:
                 print(f"videochat: {error}", file=sys.stderr)
     return 0
+
+
+def _tell(agent: VideoAgent, question: str) -> Answer:
+    """Answer in front of a person: on a terminal what the model does and says appears as it comes."""
+    live = sys.stdout.isatty()
+    streamed = ""
+    for event in agent.stream(question):
+        if event.kind == "step":
+            arguments = ", ".join(f"{name}={value!r}" for name, value in event.step["args"].items())
+            found = event.step.get("error") or f"{event.step['captions']} captions"
+            print(f"  {event.step['tool']}({arguments}): {found}", file=sys.stderr)
+        elif event.kind == "token" and live:
+            print(event.text, end="", flush=True)
+            streamed += event.text
+        elif event.kind == "again" and streamed:
+            print("\n  ... looking again", file=sys.stderr)
+            streamed = ""
+    answer = event.answer
+    assert answer is not None  # noqa: S101 - a stream that does not raise ends with the answer
+    if streamed.strip() == answer.text.strip():
+        print(str(answer)[len(answer.text) :])
+    else:
+        print(f"\n{answer}" if streamed else answer)
+    print(f"({answer.status}, {answer.usage['seconds']:.1f} s)", file=sys.stderr)
+    return answer
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    from videochat.agent import VideoToolkit
+    from videochat.mcp_server import serve_http, serve_stdio
+
+    host, port = _address(options.http) if options.http else ("", 0)
+    toolkit = VideoToolkit(
+        options.video,
+        preset=options.preset,
+        memory=options.memory,
+        video_model=options.video_model,
+        pictures=True,
+    )
+    try:
+        if options.http:
+            serve_http(toolkit, host, port)
+        else:
+            serve_stdio(toolkit)
+    finally:
+        toolkit.close()
+    return 0
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (port.isdigit() and 0 < int(port) < 65536):
+        raise VideoChatError(f"--http needs PORT or HOST:PORT with a port from 1 to 65535, got {text!r}.")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -292,7 +361,7 @@ def _agent(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAgent]
     from videochat.media import Video
 
     # What is cheap to find wrong is found before the heavy parts load.
-    video = Video(options.video)
+    video = [Video(path) for path in ([options.video] if isinstance(options.video, str) else options.video)]
     from videochat.agent import VideoAgent
 
     agent = VideoAgent(video, preset=options.preset, memory=options.memory, **settings)
@@ -314,29 +383,24 @@ def _progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
     columns = (
         TextColumn("watching"),
         BarColumn(),
-        TextColumn("{task.fields[at]} of " + clock(agent.video.duration_seconds)),
+        TextColumn("{task.fields[at]} of " + clock(agent.footage.duration_seconds)),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     began = time.monotonic()
-    task = bar.add_task("", total=agent.video.duration_seconds, at=clock(0))
+    task = bar.add_task("", total=agent.footage.duration_seconds, at=clock(0))
 
     def show(seconds: float) -> None:
         if time.monotonic() - began > 0.5:
             bar.start()
             bar.update(task, completed=seconds, at=clock(max(seconds, 0)))
-            if seconds >= agent.video.duration_seconds - 1e-3:
+            if seconds >= agent.footage.duration_seconds - 1e-3:
                 bar.update(task, at="finishing")
 
     try:
         yield show
     finally:
         bar.stop()
-
-
-def _print_answer(answer: Answer) -> None:
-    print(answer)
-    print(f"({answer.status}, {answer.usage['seconds']:.1f} s)", file=sys.stderr)
 
 
 def _print_json(data: Any) -> None:

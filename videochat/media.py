@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from pathlib import Path
@@ -37,6 +37,9 @@ SAMPLE_RATE = 16_000
 
 # Times pass through microseconds and floats on their way: a picture this little after t is shown at t.
 _SLACK_SECONDS = 0.00005
+
+# What is stored with a picture is held back until the next one that differs.
+_STILL_SECONDS = 30.0
 
 # Below this a file is hashed whole; above, its size and blocks spread over it, so that opening stays quick.
 _WHOLE_HASH_BYTES = 256 * 2**20
@@ -88,12 +91,18 @@ class Sampling:
     """The picture shown at 0, every, 2 x every ... seconds; None for every picture of the file."""
     max_side: int | None = None
     """Scale down so that the longer side has at most this many pixels; None keeps the source size."""
+    min_change: float = 0.0
+    """Leave out pictures that look like the last one given, which then stands for them too, for half a minute at
+    most. The measure: the mean difference, in levels of 0-255, of the eighth-by-eighth part of the picture that
+    changed most, seen at 32 x 32 pixels. 0 leaves out none; `every_seconds` must be given otherwise."""
 
     def __post_init__(self) -> None:
         if self.every_seconds is not None and not 0.001 <= self.every_seconds < math.inf:
             raise BadQuestion(f"every_seconds must be at least 0.001, got {self.every_seconds!r}")
         if self.max_side is not None and self.max_side < 2:
             raise BadQuestion(f"max_side must be at least 2 pixels, got {self.max_side!r}")
+        if not 0 <= self.min_change <= 255 or (self.min_change and self.every_seconds is None):
+            raise BadQuestion(f"min_change must be 0-255, and 0 where every picture is wanted; got {self.min_change!r}")
 
 
 @dataclass(frozen=True)
@@ -389,6 +398,7 @@ class Video:
             return  # nothing came; _running says why
         # A picture of an every-picture stream lasts until the next one, so it is handed out one late.
         waiting: dict[int, Frame] = {}
+        stills = {index: _Still(sampling.min_change) for index, sampling in enumerate(samplings) if sampling.min_change}
         with container:
             for packet in container.demux():
                 pictures: list[Any] = list(packet.decode()) if packet.pts is not None else []
@@ -401,12 +411,19 @@ class Video:
                         # The grid, free of the pipe's microseconds.
                         seconds = round(round(seconds / every) * every, 6)
                         if start - 1e-9 <= seconds < end - 1e-9:
-                            yield index, Frame(seconds, image, min(every, end - seconds))
+                            frame = Frame(seconds, image, min(every, end - seconds))
+                            if index not in stills:
+                                yield index, frame
+                            elif over := stills[index].add(frame, _thumbnail(decoded)):
+                                yield index, over
                         continue
                     seconds = max(round(seconds, 6), 0.0)
                     if held := waiting.get(index):
                         yield index, Frame(held.seconds, held.image, seconds - held.seconds)
                     waiting[index] = Frame(seconds, image)
+        for index, still in stills.items():
+            if still.frame:
+                yield index, still.frame
         for index, held in waiting.items():
             usual = 1 / self.frame_rate if self.frame_rate else 0.04
             yield index, Frame(held.seconds, held.image, max(min(usual, end - held.seconds), 0.001))
@@ -541,6 +558,31 @@ class Video:
             facts.append(f"{self.frame_rate:.3f} fps")
         facts.append("sound" if self.has_audio else "no sound")
         return f"Video({str(self.path)!r}: {', '.join(facts)})"
+
+
+class _Still:
+    """A picture and how long what is shown hardly differs from it."""
+
+    def __init__(self, min_change: float) -> None:
+        self.min_change = min_change
+        self.frame: Frame | None = None
+        self.thumbnail: np.ndarray | None = None
+
+    def add(self, frame: Frame, thumbnail: np.ndarray) -> Frame | None:
+        """Take the next picture; return the earlier one if this one is another."""
+        held = self.frame
+        if held is not None and self.thumbnail is not None and frame.seconds - held.seconds < _STILL_SECONDS:
+            apart = np.abs(thumbnail - self.thumbnail).reshape(8, 4, 8, 4, 3).mean((1, 3, 4))
+            if apart.max() < self.min_change:
+                self.frame = replace(held, duration_seconds=frame.end_seconds - held.seconds)
+                return None
+        self.frame, self.thumbnail = frame, thumbnail
+        return held
+
+
+def _thumbnail(decoded: Any) -> np.ndarray:
+    small: np.ndarray = decoded.to_ndarray(format="rgb24", width=32, height=32, interpolation="AREA")
+    return small.astype(np.int16)
 
 
 _PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "xsub"})

@@ -193,6 +193,20 @@ class Citation:
         return str(self.caption)
 
 
+Judgement = Literal["confirmed", "rejected", "unverified"]
+"""What a second look says of a sentence; one that failed, or was not understood, leaves it unverified."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A cited sentence held once more against the captions that it cites."""
+
+    sentence: str
+    judgement: Judgement
+    reason: str = ""
+    """In the words of the model that judged, or why it could not."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the agent says, and what it rests on.
@@ -203,18 +217,25 @@ class Answer:
     """
 
     text: str
-    """The answer; every `[MM:SS-MM:SS]` in it is the time of one of `citations`."""
+    """The answer; every `[MM:SS-MM:SS]` in it is the time of one of `citations`, after the name of its video where
+    several were asked."""
     citations: list[Citation] = field(default_factory=list)
     """The captions it rests on, best first."""
     status: Status = "not_found"
     """`grounded`: every citation resolved; `partly`: some did not and were removed, or parts of the answer
     have none; `not_found`: nothing that was retrieved supports an answer."""
     steps: list[dict[str, Any]] = field(default_factory=list, repr=False)
-    """What was done: tool calls with their arguments and how many captions they brought."""
+    """What was done: for each tool call `tool`, `args`, `seconds`, how many `captions` it brought, or its `error`."""
     usage: dict[str, float] = field(default_factory=dict)
-    """`seconds`, and where the model reports them `input_tokens`, `output_tokens`."""
+    """`seconds`, `model_calls`, `tool_calls`, and where the model reports them `input_tokens`, `output_tokens`."""
     notes: list[str] = field(default_factory=list)
     """What the reader must know, e.g. that a citation was removed or a stretch was not seen."""
+    option: str | None = None
+    """The letter that was chosen where the question has options."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    """With `verify=True`, what a second look said of each cited sentence."""
+    seen_seconds: float | None = None
+    """How far the videos had been watched, where that was not yet to their end."""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -231,6 +252,9 @@ class Answer:
             "notes": self.notes,
             "steps": self.steps,
             "usage": self.usage,
+            "option": self.option,
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "seen_seconds": self.seen_seconds,
         }
 
     def __str__(self) -> str:

@@ -5,8 +5,11 @@ No network, no weights, always the same. The videos are real files, made in a se
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,12 +22,12 @@ import ffmpeg
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCallChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from PIL import Image, ImageColor, ImageDraw, ImageFont
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from videochat.media import SAMPLE_RATE, ffmpeg_exe
 from videochat.memory.embeddings import WordEmbeddings
@@ -50,6 +53,7 @@ class ScriptedLLM(BaseChatModel):
     """The messages of every call."""
     bound: list[dict[str, Any]] = Field(default_factory=list)
     """The tools it was given last, in OpenAI's form."""
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
     def __init__(self, *script: Turn, **kwargs: Any) -> None:
         super().__init__(**({"script": list(script)} | kwargs))
@@ -76,21 +80,56 @@ class ScriptedLLM(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        self.sent.append(list(messages))
-        if len(self.sent) > len(self.script):
-            raise AssertionError(f"the script has {len(self.script)} turns, this is call {len(self.sent)}")
-        turn = self.script[len(self.sent) - 1]
+        return ChatResult(generations=[ChatGeneration(message=self._turn(messages))])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        turn = self._turn(messages)
+        calls = [
+            ToolCallChunk(
+                name=call["name"],
+                args=call["args"] if isinstance(call["args"], str) else json.dumps(call["args"]),
+                id=call["id"],
+                index=index,
+            )
+            for index, call in enumerate([*turn.tool_calls, *turn.invalid_tool_calls])
+        ]
+        # Word by word, as models do; what is no text comes with the last piece.
+        *words, last = re.findall(r"\S+\s*|\s+", turn.text) or [""]
+        for word in words:
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=word))
+            if run_manager:
+                run_manager.on_llm_new_token(word, chunk=chunk)
+            yield chunk
+        ending = AIMessageChunk(content=last, tool_call_chunks=calls, usage_metadata=turn.usage_metadata)
+        chunk = ChatGenerationChunk(message=ending)
+        if run_manager:
+            run_manager.on_llm_new_token(last, chunk=chunk)
+        yield chunk
+
+    def _turn(self, messages: list[BaseMessage]) -> AIMessage:
+        with self._lock:
+            self.sent.append(list(messages))
+            number = len(self.sent)
+        if number > len(self.script):
+            raise AssertionError(f"the script has {len(self.script)} turns, this is call {number}")
+        turn = self.script[number - 1]
         if callable(turn):
             turn = turn(messages)
         if isinstance(turn, Exception):
             raise turn
         # A message that is sent twice needs two ids, or the second replaces the first in an agent's state.
-        message = AIMessage(turn) if isinstance(turn, str) else turn.model_copy(update={"id": None})
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        message: AIMessage = AIMessage(turn) if isinstance(turn, str) else turn.model_copy(update={"id": None})
+        return message
 
 
 def call(tool: str, /, **arguments: Any) -> AIMessage:
-    """Return a turn that calls one tool: `call("search_captions", query="dog")`."""
+    """Return a turn that calls one tool: `call("search", query="dog")`."""
     return AIMessage("", tool_calls=[{"name": tool, "args": arguments, "id": f"call_{tool}"}])
 
 

@@ -1,0 +1,24 @@
+"""What a stream of an answer yields, as it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from videochat.records import Answer, Caption
+
+
+@dataclass(frozen=True)
+class Event:
+    """One piece of news while a question is answered."""
+
+    kind: Literal["evidence", "step", "token", "again", "answer"]
+    """`evidence`: captions were retrieved; `step`: a tool was called; `token`: a piece of text; `again`: the text so
+    far was a draft that went back to the model; `answer`: the end."""
+    text: str = ""
+    """Of a token, with citations already written as times; of `again`, what the draft lacked."""
+    captions: list[Caption] = field(default_factory=list)
+    step: dict[str, Any] = field(default_factory=dict)
+    """As in `Answer.steps`."""
+    answer: Answer | None = None
+    """What counts: its text has been checked as a whole."""

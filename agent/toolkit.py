@@ -1,0 +1,78 @@
+"""The toolkit for other LangChain apps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool, BaseToolkit
+from pydantic import ConfigDict, PrivateAttr
+
+from videochat.agent.evidence import Evidence
+from videochat.agent.footage import Footage
+from videochat.agent.toolbox import Toolbox
+from videochat.media import Video
+from videochat.memory import CaptionStore
+from videochat.tools import PerceptionTool
+
+
+class VideoToolkit(BaseToolkit):
+    """Tools over one or several videos, for any LangChain or LangGraph app.
+
+    The first call of a tool watches what has not been watched. Numbers of evidence, `[n]`, count on over all
+    calls of one toolkit, so that one toolkit belongs to one conversation.
+
+    Args:
+        video: path, http(s) address, or `Video`; or a list of them.
+        preset: as for `VideoAgent`.
+        memory: as for `VideoAgent`.
+        video_model: as for `VideoAgent`; with it there is `watch_clip`.
+        pictures: offer `frames`, which returns pictures, to a model that can see.
+        footage: instead of `video`, `preset` and `memory`: what an agent has.
+
+    Raises:
+        BadQuestion: there is no video.
+        MediaError: a video cannot be read.
+        UnknownName: no such preset or tool.
+        StoreError: the memory cannot be opened.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    _toolbox: Toolbox = PrivateAttr()
+
+    def __init__(
+        self,
+        video: str | os.PathLike[str] | Video | Sequence[str | os.PathLike[str] | Video] = (),
+        *,
+        preset: str | Sequence[str | PerceptionTool] | None = None,
+        memory: CaptionStore | str | os.PathLike[str] | None = None,
+        video_model: str | os.PathLike[str] | None = None,
+        pictures: bool = False,
+        footage: Footage | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(**more)
+        if footage is None:
+            videos = [video] if isinstance(video, str | os.PathLike | Video) else list(video)
+            footage = Footage(videos, preset=preset, memory=memory)
+        self._toolbox = Toolbox(
+            footage,
+            Evidence(names=footage.names if footage.several else {}),
+            watch_first=footage.watch_all,
+            video_model=os.fspath(video_model) if video_model else None,
+            pictures=pictures,
+        )
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the tools have shown so far, by number."""
+        return self._toolbox.evidence
+
+    def get_tools(self) -> list[BaseTool]:
+        """Return the tools."""
+        return self._toolbox.get_tools()
+
+    def close(self) -> None:
+        """Free the senses' models and the memory's files."""
+        self._toolbox.footage.close()
