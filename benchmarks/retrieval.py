@@ -1,6 +1,6 @@
 """How often the right moment is found, without a language model.
 
-    python benchmarks/retrieval.py benchmarks/retrieval_questions.json ../shared/material [--embeddings builtin] [--json]
+    python benchmarks/retrieval.py benchmarks/retrieval_questions.json ../shared/material [--embeddings MODEL] [--json]
 
 Watches every clip that the questions name (found anywhere below the material directory) with the builtin preset,
 then asks each question inside its clip and over all clips at once. A retrieved caption is right when at least half

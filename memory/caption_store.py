@@ -31,6 +31,7 @@ FORMAT = 2
 _OPEN_SHELVES = 16  # each keeps three files open
 _OPEN_BYTES = 512 * 2**20  # of vectors in memory
 _NAMED = 20
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 class CaptionStore:
@@ -125,14 +126,17 @@ class CaptionStore:
             StoreInUse: another process has them open.
             StoreError: the directory cannot be written.
         """
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", video_id):
+        if not _ID.fullmatch(video_id):
             raise StoreError(f"{video_id!r} is no video id; Video(path).id gives one.")
         with self._guard:
-            shelf = self._shelves.get(video_id)
-            if shelf is not None and self._server and self._server.is_behind(video_id):
+            if self._server and video_id in self._shelves and self._server.is_behind(video_id):
                 # Others have written since; sending what is here first loses nothing.
                 self._shelves.pop(video_id).close()
-                shelf = None
+            return self._open(video_id)
+
+    def _open(self, video_id: str) -> Shelf:
+        with self._guard:
+            shelf = self._shelves.get(video_id)
             if shelf is not None:
                 self._shelves.move_to_end(video_id)
                 return shelf
@@ -162,7 +166,12 @@ class CaptionStore:
         by_video: dict[str, list[Caption]] = {}
         for caption in captions:
             by_video.setdefault(caption.video_id, []).append(caption)
-        return sum(self.shelf(video_id).record(batch) for video_id, batch in by_video.items())
+        if not by_video:
+            return 0
+        for video_id in by_video:
+            if video_id not in self._shelves:
+                self.shelf(video_id)
+        return sum(self._open(video_id).record(batch) for video_id, batch in by_video.items())
 
     def between(
         self,
@@ -234,11 +243,13 @@ class CaptionStore:
             if len(some) == 1:
                 return self.shelf(some[0]).search(query, k=k, **filters)
             return self._search_shelves(query, k, some, wanted, start_seconds, end_seconds, by)
-        self.sync()
         if self._server:
+            self.sync()
             return self._server.search(query, self.embedder, k=k, video_ids=some, **filters)
         if not self.path.is_dir():
             return []
+        self._library.take()
+        self.sync()
         return self._library.search(query, k=k, video_ids=some, **filters)
 
     def _search_shelves(
@@ -263,13 +274,19 @@ class CaptionStore:
 
     def _known(self, video_ids: Iterable[str]) -> list[str]:
         given = [video_ids] if isinstance(video_ids, str) else list(dict.fromkeys(video_ids))
-        there = set(self.video_ids())
-        if unknown := [id_ for id_ in given if id_ not in there]:
-            raise StoreError(
-                f"The store {self._name!r} has no captions of the video {unknown[0]!r}; it has {len(there)} videos, "
-                "`videochat memory list` names them."
-            )
+        for video_id in given:
+            # Open, or a directory: looking through a list of a thousand takes longer than the search.
+            if video_id not in self._shelves and not self._has(video_id):
+                raise StoreError(
+                    f"The store {self._name!r} has no captions of the video {video_id!r}; it has "
+                    f"{len(self.video_ids())} videos, `videochat memory list` names them."
+                )
         return given
+
+    def _has(self, video_id: str) -> bool:
+        if self._server:
+            return self._server.count(video_id) > 0
+        return bool(_ID.fullmatch(video_id)) and (self._folder / video_id).is_dir()
 
     def sync(self) -> None:
         """Bring the library up to date with the videos that changed; `search` over several does it by itself.
@@ -333,6 +350,19 @@ class CaptionStore:
             return self._server.videos()
         return self._library.videos() if self.path.is_dir() else []
 
+    def library_count(self, video_id: str) -> int:
+        """Return how many captions of a video, summaries too, a search over the library can find."""
+        return self._server.count(video_id) if self._server else self._library.count(video_id)
+
+    def clear_library(self) -> None:
+        """Throw the index over all videos away; the next search over them makes it anew.
+
+        Raises:
+            StoreInUse: another process owns it.
+        """
+        if self._server is None and self.path.is_dir():
+            self._library.clear()
+
     def find_video(self, name: str) -> StoredVideo:
         """Return the video of an id, of the beginning of one, or of a file name.
 
@@ -363,7 +393,7 @@ class CaptionStore:
                 self._shelves.pop(video_id, None)
                 self._server.forget(video_id)
                 return
-            if video_id not in self.video_ids():
+            if not self._has(video_id):
                 return
             self.shelf(video_id)
             self._shelves.pop(video_id).close(index=False)
@@ -382,6 +412,7 @@ class CaptionStore:
         """
         if self._server:
             raise StoreError('Open the server\'s own collection: Chroma(client=..., collection_name="captions").')
+        self._library.take()
         self.sync()
         return self._library.vectorstore()
 

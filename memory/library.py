@@ -126,7 +126,9 @@ class Library:
         with self._guard:
             try:
                 yield self._db
-            except (OSError, sqlite3.Error) as error:
+            except Exception as error:
+                if isinstance(error, StoreError) or not _is_damage(error):
+                    raise
                 raise StoreError(
                     f"The library in {str(self.directory)!r} cannot be used ({error}). "
                     "`videochat memory rebuild` makes it anew from the captions."
@@ -256,6 +258,7 @@ class Library:
         with self._using() as db:
             near = self._nearest(db, vector, max(4 * k, _FEWEST_NEAR), where, values, kinds, filtered)
             words = by_words(db, query, 4 * k, where, values)
+            near = self._with_unreached(db, vector, near, words, kinds)
             best = dict(list(fuse(*ways(by, words, near)).items())[:k])
             marks = ", ".join("?" * len(best))
             rows = db.execute(f"SELECT number, rest FROM captions WHERE number IN ({marks})", list(best))
@@ -295,6 +298,23 @@ class Library:
                 return {number: cosines[id_] for number, id_ in ranked[:count]}
             take = min(4 * take, _MOST_NEAR)
 
+    def _with_unreached(
+        self,
+        db: sqlite3.Connection,
+        vector: list[float],
+        near: dict[int, float],
+        words: Iterable[int],
+        kinds: Collection[Kind] | None,
+    ) -> dict[int, float]:
+        """Return cosines also of what only words have found; Chroma's graph does not reach every row."""
+        missing = [number for number in words if number not in near]
+        marks = ", ".join("?" * len(missing))
+        rows = db.execute(f"SELECT id, number FROM captions WHERE number IN ({marks})", missing)
+        numbers: dict[str, int] = dict(rows.fetchall())
+        for name in _collections(kinds) if numbers else []:
+            near = near | {numbers[i]: c for i, c in cosines_of(self._collection(name), vector, list(numbers)).items()}
+        return dict(sorted(near.items(), key=lambda item: -item[1]))
+
     def _collection(self, name: str) -> Any:
         if self._client is None:
             import chromadb
@@ -330,9 +350,24 @@ class Library:
                 self._lock = None
 
 
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, OSError | sqlite3.Error) or type(error).__module__.startswith("chromadb")
+
+
 def collection(client: Any, name: str) -> Any:
     """Return a Chroma collection of captions, compared by cosine, that never makes vectors by itself."""
     return client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
+
+
+def cosines_of(collection: Any, vector: list[float], ids: list[str]) -> dict[str, float]:
+    """Return the cosines of rows by id."""
+    if not ids:
+        return {}
+    found = collection.get(ids=ids, include=["embeddings"])
+    matrix = np.asarray(found["embeddings"], np.float32).reshape(len(found["ids"]), -1)
+    lengths = np.linalg.norm(matrix, axis=1) if len(matrix) else np.ones(0)
+    values = matrix @ np.asarray(vector, np.float32) / np.maximum(lengths, 1e-9) if len(matrix) else lengths
+    return {id_: float(value) for id_, value in zip(found["ids"], values, strict=True)}
 
 
 def put_vectors(open_collection: Any, changes: Changes) -> None:

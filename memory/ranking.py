@@ -11,7 +11,7 @@ from videochat.memory.words import content_words
 _RANK_OFFSET = 60  # of reciprocal rank fusion, Cormack et al. 2009
 # Words of a question beyond these, and words that more captions share than these, say nothing that ranks.
 _MOST_WORDS = 64
-_COMMON = 5000
+_COMMON = 2000
 
 WAYS = ("both", "words", "likeness")
 """By what a search may rank."""

@@ -10,7 +10,9 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any
 
+from videochat.errors import BadQuestion
 from videochat.memory.caption_store import CaptionStore
+from videochat.memory.embeddings import Embedder
 from videochat.memory.shelf import Hit, Shelf
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption, Kind, check_kind
@@ -42,23 +44,27 @@ _SENSES: tuple[tuple[Kind, str], ...] = (
 _ORDERED: tuple[tuple[Kind, str], ...] = (
     (
         "speech",
-        r"words?|sentences?|lines?|remarks?|(?:thing|words?|sentence)?\s*(?:that is |that's |to be )?(?:said|spoken|heard)",
+        r"words?|sentences?|lines?|remarks?|(?:thing )?(?:that is |that's |to be )?(?:said|spoken|heard)",
     ),
     ("ocr", r"(?:piece of )?(?:texts?|titles?|slides?|signs?|captions?|headline)|words? (?:on|that appear)"),
     ("shot", r"shots?|scenes?|cuts?"),
 )
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "final": -1}
 
-_AFTER = r"(?:right |just |immediately |shortly |directly )?after(?:wards)?|following|once|as soon as|since"
-_BEFORE = r"(?:right |just |immediately |shortly |directly )?before|until|prior to|leading up to"
+_SOON = "(?:right |just |immediately |shortly |directly )?"
+_AFTER = rf"(?:answer|reply|response) to|{_SOON}after(?:wards)?|following|once|as soon as|since"
+_BEFORE = rf"{_SOON}before|until|prior to|leading up to"
 _DURING = r"while|during|at the same time as|as"
 
 # How much words, vectors, the meant sense and a tight interval count; found on benchmarks/retrieval_questions.json.
 _WORDS_WEIGHT = 1.0
-_LIKENESS_WEIGHT = 0.5
+_LIKENESS_WEIGHT = 1.2
+_SPELLING_WEIGHT = 0.5  # instead, where vectors compare words and not meaning
 _SENSE_WEIGHT = 0.5
 _VAGUE_WEIGHT = 0.4
+_EMPTY_WEIGHT = 0.3
 _ANCHOR_COVERAGE = 0.34
+_SLACK_SECONDS = 0.5
 _CANDIDATES = 60
 _VIDEOS_READ = 8
 
@@ -110,8 +116,8 @@ def recall(
     hits: list[Hit] = []
     words = about(question)
     if not span:
-        hits = _by_order(within, question) or _by_relation(within, question, meant)
-    elif not words or not hits:
+        hits = _by_relation(within, question) or _by_order(within, question)
+    else:
         hits = _within_span(within, question, span, meant)
     if words and (not span or content_words(question)):
         known = {hit.caption.id for hit in hits}
@@ -153,11 +159,13 @@ def recall_library(
     """
     wanted = None if kinds is None else [check_kind(kind) for kind in kinds]
     filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
+    if k < 1:
+        raise BadQuestion(f"A search needs k of at least 1, got {k!r}.")
     chosen = None if video_ids is None else list(video_ids)
     pool = store.search(question, k=max(4 * k, _CANDIDATES), video_ids=chosen, **filters)
     if not pool:
         return Recall([], None, meant_kinds(question))
-    best = _rank(pool, question, meant_kinds(question), {})
+    best = _rank(pool, question, meant_kinds(question), store.embedder, {})
     prior: dict[str, float] = {}
     for hit in best:
         prior.setdefault(hit.caption.video_id, hit.score)
@@ -199,21 +207,26 @@ class Range:
 def _ranked(within: Range, question: str, meant: tuple[Kind, ...]) -> list[Hit]:
     hits = within.search(question, _CANDIDATES)
     lengths = {hit.caption.id: within.duration_seconds for hit in hits}
-    return _rank(hits, question, meant, lengths)
+    return _rank(hits, question, meant, within.shelf.embedder, lengths)
 
 
-def _rank(hits: list[Hit], question: str, meant: tuple[Kind, ...], durations: Mapping[str, float]) -> list[Hit]:
+def _rank(
+    hits: list[Hit], question: str, meant: tuple[Kind, ...], embedder: Embedder, durations: Mapping[str, float]
+) -> list[Hit]:
     """Return hits by words, likeness, sense and how well they say when, best first."""
     words = _telling(question)
     share = coverage(words, [hit.caption for hit in hits])
+    likeness = _LIKENESS_WEIGHT if embedder.semantic else _SPELLING_WEIGHT
     low = min((hit.similarity for hit in hits), default=0.0)
     room = max((hit.similarity for hit in hits), default=0.0) - low or 1.0
 
     def value(hit: Hit) -> float:
         caption = hit.caption
-        total = _WORDS_WEIGHT * share[caption.id] + _LIKENESS_WEIGHT * (hit.similarity - low) / room
+        total = _WORDS_WEIGHT * share[caption.id] + likeness * (hit.similarity - low) / room
         if caption.kind in meant:
             total += _SENSE_WEIGHT
+        elif caption.kind == "shot":
+            total -= _EMPTY_WEIGHT  # it says that there is a picture, not which
         # What holds all the time does not say when.
         length = caption.end_seconds - caption.start_seconds
         total -= _VAGUE_WEIGHT * min(length / (durations.get(caption.id) or math.inf), 1.0)
@@ -234,10 +247,14 @@ def _telling(question: str) -> list[str]:
     return words or content_words(question)
 
 
+def _without_times(question: str) -> str:
+    return re.sub(r"\d+:\d\d(?::\d\d)?|\b\d+(?:\.\d+)?\s*(?:seconds?|secs?|s|minutes?|mins?|hours?)\b", " ", question)
+
+
 def _within_span(within: Range, question: str, span: tuple[float, float], meant: tuple[Kind, ...]) -> list[Hit]:
     """Return what holds in a named range: what lies in it before what only touches it, the meant sense first."""
     captions = within.captions(None)
-    share = coverage(_telling(question), captions)
+    share = coverage(_telling(_without_times(question)), captions)
     anchor = _anchor(question, span)
 
     def order(caption: Caption) -> tuple[float, ...]:
@@ -258,10 +275,11 @@ def _within_span(within: Range, question: str, span: tuple[float, float], meant:
 def _by_order(within: Range, question: str) -> list[Hit]:
     """Return what is first, second or last of a sense, if the question asks for that."""
     text = question.casefold()
+    meant = meant_kinds(question)
     for kind, nouns in _ORDERED:
         found = re.search(rf"\b({'|'.join(_ORDINALS)})\s+(?:\w+\s+)?(?:{nouns})\b", text)
-        if not found and kind == "ocr" and "ocr" in meant_kinds(question):
-            found = re.search(r"\b(first|last)\b(?!\s+\w+\s*(?:seconds|minutes))", text)
+        if not found and kind in meant:
+            found = re.search(r"\b(first|last)\b", text)
         if not found:
             continue
         captions = within.captions([kind])
@@ -274,39 +292,43 @@ def _by_order(within: Range, question: str) -> list[Hit]:
     return []
 
 
-def _by_relation(within: Range, question: str, meant: tuple[Kind, ...]) -> list[Hit]:
+def _by_relation(within: Range, question: str) -> list[Hit]:
     """Return what comes after, before or during a moment that the question describes."""
     text = question.casefold()
     found = re.search(rf"\b(?:(?P<after>{_AFTER})|(?P<before>{_BEFORE})|(?P<during>{_DURING}))\s+(?P<what>.+)", text)
-    if not found:
+    anchor = _described(within, re.sub(r"[?!.]+$", "", found["what"])) if found else None
+    if not found or anchor is None:
         return []
-    what = re.sub(r"[?!.]+$", "", found["what"])
-    words = _telling(what)
-    if not words:
-        return []
-    hits = within.search(what, _CANDIDATES)
-    share = coverage(words, [hit.caption for hit in hits])
-    anchors = sorted(
-        (hit.caption for hit in hits if share[hit.caption.id] >= _ANCHOR_COVERAGE),
-        key=lambda caption: -share[caption.id],
-    )
-    if not anchors:
-        return []
-    anchor = anchors[0]
-    sense = meant or ((anchor.kind,) if anchor.kind in ("speech", "ocr") else ())
     # The sense of the question is that of its first half: "what is said after the title appears".
-    asked = meant_kinds(text[: found.start()]) or sense
-    captions = within.captions(asked or None)
-    slack = 0.5
-    if found["after"]:
-        later = [c for c in captions if c.start_seconds >= anchor.end_seconds - slack and c.id != anchor.id]
-        ordered = sorted(later, key=lambda c: c.start_seconds)
-    elif found["before"]:
-        earlier = [c for c in captions if c.end_seconds <= anchor.start_seconds + slack and c.id != anchor.id]
-        ordered = sorted(earlier, key=lambda c: -c.end_seconds)
-    else:
-        ordered = [c for c in captions if c.overlaps(anchor.start_seconds, anchor.end_seconds) and c.id != anchor.id]
-    return [Hit(caption, 0.0, 0.0) for caption in ordered]
+    asked = meant_kinds(text[: found.start()])
+
+    def fitting(caption: Caption) -> bool:
+        if caption.id == anchor.id:
+            return False
+        if found["after"]:
+            return caption.start_seconds >= anchor.end_seconds - _SLACK_SECONDS
+        if found["before"]:
+            return caption.end_seconds <= anchor.start_seconds + _SLACK_SECONDS
+        return caption.overlaps(anchor.start_seconds, anchor.end_seconds)
+
+    candidates = [caption for caption in within.captions(asked or None) if fitting(caption)]
+    if found["before"]:
+        candidates.sort(key=lambda caption: -caption.end_seconds)
+    if not asked and not found["during"]:
+        # Asked only what happens, the next line answers a line, the next slide a slide.
+        candidates.sort(key=lambda caption: (caption.kind != anchor.kind, caption.kind == "shot"))
+    return [Hit(caption, 0.0, 0.0) for caption in candidates]
+
+
+def _described(within: Range, clause: str) -> Caption | None:
+    """Return the caption that a clause describes ("the first slide", "the milk is poured"), if one does."""
+    if ordered := _by_order(within, clause):
+        return ordered[0].caption
+    words = _telling(clause)
+    hits = within.search(clause, _CANDIDATES) if words else []
+    share = coverage(words, [hit.caption for hit in hits])
+    best = max(hits, key=lambda hit: share[hit.caption.id], default=None)
+    return best.caption if best and share[best.caption.id] >= _ANCHOR_COVERAGE else None
 
 
 def named_span(question: str, duration_seconds: float) -> tuple[float, float] | None:

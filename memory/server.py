@@ -13,14 +13,14 @@ import math
 import re
 import sqlite3
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from videochat.errors import StoreError
 from videochat.memory.embeddings import Embedder
-from videochat.memory.library import BATCH, StoredVideo, collection, put_vectors
+from videochat.memory.library import BATCH, StoredVideo, collection, cosines_of, put_vectors
 from videochat.memory.ranking import by_words, fuse, ways
 from videochat.memory.shelf import Hit, Shelf
 from videochat.memory.words import content_words
@@ -186,6 +186,11 @@ class Server:
             key=lambda video: (video.name, video.id),
         )
 
+    def count(self, video_id: str) -> int:
+        """Return how many captions of a video the server has."""
+        where = {"video_id": video_id}
+        return sum(len(page["ids"]) for name in ("captions", "summaries") for page in self._get_all(name, where, []))
+
     def search(
         self,
         query: str,
@@ -212,6 +217,7 @@ class Server:
             clauses.append({"start_seconds": {"$lt": end_seconds}})
         where = clauses[0] if len(clauses) == 1 else {"$and": clauses} if clauses else None
         names = ["captions"] if kinds is None or "summary" not in kinds else ["captions", "summaries"]
+        vector = embedder.query(query)
         captions: dict[str, Caption] = {}
         near: dict[str, float] = {}
         for name in names:
@@ -222,7 +228,7 @@ class Server:
             found = self._ask(
                 name,
                 "query",
-                query_embeddings=[embedder.query(query)],
+                query_embeddings=[vector],
                 n_results=min(max(4 * k, _NEAR), count),
                 where=where,
                 include=[*include, "distances"],
@@ -234,21 +240,26 @@ class Server:
                 pattern = {"$regex": rf"(?i)\b{re.escape(word)}"}
                 page = self._ask(name, "get", where=where, where_document=pattern, include=include, limit=_WITH_WORD)
                 captions |= _captions(page["ids"], page["documents"], page["metadatas"])
+        words = _ranked_by_words(query, captions, 4 * k)
+        for name in names:
+            # Chroma's graph does not reach every row.
+            near |= cosines_of(_Asked(self, name), vector, [id_ for id_ in words if id_ not in near])
         near = dict(sorted(near.items(), key=lambda item: -item[1]))
-        scores = fuse(*ways(by, _ranked_by_words(query, captions, 4 * k), near))
+        scores = fuse(*ways(by, words, near))
         return [Hit(captions[id_], score, near.get(id_, 0.0)) for id_, score in list(scores.items())[:k]]
 
 
 class _Asked:
     """A collection whose errors are sentences."""
 
-    methods: ClassVar = ("upsert", "delete")
-
     def __init__(self, server: Server, name: str) -> None:
         self.server, self.name = server, name
 
     def upsert(self, **arguments: Any) -> None:
         self.server._ask(self.name, "upsert", **arguments)
+
+    def get(self, **arguments: Any) -> Any:
+        return self.server._ask(self.name, "get", **arguments)
 
     def delete(self, **arguments: Any) -> None:
         self.server._ask(self.name, "delete", **arguments)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from videochat.agent import Brakes, VideoAgent, VideoToolkit
     from videochat.embed_model import VideoChatEmbed
     from videochat.errors import VideoChatError
+    from videochat.loader import VideoCaptionLoader
     from videochat.media import Frame, Video
-    from videochat.memory import CaptionStore
+    from videochat.memory import CaptionStore, VideoRetriever
     from videochat.records import Answer, Caption, Citation, clock
 
 _HOMES = {
@@ -28,8 +29,10 @@ _HOMES = {
     "Frame": "videochat.media",
     "Video": "videochat.media",
     "VideoAgent": "videochat.agent",
+    "VideoCaptionLoader": "videochat.loader",
     "VideoChatEmbed": "videochat.embed_model",
     "VideoChatError": "videochat.errors",
+    "VideoRetriever": "videochat.memory",
     "VideoToolkit": "videochat.agent",
     "clock": "videochat.records",
 }
@@ -43,8 +46,10 @@ __all__ = [
     "Frame",
     "Video",
     "VideoAgent",
+    "VideoCaptionLoader",
     "VideoChatEmbed",
     "VideoChatError",
+    "VideoRetriever",
     "VideoToolkit",
     "clock",
 ]

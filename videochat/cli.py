@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", metavar="COMMAND", required=True
     )
     _add_convert(embed)
+    from videochat.memory_cli import add_commands
+
+    add_commands(commands)
     presets = add("presets", _presets, "list the line-ups of senses", video=False)
     download = add("download", _download, "fetch the weights of a preset", video=False)
     download.add_argument("preset", help="see `videochat presets`")

@@ -1,0 +1,186 @@
+"""Commands over the memory as a whole: `videochat search` and `videochat memory ...`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videochat.errors import StoreError
+
+if TYPE_CHECKING:
+    from videochat.memory import CaptionStore
+
+
+def add_commands(commands: Any) -> None:
+    """Add `search` and `memory` to the command line."""
+    search = _add(commands, "search", _search, "find captions by words and likeness, in one video or in all")
+    search.add_argument("query")
+    search.add_argument("--library", action="store_true", help="over all videos (the default without --video)")
+    search.add_argument("--video", action="append", metavar="NAME", help="only in this video: its name, id or file")
+    search.add_argument("--kind", action="append", help="only captions of this kind")
+    search.add_argument("-k", type=int, default=8, metavar="N", help="how many at most (default: 8)")
+    memory = commands.add_parser("memory", help="look after what is remembered", description="Look after the memory.")
+    parts = memory.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listing = _add(parts, "list", _list, "list the videos that are remembered")
+    verify = _add(parts, "verify", _verify, "say whether everything is whole; changes nothing")
+    rebuild = _add(parts, "rebuild", _rebuild, "make all indexes anew from the captions")
+    rebuild.add_argument("--embeddings", metavar="MODEL", help="compare texts by this model from now on")
+    forget = _add(parts, "forget", _forget, "remove all that is remembered of videos")
+    forget.add_argument("videos", nargs="+", metavar="VIDEO", help="name, id or file")
+    export = _add(parts, "export", _export, "write captions as JSON lines")
+    export.add_argument("file", help="where to write; - for standard output")
+    export.add_argument("videos", nargs="*", metavar="VIDEO", help="only these: name, id or file")
+    bring = _add(parts, "import", _import, "read captions that `export` wrote")
+    bring.add_argument("file", help="what to read; - for standard input")
+    for command in (search, listing, verify, rebuild):
+        command.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+
+
+def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(command=run)
+    command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    command.add_argument(
+        "--memory", metavar="DIR", help="directory of the captions, or a Chroma server (default: your data folder)"
+    )
+    return command
+
+
+def _store(options: argparse.Namespace) -> CaptionStore:
+    from videochat.memory import CaptionStore
+
+    return CaptionStore(options.memory)
+
+
+def _directory(options: argparse.Namespace) -> Path:
+    from videochat.home import home
+
+    path = Path(options.memory).expanduser() if options.memory else home() / "memory"
+    if str(options.memory).startswith(("http://", "https://")):
+        raise StoreError("A Chroma server keeps its own index; rebuild works on a directory.")
+    if not path.is_dir():
+        raise StoreError(f"There is no store at {str(path)!r}; `videochat watch` makes one.")
+    return path
+
+
+def _id(store: CaptionStore, name: str) -> str:
+    path = Path(name)
+    if path.is_file():
+        from videochat.media import Video
+
+        return Video(path).id
+    return store.find_video(name).id
+
+
+def _search(options: argparse.Namespace) -> int:
+    from videochat.memory.retrieval import recall_library
+    from videochat.records import clock_range
+
+    with _store(options) as store:
+        names = {video.id: video.name for video in store.videos()}
+        wanted = [_id(store, name) for name in options.video] if options.video and not options.library else None
+        hits = recall_library(store, options.query, k=options.k, video_ids=wanted, kinds=options.kind).hits
+    if options.json:
+        _print_json(
+            [
+                hit.caption.as_dict()
+                | {"video": names.get(hit.caption.video_id), "score": hit.score, "similarity": hit.similarity}
+                for hit in hits
+            ]
+        )
+        return 0
+    for hit in hits:
+        caption = hit.caption
+        when = clock_range(caption.start_seconds, caption.end_seconds)
+        print(f"{names.get(caption.video_id, caption.video_id)} [{when}] {caption.kind}: {caption.text}")
+    if not hits:
+        print("Nothing is remembered that could be found; run: videochat watch VIDEO")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from videochat.records import clock
+
+    with _store(options) as store:
+        videos = store.videos()
+    if options.json:
+        _print_json([video.as_dict() for video in videos])
+        return 0
+    for video in videos:
+        length = clock(video.duration_seconds) if video.duration_seconds else "?"
+        print(f"{video.id}  {length:>8}  {video.captions:>7} captions  {video.name}")
+    if not videos:
+        print("Nothing is remembered; run: videochat watch VIDEO")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from videochat.memory.upkeep import verify
+
+    with _store(options) as store:
+        return _tell(options, verify(store))
+
+
+def _rebuild(options: argparse.Namespace) -> int:
+    from videochat.memory.upkeep import rebuild
+
+    return _tell(options, rebuild(_directory(options), options.embeddings))
+
+
+def _tell(options: argparse.Namespace, health: Any) -> int:
+    if options.json:
+        _print_json(vars(health))
+    else:
+        state = "whole" if not health.faults else f"{len(health.faults)} faults"
+        print("\n".join([f"{health.videos} videos, {health.captions} captions: {state}.", *health.faults]))
+    return 1 if health.faults else 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    with _store(options) as store:
+        for video_id in [_id(store, name) for name in options.videos]:
+            store.forget(video_id)
+            print(f"Forgot {video_id}", file=sys.stderr)
+        store.sync()
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from videochat.memory.upkeep import export_captions
+
+    with _store(options) as store:
+        chosen = [_id(store, name) for name in options.videos] or None
+        if options.file == "-":
+            count = export_captions(store, sys.stdout, chosen)
+        else:
+            try:
+                with Path(options.file).open("w", encoding="utf-8") as out:
+                    count = export_captions(store, out, chosen)
+            except OSError as error:
+                raise StoreError(f"{options.file!r} cannot be written ({error.strerror}).") from error
+    print(f"Wrote {count} captions", file=sys.stderr)
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from videochat.memory.upkeep import import_captions
+
+    with _store(options) as store:
+        if options.file == "-":
+            count = import_captions(store, sys.stdin)
+        else:
+            try:
+                with Path(options.file).open(encoding="utf-8") as lines:
+                    count = import_captions(store, lines)
+            except (OSError, UnicodeDecodeError) as error:
+                raise StoreError(f"{options.file!r} cannot be read as text ({error}).") from error
+    print(f"Took in {count} new captions", file=sys.stderr)
+    return 0
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=2))
