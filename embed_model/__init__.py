@@ -8,7 +8,9 @@
     print(chat.ask("What is poured?"))
 
 To read the model top to bottom: `config`, `vision`, `bridge`, `model`; then `dialogue` (its words), `chat`
-(how to talk with it) and `checkpoints` (how weights get in). torch and transformers load when a name is used.
+(how to talk with it) and `checkpoints` (how weights get in). To train it: `prompts` (the paper's), `instruct` (data
+from watched videos), `data`, `train`; `toy` is a world small enough for a laptop. torch and transformers load when a
+name is used.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ from transformers import (
 
 from videochat.embed_model.bridge import TokenBridge
 from videochat.embed_model.config import EmbedConfig
-from videochat.embed_model.vision import GMHRA, VideoEncoder
+from videochat.embed_model.vision import GMHRA, FrameTimes, VideoEncoder
 from videochat.errors import MissingPart, VideoChatError
 
 logger = logging.getLogger(__name__)
@@ -568,5 +568,8 @@ def _untrained(config: EmbedConfig) -> dict[str, Tensor]:
     """Return fresh weights of what VideoChat-Embed adds to BLIP-2 and the LLM."""
     bridge = TokenBridge(config)
     fresh = {f"vision.gmhra.{name}": tensor for name, tensor in GMHRA(config.vision).state_dict().items()}
+    if config.vision.frame_times:
+        width = config.vision.width
+        fresh |= {f"vision.frame_times.{name}": t for name, t in FrameTimes(width).state_dict().items()}
     fresh |= {f"bridge.projection.{name}": tensor for name, tensor in bridge.projection.state_dict().items()}
     return fresh | {"bridge.extra_queries": bridge.extra_queries.detach()}

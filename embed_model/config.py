@@ -24,12 +24,14 @@ class VisionConfig:
     heads: int = 16
     mlp_width: int = 6144
     gmhra_layers: int = 8
-    """The last so many blocks are read by one GMHRA layer each."""
+    """The last so many blocks are read by one GMHRA layer each; 0 leaves GMHRA out, for comparison."""
     gmhra_mlp_width: int = 6144
     gmhra_dropout: float = 0.5
     """In training, inside the GMHRA MLP."""
     temporal_downsample: bool = False
     """Patches span three frames, at every second frame: T' = ceil(T / 2). Not in released models."""
+    frame_times: bool = False
+    """Tell every token when its frame was taken (see `FrameTimes`). Ours; not in the paper or released models."""
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch_size:
@@ -38,8 +40,8 @@ class VisionConfig:
             )
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
-        if not 1 <= self.gmhra_layers <= self.depth:
-            raise ValueError(f"gmhra_layers must be between 1 and depth = {self.depth}, got {self.gmhra_layers}")
+        if not 0 <= self.gmhra_layers <= self.depth:
+            raise ValueError(f"gmhra_layers must be between 0 and depth = {self.depth}, got {self.gmhra_layers}")
 
     @property
     def grid(self) -> int:

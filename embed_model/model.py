@@ -149,9 +149,16 @@ class VideoChatEmbed(nn.Module):
     def trainable(self) -> dict[str, nn.Parameter]:
         """Return what both training stages learn: GMHRA, the norm, the extra queries, the projection.
 
-        The paper names GMHRA, queries and projection; upstream trains the norm too (SPEC 7.1).
+        The paper names GMHRA, queries and projection; upstream trains the norm too (SPEC 7.1). Frame times are
+        among them where the config has them.
         """
-        learned = ("vision.gmhra.", "bridge.norm.", "bridge.extra_queries", "bridge.projection.")
+        learned = (
+            "vision.gmhra.",
+            "vision.frame_times.",
+            "bridge.norm.",
+            "bridge.extra_queries",
+            "bridge.projection.",
+        )
         return {name: p for name, p in self.named_parameters() if name.startswith(learned)}
 
     def encode(self, frames: Tensor) -> Tensor:

@@ -107,6 +107,32 @@ class GMHRA(nn.Module):
         return query
 
 
+class FrameTimes(nn.Module):
+    """Adds to every token of a frame where in the clip it stands: an option of ours, not of the paper.
+
+    GMHRA's position convolution sees one frame to either side and reaches the LLM through a single token; the
+    Q-Former is blind to the order of its tokens (SPEC 0.3). With this, order reaches it through all of them.
+    Sines of the frame's place in [0, 1] go through a linear layer that starts at zero, so a model begins as it
+    is without; any number of frames is accepted.
+    """
+
+    octaves = 5
+    """Sines and cosines of half a turn over the clip, one turn, two ..."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(2 * self.octaves, width, bias=False)
+        nn.init.zeros_(self.projection.weight)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens (B, T', 1+N, C) to the same shape."""
+        frames = tokens.shape[1]
+        place = (torch.arange(frames, device=tokens.device) + 0.5) / frames  # (T',)
+        angles = torch.pi * place[:, None] * 2.0 ** torch.arange(self.octaves, device=tokens.device)
+        waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # (T', 2 * octaves)
+        return tokens + self.projection(waves.to(tokens.dtype))[:, None]  # over B and 1+N
+
+
 class VideoEncoder(nn.Module):
     """The frozen ViT with GMHRA beside it."""
 
@@ -131,12 +157,14 @@ class VideoEncoder(nn.Module):
             self.vit.embeddings.patch_embedding = nn.Conv2d(
                 9, config.width, kernel_size=config.patch_size, stride=config.patch_size
             )
-        self.gmhra = GMHRA(config)
+        self.gmhra = GMHRA(config) if config.gmhra_layers else None
+        self.frame_times = FrameTimes(config.width) if config.frame_times else None
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map normalised frames (B, T, 3, height, width) to tokens (B, T' * (1+N) + 1, C).
 
-        Tokens come frame by frame, each its class token and then its patches row by row; GMHRA's is the last.
+        Tokens come frame by frame, each its class token and then its patches row by row; GMHRA's, if there is
+        one, is the last.
 
         Raises:
             ValueError: frames of another shape than the config's.
@@ -147,12 +175,16 @@ class VideoEncoder(nn.Module):
         if self.config.temporal_downsample:
             frames = _three_by_three(frames)  # (B, T', 9, height, width)
         state = self.vit.embeddings(frames.flatten(0, 1))  # (B * T', 1+N, C)
-        read_by_gmhra = []
+        read_by_gmhra: list[Tensor] = []
         for index, block in enumerate(self.vit.encoder.layers):
             state = block(state)
             if index >= self.config.depth - self.config.gmhra_layers:
                 read_by_gmhra.append(state.unflatten(0, frames.shape[:2]))  # (B, T', 1+N, C)
-        return torch.cat([read_by_gmhra[-1].flatten(1, 2), self.gmhra(read_by_gmhra)], dim=1)
+        seen = state.unflatten(0, frames.shape[:2])  # (B, T', 1+N, C)
+        if self.frame_times is not None:
+            seen = self.frame_times(seen)
+        tokens = seen.flatten(1, 2)
+        return tokens if self.gmhra is None else torch.cat([tokens, self.gmhra(read_by_gmhra)], dim=1)
 
 
 def _three_by_three(frames: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Vi
     florence = tiny("florence")
     senses = [
         make_tool("actions", model=tiny("xclip"), min_score=0.0),
-        make_tool("captions", model=florence),
+        make_tool("captions", model=florence, min_change=0.0),
         make_tool("dense_captions", model=florence, every_seconds=2.0),
         make_tool("tags", model=tiny("siglip"), vocabulary=["dog", "cat"], min_score=0.0),
     ]

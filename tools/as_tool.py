@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from videochat.errors import VideoChatError
 from videochat.media import Video
 from videochat.records import Caption, clock, clock_range
-from videochat.tools.base import PerceptionTool, at_rate
+from videochat.tools.base import PerceptionTool, at_rate, has_rate
 
 # A language model gets this many lines; the artifact holds them all.
 _TELL_AT_MOST = 80
@@ -56,7 +56,7 @@ def sense_as_tool(sense: PerceptionTool, video: Video, memory: Memory) -> BaseTo
         name=sense.name,
         description=f"Perceive a stretch of the video again, on its own: {sense.sees}. What is found is kept with its "
         "times. Use it when the stored captions do not tell; a minute or less is quick.",
-        schema=RateInput if _has_rate(sense) else RangeInput,
+        schema=RateInput if has_rate(sense) else RangeInput,
     )
 
 
@@ -123,10 +123,6 @@ class _OnDemand:
                 self._at_rate[1].close()  # its model may be a second load of the same
             self._at_rate = (fps, at_rate(self.sense, fps))
         return self._at_rate[1]
-
-
-def _has_rate(sense: PerceptionTool) -> bool:
-    return at_rate(sense, 1.0) is not sense
 
 
 def _told(captions: list[Caption], when: str) -> Told:

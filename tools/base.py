@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from videochat.errors import BadQuestion
 from videochat.media import Sampling, Video
@@ -132,6 +132,11 @@ class PerceptionTool(ABC):
         """Free what was loaded; the next `perceive` loads it again."""
 
 
+def has_rate(tool: PerceptionTool) -> bool:
+    """Return whether a tool samples pictures at a rate that is ours to choose."""
+    return isinstance(tool.needs, Sampling) and tool.needs.every_seconds is not None and not tool.has_own_rate
+
+
 def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
     """Return the tool looking at `fps` pictures a second; itself if its rate is not ours to choose.
 
@@ -139,15 +144,13 @@ def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
         BadQuestion: fps is not a rate between 0.001 and 1000.
         MissingPart: its weights are not on this machine.
     """
-    if not isinstance(tool.needs, Sampling) or tool.needs.every_seconds is None or tool.has_own_rate:
+    if not has_rate(tool):
         return tool
     if not 0.001 <= fps <= 1000:
         raise BadQuestion(f"fps must be between 0.001 and 1000 pictures a second, got {fps!r}")
     # First: it may name the source anew, and would then undo the name given below.
     tool.prepare()
     other = copy.copy(tool)
-    other.needs = replace(tool.needs, every_seconds=1 / fps)
-    if hasattr(other, "every_seconds"):
-        other.every_seconds = 1 / fps
+    other.needs = replace(cast("Sampling", tool.needs), every_seconds=1 / fps)
     other.source = f"{tool.source}@{fps:g}fps"
     return other

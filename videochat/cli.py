@@ -107,9 +107,11 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", metavar="COMMAND", required=True
     )
     _add_convert(embed)
+    _add_train(embed)
     from videochat.memory_cli import add_commands
 
     add_commands(commands)
+    _add_instruct(commands)
     presets = add("presets", _presets, "list the line-ups of senses", video=False)
     download = add("download", _download, "fetch the weights of a preset", video=False)
     download.add_argument("preset", help="see `videochat presets`")
@@ -161,6 +163,168 @@ def _convert(options: argparse.Namespace) -> int:
         print(f"videochat embed convert: {error}", file=sys.stderr)
         return 2
     print(f"Wrote {folder}", file=sys.stderr)
+    return 0
+
+
+def _add_train(commands: Any) -> None:
+    text = "train a stage of VideoChat-Embed; with `accelerate launch -m videochat.cli` on many GPUs"
+    train = commands.add_parser("train", help=text, description=text[0].upper() + text[1:] + ".")
+    train.set_defaults(command=_train)
+    train.add_argument("stage", choices=("alignment", "instruction"), help="stage 1: captions; stage 2: conversations")
+    train.add_argument("--model", required=True, metavar="DIR", help="what to start from: a VideoChat-Embed")
+    train.add_argument(
+        "--data",
+        required=True,
+        action="append",
+        metavar="FILE[:DIR]",
+        help="annotations (JSON list or JSON lines), and where their paths start; repeatable",
+    )
+    train.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    train.add_argument("--checkpoint-every", type=int, default=0, metavar="STEPS", help="default: none")
+    train.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode (default: 0)")
+    train.add_argument("--precision", choices=("no", "bf16", "fp16"), default="no", help="of the arithmetic")
+    train.add_argument(
+        "--checkpoint-activations", action="store_true", help="compute the LLM's activations twice, to save memory"
+    )
+    train.add_argument("--remember", action="store_true", help="keep all decoded pictures in memory (small sets)")
+    train.add_argument("--unchecked", action="store_true", help="do not look first whether every file is there")
+    train.add_argument("--threads", type=int, metavar="N", help="of the arithmetic on a CPU")
+    recipe = train.add_argument_group("recipe", "each defaults to the paper's value for the stage")
+    recipe.add_argument("--learning-rate", type=float, metavar="RATE")
+    recipe.add_argument("--floor", type=float, metavar="SHARE", help="lowest share of the learning rate")
+    recipe.add_argument("--warmup-epochs", type=float, metavar="N")
+    recipe.add_argument("--epochs", type=int, metavar="N")
+    recipe.add_argument("--batch", type=int, metavar="N", help="examples a process takes at once")
+    recipe.add_argument("--accumulate", type=int, metavar="N", help="batches that make a step")
+    recipe.add_argument("--frames", type=int, metavar="N", help="of a video")
+    recipe.add_argument("--max-text-tokens", type=int, metavar="N")
+    recipe.add_argument("--weight-decay", type=float, metavar="RATE")
+    recipe.add_argument("--clip-norm", type=float, metavar="NORM", help="largest norm of a gradient")
+    recipe.add_argument("--learn", choices=("paper", "all"), help="`all` for a model that begins from nothing")
+    recipe.add_argument("--lora-rank", type=int, metavar="N", help="adapters on the language model")
+    recipe.add_argument("--seed", type=int)
+    recipe.add_argument("--crop-area", type=float, metavar="SHARE", help="smallest crop (default: 0.5; 1: none)")
+    recipe.add_argument("--flip", type=float, metavar="CHANCE", help="of a mirror image, where the text allows one")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from dataclasses import fields, replace
+
+    from rich.console import Console
+
+    from videochat.embed_model.data import Augmentation, Skips, Source, read_examples
+    from videochat.embed_model.train import RECIPES, Progress, Recipe, load_to_train, train
+
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    given = {f.name: getattr(options, f.name) for f in fields(Recipe) if getattr(options, f.name, None) is not None}
+    changes = {k: getattr(options, k) for k in ("crop_area", "flip") if getattr(options, k) is not None}
+    try:
+        recipe = replace(RECIPES[options.stage], **given, augmentation=Augmentation(**changes))
+    except ValueError as error:
+        print(f"videochat embed train: {error}", file=sys.stderr)
+        return 2
+    skips = Skips()
+    examples = read_examples(map(Source.parse, options.data), options.stage, skips, check_files=not options.unchecked)
+    model = load_to_train(options.model, precision=options.precision)
+    every = 1 if Console().is_terminal else 50
+
+    def say(progress: Progress) -> None:
+        if progress.step % every == 0 or progress.step == progress.steps:
+            end = "\r" if every == 1 and progress.step < progress.steps else "\n"
+            print(progress, end=end, flush=True)
+
+    report = train(
+        model,
+        examples,
+        recipe,
+        options.out,
+        skips=skips,
+        resume=options.resume,
+        checkpoint_every=options.checkpoint_every,
+        workers=options.workers,
+        precision=options.precision,
+        checkpoint_activations=options.checkpoint_activations,
+        remember=options.remember,
+        on_step=say,
+    )
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(report)
+        for place, reason in skips.reasons.items():
+            print(f"  left out: {place}: {reason}", file=sys.stderr)
+    return 0
+
+
+def _add_instruct(commands: Any) -> None:
+    text = "make instruction data for VideoChat-Embed from what was seen in videos"
+    instruct = commands.add_parser("instruct", help=text, description=text[0].upper() + text[1:] + ".")
+    instruct.set_defaults(command=_instruct)
+    instruct.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    instruct.add_argument("videos", nargs="+", metavar="VIDEO", help="watched first if need be")
+    instruct.add_argument("--out", required=True, metavar="FILE", help="JSON lines; rejects go beside it")
+    instruct.add_argument("--llm", required=True, metavar="PROVIDER:MODEL", help="language model that writes")
+    instruct.add_argument("--memory", metavar="DIR", help="directory of the captions (default: your data folder)")
+    instruct.add_argument("--preset", help="line-up of senses, see `videochat presets` (default: builtin)")
+    instruct.add_argument(
+        "--make", choices=("description", "conversation"), action="append", help="default: both of each video"
+    )
+    instruct.add_argument("--concurrency", type=int, default=4, metavar="N", help="calls at once (default: 4)")
+    instruct.add_argument("--calls-per-minute", type=float, metavar="N", help="at most so many calls")
+    instruct.add_argument("--price-in", type=float, metavar="PRICE", help="of a million input tokens")
+    instruct.add_argument("--price-out", type=float, metavar="PRICE", help="of a million output tokens")
+    instruct.add_argument("--forecast", action="store_true", help="say what it would take, and stop")
+    instruct.add_argument("--retry-rejected", action="store_true", help="ask again for what was rejected")
+
+
+def _instruct(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from videochat.agent import VideoAgent
+    from videochat.agent.llms import resolve_llm
+    from videochat.embed_model.instruct import MAKINGS, WatchedVideo, forecast, make_instructions
+    from videochat.media import Video
+    from videochat.memory.textualize import textualize
+
+    llm = resolve_llm(options.llm)
+    videos = []
+    folder = Path(options.out).expanduser().resolve().parent
+    for video in [Video(source) for source in options.videos]:
+        agent = VideoAgent(video, preset=options.preset, memory=options.memory, llm=llm)
+        try:
+            with _progress(agent) as progress:
+                agent.watch(progress=progress)
+            path = video.path.resolve()
+            # Beside the data a path survives when both are moved.
+            name = path.relative_to(folder) if path.is_relative_to(folder) else path
+            videos.append(WatchedVideo(str(name), agent.captions()))
+        finally:
+            agent.close()
+    makings = tuple(options.make or MAKINGS)
+    prices = {"price_in": options.price_in, "price_out": options.price_out}
+    print(forecast(videos, options.out, textualize=textualize, makings=makings, **prices), file=sys.stderr)
+    if options.forecast:
+        return 0
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("asking", total=None)
+        report = make_instructions(
+            videos,
+            llm,
+            options.out,
+            textualize=textualize,
+            makings=makings,
+            concurrency=options.concurrency,
+            calls_per_minute=options.calls_per_minute,
+            retry_rejected=options.retry_rejected,
+            on_item=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print(report)
     return 0
 
 
