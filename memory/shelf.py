@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS captions (
 CREATE INDEX IF NOT EXISTS captions_by_time ON captions (start_seconds, end_seconds);
 CREATE INDEX IF NOT EXISTS captions_by_kind ON captions (kind, start_seconds);
 CREATE TABLE IF NOT EXISTS vectors (number INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS without_vector (number INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
     text, content='captions', content_rowid='number', tokenize='porter unicode61 remove_diacritics 2'
@@ -52,11 +53,13 @@ DROP TRIGGER IF EXISTS captions_added;
 DROP TRIGGER IF EXISTS captions_dropped;
 CREATE TRIGGER captions_added AFTER INSERT ON captions BEGIN
     INSERT INTO words (rowid, text) VALUES (new.number, new.text);
+    INSERT OR REPLACE INTO without_vector VALUES (new.number);
     INSERT INTO changes (id) VALUES (new.id);
 END;
 CREATE TRIGGER captions_dropped AFTER DELETE ON captions BEGIN
     INSERT INTO words (words, rowid, text) VALUES ('delete', old.number, old.text);
     DELETE FROM vectors WHERE number = old.number;
+    DELETE FROM without_vector WHERE number = old.number;
     INSERT INTO changes (id) VALUES (old.id);
 END;
 CREATE TABLE IF NOT EXISTS watched (
@@ -69,9 +72,6 @@ CREATE TABLE IF NOT EXISTS gaps (
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_WITHOUT_VECTOR = (
-    "SELECT {} FROM captions WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.number = captions.number)"
-)
 _STATE = ("watched", "gaps", "facts", "notes")
 _INDEX_BATCH = 256
 _INDEX_SECONDS = 2.0  # while a video is being read, the vectors lag no longer than this
@@ -175,11 +175,16 @@ class Shelf:
                 if self.directory is not None:
                     shutil.rmtree(self.directory / "chroma", ignore_errors=True)
             if self._note("embedder") != self.embedder.name:
-                self._db.execute("DELETE FROM vectors")
+                self._make_all_vectors()
                 self._db.execute(
                     "INSERT OR REPLACE INTO notes VALUES ('embedder', ?)", (json.dumps(self.embedder.name),)
                 )
             self._db.execute(f"PRAGMA user_version = {_FORMAT}")
+
+    def _make_all_vectors(self) -> None:
+        self._db.execute("DELETE FROM vectors")
+        self._db.execute("INSERT OR REPLACE INTO without_vector SELECT number FROM captions")
+        self._vectors = None
 
     def _note(self, name: str) -> Any:
         row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
@@ -439,22 +444,26 @@ class Shelf:
 
     def index(self) -> None:
         """Make the vectors of captions that have none yet."""
-        missing = _WITHOUT_VECTOR.format("number, start_seconds, end_seconds, kind, text")
+        missing = (
+            "SELECT number, start_seconds, end_seconds, kind, text FROM without_vector JOIN captions USING (number)"
+            " ORDER BY number LIMIT ?"
+        )
         with self._reading() as db:
-            while rows := db.execute(f"{missing} ORDER BY number LIMIT ?", (_INDEX_BATCH,)).fetchall():
+            while rows := db.execute(missing, (_INDEX_BATCH,)).fetchall():
                 made = self.embedder.embeddings.embed_documents([row[4] for row in rows])
                 vectors = [(*row[:4], pack(vector)) for row, vector in zip(rows, made, strict=True)]
                 with db:
                     db.executemany(
                         "INSERT OR REPLACE INTO vectors VALUES (?, ?)", [(row[0], row[4]) for row in vectors]
                     )
+                    db.executemany("DELETE FROM without_vector WHERE number = ?", [(row[0],) for row in vectors])
                 if self._vectors is not None:
                     self._vectors.extend(vectors)
             self._indexed_at = time.monotonic()
 
     def _pending(self) -> int:
         with self._reading() as db:
-            return int(db.execute(f"SELECT count(*) FROM ({_WITHOUT_VECTOR.format('1')})").fetchone()[0])
+            return int(db.execute("SELECT count(*) FROM without_vector").fetchone()[0])
 
     def _loaded(self) -> Vectors:
         # Another store of this process may have written to the same file.
@@ -498,6 +507,7 @@ class Shelf:
                 "INSERT OR REPLACE INTO vectors SELECT number, ? FROM captions WHERE id = ?",
                 [(pack(vector), caption.id) for caption, vector in zip(captions, vectors, strict=True)],
             )
+            db.execute("DELETE FROM without_vector WHERE number IN (SELECT number FROM vectors)")
             self._vectors = None
 
     def state(self) -> list[list[Any]]:
@@ -538,7 +548,9 @@ class Shelf:
                     self._db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
                 except sqlite3.DatabaseError:
                     found.append("the index of words does not fit the captions")
-                pending = self._db.execute(f"SELECT count(*) FROM ({_WITHOUT_VECTOR.format('1')})").fetchone()[0]
+                pending = self._db.execute(
+                    "SELECT count(*) FROM captions LEFT JOIN vectors USING (number) WHERE vector IS NULL"
+                ).fetchone()[0]
                 if pending:
                     found.append(f"{pending} captions have no vector")
             except (sqlite3.Error, ValueError) as error:
@@ -549,8 +561,7 @@ class Shelf:
         """Make the index of words and all vectors anew from the captions."""
         with self._writing() as db:
             db.execute("INSERT INTO words (words) VALUES ('rebuild')")
-            db.execute("DELETE FROM vectors")
-            self._vectors = None
+            self._make_all_vectors()
         self.index()
 
 

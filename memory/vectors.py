@@ -55,10 +55,8 @@ class Vectors:
         """
         self._settle()
         fits = (self._ends > start_seconds) & (self._starts < end_seconds)
-        if kinds is None:
-            fits &= self._kinds != KINDS.index("summary")
-        else:
-            fits &= np.isin(self._kinds, [KINDS.index(kind) for kind in kinds])
+        wanted = set(KINDS) - {"summary"} if kinds is None else set(kinds)
+        fits &= np.array([kind in wanted for kind in KINDS])[self._kinds]
         rows = np.flatnonzero(fits)
         if not len(rows):
             return {}
