@@ -107,8 +107,6 @@ class Evidence:
             end = _seconds(match[2]) if match[2] else start + 1
             same = [c for c in self.captions.values() if clock_range(c.start_seconds, c.end_seconds) in match[0]]
             over = [c for c in self.captions.values() if c.overlaps(start, max(end, start + 1))]
-            # Of several that share the moment, the one whose own times were written.
-            over.sort(key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
             tight = sorted(over, key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
             return as_time(same[:3] or tight[:1], match[0])
 

@@ -236,9 +236,7 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
 
 def test_what_it_saw_is_stored_and_can_be_cited(toy, tmp_path):
     clip = draw_demo(tmp_path / "tea.mp4")
-    llm = ScriptedLLM(
-        call("watch_clip", question="What moves?", start_seconds=9, end_seconds=12), "A disc [00:09-00:12]."
-    )
+    llm = ScriptedLLM(call("watch_clip", question="What moves?", start=9, end=12), "A disc [00:09-00:12].")
     with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
         agent = VideoAgent(clip, llm=llm, memory=memory, preset=["subtitles"], video_model=toy)
         answer = agent.ask("What moves at ten seconds?")
