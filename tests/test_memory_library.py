@@ -144,6 +144,7 @@ def test_the_retriever_gives_seconds_and_takes_filters(store: CaptionStore) -> N
 
 _WRITER = """
 import sys
+import time
 from videochat.errors import StoreInUse
 from videochat.memory import CaptionStore
 from videochat.records import Caption
@@ -157,6 +158,7 @@ for number in range(int(first), 10**6):
         print(error, flush=True)
         sys.exit(3)
     print(number, flush=True)
+    time.sleep(0.005)
     if video_id == "two" and number % 40 == 39:
         store.close()
 """
