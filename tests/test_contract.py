@@ -454,6 +454,6 @@ def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny:
         assert starts[-1] == 10740.0
     elif sense.kind == "speech":
         assert 10769.0 < starts[0] < starts[-1] + 0.001 < 10790.0
-    else:
+    elif sense.kind != "objects":  # looking once a minute it has lost everything by the next look
         assert told[-1].end_seconds > 10700
     sense.close()

@@ -30,7 +30,7 @@ def test_unknown_preset_lists_the_known_ones():
     [
         ({"image_size": 30}, "multiple of patch_size"),
         ({"width": 100}, "multiple of heads"),
-        ({"gmhra_layers": 40}, "between 1 and depth"),
+        ({"gmhra_layers": 40}, "between 0 and depth"),
     ],
 )
 def test_sizes_that_do_not_fit(wrong, says):

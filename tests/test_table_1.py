@@ -30,9 +30,9 @@ def test_table_1_of_a_real_clip(material: Path, tiny: TinyCheckpoints, tmp_path:
     senses = [
         make_tool("subtitles"),
         make_tool("actions", model=tiny("xclip"), labels=ACTIONS, min_score=0.0, top=1),
-        make_tool("captions", model=florence, every_seconds=1.0),
-        make_tool("dense_captions", model=florence, every_seconds=3.0),
-        make_tool("tags", model=tiny("siglip"), vocabulary=TAGS, min_score=0.0, top=1, every_seconds=4.0),
+        make_tool("captions", model=florence, every_seconds=1.0, min_change=0),
+        make_tool("dense_captions", model=florence, every_seconds=3.0, min_change=0),
+        make_tool("tags", model=tiny("siglip"), vocabulary=TAGS, min_score=0.0, top=1, every_seconds=4.0, min_change=0),
         make_tool("objects", model=material / "weights" / "yolov8n-int8deq.pt", device="cpu", labels=["person"]),
     ]
     refiner = CaptionRefiner(tiny("t5"), window_seconds=10.0)

@@ -142,14 +142,11 @@ def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
 
     Raises:
         BadQuestion: fps is not a rate between 0.001 and 1000.
-        MissingPart: its weights are not on this machine.
     """
     if not has_rate(tool):
         return tool
     if not 0.001 <= fps <= 1000:
         raise BadQuestion(f"fps must be between 0.001 and 1000 pictures a second, got {fps!r}")
-    # First: it may name the source anew, and would then undo the name given below.
-    tool.prepare()
     other = copy.copy(tool)
     other.needs = replace(cast("Sampling", tool.needs), every_seconds=1 / fps)
     other.source = f"{tool.source}@{fps:g}fps"
