@@ -22,7 +22,7 @@ _JUDGE = (
     "statement, and nothing else: its number, CONFIRMED or REJECTED, and a short reason, like\n"
     "1: CONFIRMED - the note says so"
 )
-_LINE = re.compile(r"^\W*(?:statement\s+)?(\d{1,4})\W+(confirmed|rejected)\b\W*(.*)$", re.I | re.M)
+_LINE = re.compile(r"^[^\w\n]*(?:statement +)?(\d{1,4})[^\w\n]+(confirmed|rejected)\b[^\w\n]*(.*)$", re.I | re.M)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,18 @@ _MEASURED: pytest.StashKey[list[str]] = pytest.StashKey()
 def measured(request: pytest.FixtureRequest) -> list[str]:
     """Lines to print at the end of the run: numbers that a reader should see, not only trust."""
     return request.config.stash.setdefault(_MEASURED, [])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["measured"] = session.config.stash.get(_MEASURED, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Gather what was measured where the tests run in several processes."""
+    node.config.stash.setdefault(_MEASURED, []).extend(getattr(node, "workeroutput", {}).get("measured", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -23,8 +23,8 @@ async def use(client: Client) -> None:
     assert tools["read"].input_schema["required"] == ["start", "end"]
     found = await client.call_tool("search", {"query": "milk"})
     assert not found.is_error
-    assert "Now the milk is poured, slowly and last. [1]" in found.content[0].text
-    assert found.structured_content["captions"][0]["start_seconds"] == 14.5
+    assert "Now the milk is poured, slowly and last. [" in found.content[0].text
+    assert 14.5 in [caption["start_seconds"] for caption in found.structured_content["captions"]]
     pictures = await client.call_tool("frames", {"start": 0, "end": 4, "n": 2})
     assert [block.type for block in pictures.content] == ["text", "image", "text", "image"]
     wrong = await client.call_tool("read", {"start": "soon"})

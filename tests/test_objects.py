@@ -212,11 +212,13 @@ def test_yolo_leaves_nothing_behind(tmp_path, monkeypatch, clip):
     monkeypatch.chdir(tmp_path)
     perceive(ObjectDetector(tiny_yolo(), device="cpu"), Video(clip), 2.0, 3.0)
     assert not list(tmp_path.iterdir())
+    from PIL import Image
     from ultralytics.utils import AUTOINSTALL
     from ultralytics.utils.events import events
 
     assert not AUTOINSTALL
     assert not events.enabled
+    assert Image.open.__module__ == "PIL.Image"
 
 
 def test_find_objects_in_words(clip):

@@ -65,7 +65,8 @@ def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Vi
         report = watch(video, senses, store.shelf(video.id))
         assert report.gaps == []
         assert report.by_tool["actions"] == 3
-        assert report.by_tool["captions"] == 6
+        # A random model has nothing to say of one picture or another.
+        assert 3 <= report.by_tool["captions"] <= 6
         assert report.by_tool["tags"] == 3
         captions = store.between(video.id, 0, 6)
         assert {caption.kind for caption in captions} == {"action", "clip_caption", "dense_caption", "tags"}

@@ -488,9 +488,14 @@ def _ultralytics() -> Any:
         folder = home() / "ultralytics"
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["YOLO_CONFIG_DIR"] = str(folder)
+    from PIL import Image
+
+    opening = Image.open
     import ultralytics
     from ultralytics.utils.events import events
 
+    # It puts its own in the place of Pillow's, which meets a broken picture with an install.
+    Image.open = opening
     # Whoever imported it before us may have done so with telemetry on.
     events.enabled = False
     return ultralytics
