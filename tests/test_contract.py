@@ -270,7 +270,7 @@ def use(tool: BaseTool, **arguments: Any) -> ToolMessage:
 def test_as_a_langchain_tool_it_tells_and_keeps_what_it_finds(
     case: str, sense: PerceptionTool, fit: Video, store: CaptionStore
 ) -> None:
-    message = use(sense.as_langchain_tool(fit, store), start_seconds=6.0, end_seconds=100.0)
+    message = use(sense.as_langchain_tool(fit, store), start=6.0, end=100.0)
     assert message.status == "success"
     told = [Caption.from_dict(data) for data in message.artifact]
     assert {caption.id for caption in told} == {c.id for c in captions_of(list(sense.run(fit, 6.0)))}
@@ -279,7 +279,7 @@ def test_as_a_langchain_tool_it_tells_and_keeps_what_it_finds(
         [str(caption) for caption in told[:80]] or ["Nothing was found in 00:06-00:12."]
     )
     # Asked again, it stores nothing twice.
-    use(sense.as_langchain_tool(fit, store), start_seconds=6.0, end_seconds=100.0)
+    use(sense.as_langchain_tool(fit, store), start=6.0, end=100.0)
     assert kept(store, fit, sense.source) == sorted({caption.id for caption in told})
 
 
@@ -288,9 +288,9 @@ def test_as_a_langchain_tool_it_looks_at_the_rate_asked_for(
 ) -> None:
     tool = sense.as_langchain_tool(fit, store)
     adjustable = at_rate(sense, 4.0) is not sense
-    assert ("fps" in tool.args) == adjustable
+    assert ("rate" in tool.args) == adjustable
     if adjustable:
-        told = [Caption.from_dict(data) for data in use(tool, start_seconds=6, end_seconds=8, fps=4).artifact]
+        told = [Caption.from_dict(data) for data in use(tool, start=6, end=8, rate=4).artifact]
         other = at_rate(sense, 4.0)
         other.prepare()
         check(other, fit, [*told, Settled(8.0)], 6.0, 8.0)
@@ -300,17 +300,17 @@ def test_as_a_langchain_tool_it_looks_at_the_rate_asked_for(
 def test_as_a_langchain_tool_it_says_what_was_wrong(
     sense: PerceptionTool, fit: Video, silent: Video, sound_only: Video, store: CaptionStore
 ) -> None:
-    message = use(sense.as_langchain_tool(fit, store), start_seconds=20.0, end_seconds=30.0)
+    message = use(sense.as_langchain_tool(fit, store), start=20.0, end=30.0)
     assert message.status == "error"
     assert "holds nothing: 'voiced.mp4' lasts 12.00 s" in message.text.replace("clip.mp4", "voiced.mp4")
     other = sound_only if isinstance(sense.needs, Sampling) else silent
-    message = use(sense.as_langchain_tool(other, store), start_seconds=0.0, end_seconds=3.0)
+    message = use(sense.as_langchain_tool(other, store), start=0.0, end=3.0)
     assert message.status == "error"
     assert message.text == f"{sense.name} has nothing to do on {other.name!r}: {sense.unfit(other)}."
 
 
 def test_weights_that_are_missing_are_said_to_the_model(clip: Video, store: CaptionStore) -> None:
-    message = use(make_tool("captions").as_langchain_tool(clip, store), start_seconds=0, end_seconds=2)
+    message = use(make_tool("captions").as_langchain_tool(clip, store), start=0, end=2)
     assert message.status == "error"
     assert message.text.startswith("The sense 'captions' needs the model")
 
@@ -318,7 +318,7 @@ def test_weights_that_are_missing_are_said_to_the_model(clip: Video, store: Capt
 def test_find_objects_as_a_langchain_tool(clip: Video, store: CaptionStore) -> None:
     finder = ObjectFinder(tiny_grounding_dino(), min_score=0.3, device="cpu")
     tool = finder.as_langchain_tool(clip, store)
-    message = use(tool, what="a  disc", start_seconds=8.0, end_seconds=11.0, fps=2)
+    message = use(tool, what="a  disc", start=8.0, end=11.0, rate=2)
     told = [Caption.from_dict(data) for data in message.artifact]
     assert told
     assert {(caption.text, caption.kind) for caption in told} == {("a disc", "objects")}
@@ -326,7 +326,7 @@ def test_find_objects_as_a_langchain_tool(clip: Video, store: CaptionStore) -> N
     for caption in told:
         assert 8.0 <= caption.start_seconds < caption.end_seconds <= 11.0
         assert caption.start_seconds * 2 == int(caption.start_seconds * 2)
-    assert use(tool, what=" ", start_seconds=8.0, end_seconds=11.0).status == "error"
+    assert use(tool, what=" ", start=8.0, end=11.0).status == "error"
 
 
 class TestStandard(ToolsUnitTests):
@@ -344,7 +344,7 @@ class TestStandard(ToolsUnitTests):
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
         what = {"what": "a red car"} if self.made.name == "find_objects" else {}
-        return {"start_seconds": 1.0, "end_seconds": 3.0} | what
+        return {"start": 1.0, "end": 3.0} | what
 
 
 # Videos in which much is told, for the senses that need no weights and so are quick
@@ -440,8 +440,9 @@ def three_hours(drawn: Path) -> Video:
 
 @pytest.mark.material
 def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny: TinyCheckpoints) -> None:
-    slow = {"window_seconds": 300.0} if CASES[case].name == "actions" else {}
-    sense = at_rate(make_tool(CASES[case].name, **CASES[case].options(tiny), **slow), 1 / 600)
+    name = CASES[case].name
+    slow = {"window_seconds": 300.0} if name == "actions" else {}
+    sense = at_rate(make_tool(name, **CASES[case].options(tiny), **slow), 1 / (600 if name == "objects" else 60))
     sense.prepare()
     if sense.unfit(three_hours):
         assert sense.name == "subtitles"

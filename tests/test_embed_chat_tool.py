@@ -34,7 +34,7 @@ def toy(tmp_path_factory):
 
 
 def watch(tool: WatchClip, question: str = "What?", start: float = 2, end: float = 6) -> ToolMessage:
-    arguments = {"question": question, "start_seconds": start, "end_seconds": end}
+    arguments = {"question": question, "start": start, "end": end}
     return tool.invoke({"type": "tool_call", "id": "1", "name": "watch_clip", "args": arguments})
 
 
@@ -219,9 +219,9 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
 
     tool = WatchClip(video=video, weights=str(folder), shelf=ModelShelf())
     llm = ScriptedLLM(
-        call("watch_clip", question="How does he move?", start_seconds=0, end_seconds=4),
-        call("watch_clip", question="Where does he stand?", start_seconds=50, end_seconds=60),
-        call("watch_clip", question="Where does he stand?", start_seconds=4, end_seconds=60),
+        call("watch_clip", question="How does he move?", start=0, end=4),
+        call("watch_clip", question="Where does he stand?", start=50, end=60),
+        call("watch_clip", question="Where does he stand?", start=4, end=60),
         "He dances [00:00-00:04].",
     )
     state = create_agent(llm, [tool]).invoke({"messages": "What does he do?"})
@@ -230,7 +230,7 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
     assert "the video ends at" in seen[1].content
     assert seen[2].artifact[0]["end_seconds"] == pytest.approx(video.duration_seconds)
     assert seen[0].artifact[0]["video_id"] == video.id
-    assert llm.bound[0]["function"]["parameters"]["required"] == ["question", "start_seconds", "end_seconds"]
+    assert llm.bound[0]["function"]["parameters"]["required"] == ["question", "start", "end"]
     assert state["messages"][-1].text == "He dances [00:00-00:04]."
 
 

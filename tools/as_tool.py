@@ -32,14 +32,14 @@ class Memory(Protocol):
 class RangeInput(BaseModel):
     """What the agent gives."""
 
-    start_seconds: float = Field(ge=0, description="first second of the range")
-    end_seconds: float = Field(gt=0, description="end of the range in seconds")
+    start: float = Field(ge=0, description="first second of the range")
+    end: float = Field(gt=0, description="end of the range in seconds")
 
 
 class RateInput(RangeInput):
     """What the agent gives to a sense that samples pictures at a rate."""
 
-    fps: float | None = Field(None, ge=0.001, le=1000, description="pictures a second; omit for the usual rate")
+    rate: float | None = Field(None, ge=0.001, le=1000, description="pictures a second; omit for the usual rate")
 
 
 class ThingInput(RateInput):
@@ -66,16 +66,19 @@ def tool_of(
     """Return a tool that tells the captions of a function; its errors go to the model, in a sentence.
 
     Args:
-        find: takes the fields of `schema` by name; `end_seconds` is never beyond the end of the video.
+        find: takes `start_seconds`, `end_seconds` (never beyond the end of the video), `fps` where `schema` has a
+            rate, and its other fields by name.
         video: what is looked at.
         name: of the tool.
         description: what it does and when to use it, for the model.
         schema: its arguments.
     """
 
-    def call(start_seconds: float, end_seconds: float, **arguments: Any) -> Told:
+    def call(start: float, end: float, **arguments: Any) -> Told:
         try:
-            start_seconds, end_seconds = video.span(start_seconds, end_seconds)
+            start_seconds, end_seconds = video.span(start, end)
+            if "rate" in arguments:
+                arguments["fps"] = arguments.pop("rate")
             captions = find(start_seconds=start_seconds, end_seconds=end_seconds, **arguments)
         except VideoChatError as error:
             raise ToolException(str(error)) from error

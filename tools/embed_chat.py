@@ -38,8 +38,8 @@ class WatchClipInput(BaseModel):
     """What the agent gives."""
 
     question: str = Field(min_length=1, description="what to find out, as a full question")
-    start_seconds: float = Field(ge=0, description="first second of the range to look at")
-    end_seconds: float = Field(gt=0, description="end of the range in seconds; at most a minute is seen well")
+    start: float = Field(ge=0, description="first second of the range to look at")
+    end: float = Field(gt=0, description="end of the range in seconds; at most a minute is seen well")
 
 
 class Watcher(Protocol):
@@ -133,26 +133,24 @@ class WatchClip(BaseTool):
     llm_bits: Literal[4, 8] | None = None
     shelf: Any = Field(default_factory=lambda: _SHELF, exclude=True, repr=False)
 
-    def _run(self, question: str, start_seconds: float, end_seconds: float) -> tuple[str, list[dict[str, Any]]]:
+    def _run(self, question: str, start: float, end: float) -> tuple[str, list[dict[str, Any]]]:
         try:
-            end_seconds = min(end_seconds, self.video.duration_seconds)
-            if not 0 <= start_seconds < end_seconds:
+            end = min(end, self.video.duration_seconds)
+            if not 0 <= start < end:
                 raise BadQuestion(
-                    f"There is nothing to see from {start_seconds:g} to {end_seconds:g} seconds: the start "
+                    f"There is nothing to see from {start:g} to {end:g} seconds: the start "
                     f"must be before the end, and the video ends at {self.video.duration_seconds:.1f}."
                 )
             # Tool calls of one turn come in parallel threads; there is one device.
             with self.shelf.lock:
                 watcher = self.shelf.get(self.weights, self.llm_bits, self.memory_gb)
-                text = watcher.answer(self.video, question, start_seconds, end_seconds, self.frames)
+                text = watcher.answer(self.video, question, start, end, self.frames)
         except VideoChatError as error:
             raise ToolException(str(error)) from error
-        when = clock_range(start_seconds, end_seconds)
+        when = clock_range(start, end)
         if not text:
             raise ToolException(f"The video model had nothing to say about {when}; ask it in other words.")
-        caption = Caption(
-            self.video.id, start_seconds, end_seconds, "clip_caption", text, source=Path(self.weights).name
-        )
+        caption = Caption(self.video.id, start, end, "clip_caption", text, source=Path(self.weights).name)
         return f"[{when}] {text}", [caption.as_dict()]
 
 
