@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from videochat.agent.frames import Frames
 from videochat.agent.watch import Progress, WatchReport, refine, watch
 from videochat.agent.watching import Watching
 from videochat.errors import BadQuestion, UnknownName, VideoChatError
@@ -20,7 +21,7 @@ from videochat.memory import CaptionStore, Gap, Shelf
 from videochat.memory.retrieval import meant_kinds
 from videochat.memory.summaries import summarize
 from videochat.records import Caption
-from videochat.tools import PerceptionTool, at_rate, make_refiner, make_tool, make_tools
+from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tool, make_tools
 
 # A closer look takes about this many pictures at most, whatever the range.
 _MOST_PICTURES = 240
@@ -39,9 +40,11 @@ class Footage:
 
     Args:
         videos: one or several; the same content given twice is one video.
-        preset: name of a line-up of senses, or a list of tool names and tools; None for `builtin`.
+        preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
+            are on this machine and that suits it; nothing is downloaded.
         memory: a `CaptionStore`, or the place of one; None for the user's own.
         summary_llm: a chat model that writes the summaries; None: extracts.
+        models_gb: how many gigabytes the models of a watch may take together; None for most of the device's memory.
 
     Raises:
         BadQuestion: there is no video.
@@ -57,6 +60,7 @@ class Footage:
         preset: str | Sequence[str | PerceptionTool] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         summary_llm: Any = None,
+        models_gb: float | None = None,
     ) -> None:
         opened = [video if isinstance(video, Video) else Video(video) for video in videos]
         if not opened:
@@ -64,11 +68,16 @@ class Footage:
         self.videos: list[Video] = list({video.id: video for video in opened}.values())
         self.names: dict[str, str] = _names(self.videos)
         """A name for each video id; no two are the same."""
-        self.senses = make_tools(preset)
-        self.refiner = make_refiner(preset)
+        chosen = best_present() if preset is None else preset
+        self.preset = chosen if isinstance(chosen, str) else None
+        """Name of the line-up; None for one of the user's own."""
+        self.senses = make_tools(chosen)
+        self.refiner = make_refiner(chosen)
+        self.models_gb = models_gb
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
         self.summary_llm = summary_llm
         self._closer: dict[str, tuple[PerceptionTool, str]] = {}
+        self._frames: dict[str | None, Frames] = {}
 
     @property
     def several(self) -> bool:
@@ -109,7 +118,7 @@ class Footage:
     ) -> WatchReport:
         """Run senses over a range of one video and store what they see; see `VideoAgent.watch`."""
         senses = self.senses if tools is None else make_tools(tools)
-        with self._lock("watch", video):
+        with self.lock("watch", video):
             shelf = self.shelf(video)
             shelf.set_facts(
                 name=video.name,
@@ -121,7 +130,11 @@ class Footage:
                 self.refiner.prepare()
             if fps is not None:
                 senses = [at_rate(sense, fps) for sense in senses]
-            report = watch(video, senses, shelf, start_seconds, end_seconds, progress=progress)
+            report = watch(
+                video, senses, shelf, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
+            )
+            if tools is None:
+                report.preset = self.preset
             if self.refiner is not None and not report.already_watched:
                 report.captions_added += refine(video, self.refiner, shelf)
             self.summarize(video)
@@ -142,7 +155,7 @@ class Footage:
 
     def summarize(self, video: Video) -> None:
         """Bring a video's summaries up to date with its captions; costs nothing when they are."""
-        with self._lock("summarize", video):
+        with self.lock("summarize", video):
             summarize(self.shelf(video), video.duration_seconds, self.summary_llm)
 
     def reached(self, video: Video) -> float:
@@ -233,6 +246,17 @@ class Footage:
         self._closer[name] = at_rate(before, fps), source
         return self._closer[name][0]
 
+    def frames(self, model: str | os.PathLike[str] | None = None) -> Frames:
+        """Return the pictures as vectors of a model, to be found by text or picture; see `VideoAgent.find_frames`."""
+        from videochat.tools.frame_embeddings import FrameEmbedder
+
+        name = None if model is None else os.fspath(model)
+        if name not in self._frames:
+            embedder = FrameEmbedder() if name is None else FrameEmbedder(name)
+            embedder.prepare()
+            self._frames[name] = Frames(self, embedder)
+        return self._frames[name]
+
     def picture(self, video: Video, seconds: float, max_side: int = _PICTURE_SIDE) -> bytes | None:
         """Return the picture at a second as JPEG, or None where there is none."""
         if not video.has_video:
@@ -248,12 +272,14 @@ class Footage:
     def close(self) -> None:
         """Free the senses' models and the memory's files."""
         closer = [sense for sense, _ in self._closer.values()]
-        for part in (*self.senses, *closer, self.refiner):
+        embedders = [frames.embedder for frames in self._frames.values()]
+        for part in (*self.senses, *closer, *embedders, self.refiner):
             if part is not None:
                 part.close()
         self.memory.close()
 
-    def _lock(self, what: str, video: Video) -> threading.RLock:
+    def lock(self, what: str, video: Video) -> threading.RLock:
+        """Return what to hold while doing something to a video that two must not do at once."""
         with _GUARD:
             return _LOCKS.setdefault(self.memory, {}).setdefault((what, video.id), threading.RLock())
 

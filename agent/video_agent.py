@@ -20,6 +20,7 @@ from videochat.agent.context import can_see
 from videochat.agent.conversation import DEFAULT_THREAD, Conversations
 from videochat.agent.events import Event
 from videochat.agent.footage import Footage, together
+from videochat.agent.frames import FoundFrame
 from videochat.agent.llms import ExtractiveAnswerer, can_call_tools, llm_name, resolve_llm
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.turn import Manner, Mode, Turn
@@ -30,7 +31,7 @@ from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
 from videochat.records import Answer, Caption
-from videochat.tools import PerceptionTool
+from videochat.tools import DEFAULT_PRESET, PerceptionTool
 
 AnyVideo = str | os.PathLike[str] | Video
 
@@ -44,7 +45,8 @@ class VideoAgent:
         video: path, http(s) address, or `Video`; or a list of them, which are asked together.
         llm: a LangChain chat model, `"provider:model"`, `"extractive"`, or None: `VIDEOCHAT_LLM`, else OpenAI
             if its key is set, else the extractive answerer, which quotes captions and needs no model.
-        preset: name of a line-up of senses, or a list of tool names and tools; None for `builtin`.
+        preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
+            are on this machine and that suits it (the first answer says which; nothing is downloaded).
         memory: a `CaptionStore` or the directory of one; None for the user's own.
         tools: further LangChain tools for the agent. Captions of these videos in their artifacts are stored and
             can be cited.
@@ -61,6 +63,8 @@ class VideoAgent:
         context_tokens: how much the model reads at once; None: what its profile says, else 32,000.
         summary_llm: a chat model that writes the summaries of long videos, also as `"provider:model"`; None:
             extracts of the captions, which cost nothing.
+        models_gb: how many gigabytes the senses' models may take together; where they need more, they take turns.
+            None for most of the device's memory.
 
     Raises:
         MediaError: a video cannot be read.
@@ -85,6 +89,7 @@ class VideoAgent:
         pictures: bool | None = None,
         context_tokens: int | None = None,
         summary_llm: Any = None,
+        models_gb: float | None = None,
     ) -> None:
         self.llm = resolve_llm(llm)
         if mode not in (None, "agent", "retrieve"):
@@ -94,8 +99,11 @@ class VideoAgent:
             preset=preset,
             memory=memory,
             summary_llm=None if summary_llm is None else resolve_llm(summary_llm),
+            models_gb=models_gb,
         )
         self._say_once: list[str] = []
+        if preset is None and self.footage.preset != DEFAULT_PRESET:
+            self._say_once.append(f"Watched with the preset {self.footage.preset}, whose weights are on this machine")
         if mode == "agent" and not can_call_tools(self.llm):
             warnings.warn(f"{_no_tools(self.llm)}.", stacklevel=2)
         elif mode is None and not can_call_tools(self.llm) and not isinstance(self.llm, ExtractiveAnswerer):
@@ -322,6 +330,37 @@ class VideoAgent:
             limit = float("inf") if end_seconds is None else end
             found += self.memory.between(video.id, start, limit, kinds=None if kind is None else [kind])
         return found
+
+    def find_frames(
+        self,
+        what: str | None = None,
+        *,
+        image: Any = None,
+        k: int = 5,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        model: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+    ) -> list[FoundFrame]:
+        """Return the moments that look most like a text or a picture, best first.
+
+        The first search looks through the videos, a picture every two seconds; its vectors are kept beside the
+        captions.
+
+        Args:
+            what: in words, such as "a red car".
+            image: instead of words: a path, or a uint8 RGB array of shape (height, width, 3).
+            k: how many at most; moments next to a better one are left out.
+            start_seconds: first moment of each video.
+            end_seconds: first moment no longer; None for the end.
+            model: hub id or folder of a SigLIP, SigLIP 2 or CLIP; None for SigLIP 2 base.
+            progress: told how far the videos have been read.
+
+        Raises:
+            BadQuestion: neither or both of `what` and `image`, or the picture cannot be read.
+            MissingPart: the model is not on this machine.
+        """
+        return self.footage.frames(model).find(what, image, k, start_seconds, end_seconds, progress)
 
     def textualize(self, start_seconds: float = 0.0, end_seconds: float | None = None) -> str:
         """Return the stored captions in the template of the paper's Table 1."""

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from videochat.errors import VideoChatError
+from videochat.errors import BadQuestion, VideoChatError
 from videochat.media import SAMPLE_RATE, Frame, Sampling, Sound, Video
 from videochat.memory import Gap, Shelf
 from videochat.memory.shelf import merge_spans
 from videochat.records import Caption, clock, clock_range
 from videochat.tools import PerceptionTool, Settled
+from videochat.tools.device import usual_budget
 from videochat.tools.refine import CaptionRefiner
 
 # Items a sense may lag behind the decoder before the decoder waits: memory is bounded by this, not by length.
@@ -47,12 +48,15 @@ class WatchReport:
     """Whether everything asked for had been watched before."""
     seconds: float = 0.0
     """How long it took."""
+    preset: str | None = None
+    """The line-up that watched, where it has a name."""
 
     def __str__(self) -> str:
         when = clock_range(self.start_seconds, self.end_seconds)
         if self.already_watched:
             return f"{self.video_name} {when} had been watched before."
-        lines = [f"Watched {self.video_name} {when} in {self.seconds:.1f} s: {self.captions_added} new captions."]
+        by = f" with the preset {self.preset}" if self.preset else ""
+        lines = [f"Watched {self.video_name} {when}{by} in {self.seconds:.1f} s: {self.captions_added} new captions."]
         lines += [f"  {tool}: {count}" for tool, count in self.by_tool.items()]
         lines += [f"  {tool}: nothing to do, {reason}" for tool, reason in self.skipped.items()]
         lines += [
@@ -70,11 +74,14 @@ def watch(
     end_seconds: float | None = None,
     *,
     progress: Progress | None = None,
+    models_gb: float | None = None,
 ) -> WatchReport:
     """Run senses over a range of a video and store what they see.
 
     What was watched before by the same version of a sense is not watched again. A sense that fails leaves a
-    gap from its last settled mark on, and the others go on; the next watch tries the gap again.
+    gap from its last settled mark on, and the others go on; the next watch tries the gap again. One pass over the
+    video feeds all senses; where their models do not fit into memory together, there is a pass for each group that
+    does, and the models of a group are freed before the next.
 
     Args:
         video: what to watch.
@@ -83,8 +90,11 @@ def watch(
         start_seconds: first moment.
         end_seconds: first moment no longer; None for the end.
         progress: told how far the video has been read, a few times a second.
+        models_gb: how many gigabytes models may take together; None for most of the device's memory. A model that
+            is larger runs alone.
 
     Raises:
+        BadQuestion: the range holds nothing, or the budget is none.
         MissingPart: the weights of a sense are not on this machine; nothing has been decoded then.
         StoreError: the captions cannot be written.
     """
@@ -105,12 +115,39 @@ def watch(
     report.already_watched = not jobs
     for job in jobs:
         shelf.clear_gaps(job.tool.source, *job.span)
-    _Watch(video, jobs, shelf, report, progress).run()
+    groups = _groups([tool for tool in tools if tool.name in report.by_tool], models_gb)
+    for number, group in enumerate(groups):
+        part = [job for job in jobs if job.tool in group]
+        if part:
+            _Watch(video, part, shelf, report, progress).run()
+        if number < len(groups) - 1:
+            for tool in group:
+                tool.close()
     shelf.index()
     report.captions_added = sum(report.by_tool.values())
     report.gaps = [gap for gap in shelf.gaps() if gap.start_seconds < end and gap.end_seconds > start]
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _groups(tools: Sequence[PerceptionTool], models_gb: float | None) -> list[list[PerceptionTool]]:
+    """Return senses in groups whose models fit into memory together; what has no model is in the first."""
+    if models_gb is not None and not models_gb > 0:
+        raise BadQuestion(f"models_gb must be above 0, got {models_gb!r}.")
+    groups: list[list[PerceptionTool]] = [[tool for tool in tools if tool.weights is None]]
+    sizes = {tool.weights: tool.memory_bytes() for tool in tools if tool.weights is not None}
+    if not sizes:
+        return groups
+    budget = usual_budget() if models_gb is None else models_gb * 1e9
+    taken = 0
+    # Senses of one model are loaded once, so they stay together.
+    for weights, size in sizes.items():
+        if taken and taken + size > budget:
+            groups.append([])
+            taken = 0
+        taken += size
+        groups[-1] += [tool for tool in tools if tool.weights == weights]
+    return groups
 
 
 def refine(video: Video, refiner: CaptionRefiner, shelf: Shelf) -> int:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from videochat.errors import StoreError, StoreInUse
@@ -69,6 +70,10 @@ CREATE TABLE IF NOT EXISTS gaps (
     source TEXT NOT NULL, start_seconds REAL NOT NULL, end_seconds REAL NOT NULL, reason TEXT NOT NULL,
     UNIQUE (source, start_seconds, end_seconds)
 );
+CREATE TABLE IF NOT EXISTS frames (
+    source TEXT NOT NULL, start_seconds REAL NOT NULL, end_seconds REAL NOT NULL, vector BLOB NOT NULL,
+    PRIMARY KEY (source, start_seconds)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -300,6 +305,23 @@ class Shelf:
                 for table in ("captions", "watched", "gaps"):
                     self._db.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
                 self._vectors = None
+
+    def record_frames(self, source: str, frames: Iterable[tuple[float, float, np.ndarray]]) -> None:
+        """Store pictures as vectors: start and end in seconds, and a unit vector, of what `source` saw."""
+        with self._reading() as db, db:
+            rows = [(source, start, end, pack(vector)) for start, end, vector in frames]
+            db.executemany("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?)", rows)
+
+    def frames(self, source: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return starts and ends in seconds, shapes (n,), and unit vectors, float32, shape (n, d), by time."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT start_seconds, end_seconds, vector FROM frames WHERE source = ? ORDER BY start_seconds",
+                (source,),
+            ).fetchall()
+        vectors = np.frombuffer(b"".join(row[2] for row in rows), np.float16).astype(np.float32)
+        times = np.array([row[:2] for row in rows], float).reshape(-1, 2)
+        return times[:, 0], times[:, 1], vectors.reshape(len(rows), -1) if rows else np.zeros((0, 0), np.float32)
 
     def record_gap(self, gap: Gap) -> None:
         """Remember that a stretch could not be seen."""

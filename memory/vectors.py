@@ -89,7 +89,7 @@ class Vectors:
         self._waiting = []
 
 
-def pack(vector: Sequence[float]) -> bytes:
+def pack(vector: Sequence[float] | np.ndarray) -> bytes:
     """Return a vector as unit length float16 bytes, half the size of what searching needs."""
     values = np.asarray(vector, np.float32)
     length = float(np.linalg.norm(values))

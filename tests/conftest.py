@@ -79,6 +79,8 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOCHAT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VIDEOCHAT_EMBEDDINGS", "builtin")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # What the machine happens to have must not decide which preset watches.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     for name in ("VIDEOCHAT_LLM", "OPENAI_API_KEY", "LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
         monkeypatch.delenv(name, raising=False)
 

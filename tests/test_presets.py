@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.tiny_checkpoints import TinyCheckpoints
+from videochat import VideoAgent
 from videochat.agent.watch import refine, watch
-from videochat.errors import MissingPart, UnknownName
+from videochat.errors import BadQuestion, MissingPart, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.records import KINDS, Caption
 from videochat.testing import Scene, draw_video
-from videochat.tools import DEFAULT_PRESET, PRESETS, TOOLS, make_tool, make_tools
+from videochat.tools import DEFAULT_PRESET, PRESETS, TOOLS, best_present, make_tool, make_tools
 from videochat.tools.refine import CaptionRefiner
 from videochat.tools.weights import CATALOGUE
 
@@ -96,3 +97,72 @@ def test_unknown_names() -> None:
     with pytest.raises(UnknownName, match="dense_captions"):
         make_tool("dens_captions")
     assert set(TOOLS) >= {tool for preset in PRESETS.values() for tool in preset.tools}
+
+
+def test_the_richest_that_is_here_and_suits_the_machine_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    here: set[str] = set()
+    gpu = 0.0
+    monkeypatch.setattr("videochat.tools.presets.is_here", lambda weights: weights.model in here)
+    monkeypatch.setattr("videochat.tools.presets._gpu_gb", lambda: gpu)
+    assert best_present() == DEFAULT_PRESET
+    here |= {weights.model for name in ("base", "paper") for weights in PRESETS[name].weights()}
+    assert best_present() == DEFAULT_PRESET, "base wants a GPU, paper's licence wants a decision"
+    gpu = 12.0
+    assert best_present() == "base"
+    here |= {weights.model for weights in PRESETS["large"].weights()}
+    assert best_present() == "base", "large wants 16 GB"
+    gpu = 0.0
+    here |= {weights.model for weights in PRESETS["small"].weights()}
+    assert best_present() == "small"
+
+
+def test_the_first_answer_says_which_preset_watched(
+    video: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videochat.agent.footage.best_present", lambda: "small")
+    monkeypatch.setattr("videochat.agent.footage.make_tools", lambda preset: make_tools(["ocr"]))
+    agent = VideoAgent(video, memory=tmp_path, llm="extractive")
+    assert "with the preset small in" in str(agent.watch())
+    assert "preset small" in " ".join(agent.ask("What is on the screen?").notes)
+    assert "preset small" not in " ".join(agent.ask("What is on the screen?").notes)
+    agent.close()
+
+
+@pytest.mark.parametrize(("models_gb", "passes"), [(None, 1), (1e-4, 3)])
+def test_models_that_do_not_fit_together_take_turns(
+    tiny: TinyCheckpoints,
+    video: Video,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    models_gb: float | None,
+    passes: int,
+) -> None:
+    florence = tiny("florence")
+    senses = [
+        make_tool("ocr"),
+        make_tool("captions", model=florence, min_change=0.0),
+        make_tool("actions", model=tiny("xclip"), min_score=0.0),
+        make_tool("dense_captions", model=florence, every_seconds=2.0),
+        make_tool("tags", model=tiny("siglip"), vocabulary=["dog", "cat"], min_score=0.0),
+    ]
+    together = []
+    run = Video.sample
+
+    def sample(self: Video, samplings: list[Any], *span: float) -> Any:
+        together.append(len(samplings))
+        return run(self, samplings, *span)
+
+    monkeypatch.setattr(Video, "sample", sample)
+    with CaptionStore(tmp_path) as store:
+        report = watch(video, senses, store.shelf(video.id), models_gb=models_gb)
+        assert report.gaps == []
+        assert min(report.by_tool.values()) > 0
+        assert len(together) == passes
+        assert watch(video, senses, store.shelf(video.id)).already_watched
+    loaded = [sense for sense in senses if getattr(sense, "_captioner", None) is not None]
+    assert bool(loaded) == (models_gb is None), "what has had its turn is freed"
+
+
+def test_a_budget_that_is_none_is_refused(video: Video, tmp_path: Path) -> None:
+    with CaptionStore(tmp_path) as store, pytest.raises(BadQuestion, match="models_gb"):
+        watch(video, make_tools(["ocr"]), store.shelf(video.id), models_gb=0)

@@ -1,7 +1,16 @@
 """Eyes and ears: each turns frames, sound or subtitles into timestamped captions."""
 
 from videochat.tools.base import Needs, PerceptionTool, Settled, at_rate
-from videochat.tools.presets import DEFAULT_PRESET, PRESETS, TOOLS, Preset, make_refiner, make_tool, make_tools
+from videochat.tools.presets import (
+    DEFAULT_PRESET,
+    PRESETS,
+    TOOLS,
+    Preset,
+    best_present,
+    make_refiner,
+    make_tool,
+    make_tools,
+)
 
 __all__ = [
     "DEFAULT_PRESET",
@@ -12,6 +21,7 @@ __all__ = [
     "Preset",
     "Settled",
     "at_rate",
+    "best_present",
     "make_refiner",
     "make_tool",
     "make_tools",

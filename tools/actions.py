@@ -13,7 +13,7 @@ import numpy as np
 from videochat.media import Frame, Sampling, Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, Settled
-from videochat.tools.device import Place, chunks, config_of, load_model, load_processor
+from videochat.tools.device import Place, chunks, config_of, load_model, load_processor, to_pixels
 from videochat.tools.model_tool import ModelTool
 from videochat.tools.text_vectors import digest_of, stored_vectors, word_list, words_from
 from videochat.tools.weights import Weights
@@ -174,13 +174,11 @@ class _OpenLabels:
         import torch
 
         model = self.model
-        pixels = self.processor(videos=[list(clip) for clip in clips], return_tensors="pt")["pixel_values"]
+        pixels = to_pixels(self.processor.video_processor, [list(clip) for clip in clips], self.place)
         B, T = pixels.shape[:2]  # noqa: N806 - dimensions are capitals: clips, pictures
         with torch.inference_mode():
             # Of shapes (B * T, patches, width) and (B * T, width).
-            patches, pooled = model.vision_model(
-                pixel_values=pixels.flatten(0, 1).to(self.place.device, self.place.dtype)
-            )[:2]
+            patches, pooled = model.vision_model(pixel_values=pixels.flatten(0, 1))[:2]
             clip = model.mit(model.visual_projection(pooled).view(B, T, -1))[1]  # (B, d)
             seen = model.prompts_visual_layernorm(patches[:, 1:]) @ model.prompts_visual_projection
             seen = seen.view(B, T, -1, clip.shape[-1]).mean(1)  # (B, patches - 1, d)
@@ -204,8 +202,8 @@ class _FixedLabels:
     def probabilities(self, clips: Sequence[list[np.ndarray]]) -> np.ndarray:
         import torch
 
-        pixels = self.processor([list(clip) for clip in clips], return_tensors="pt")["pixel_values"]
+        pixels = to_pixels(self.processor, [list(clip) for clip in clips], self.place)
         with torch.inference_mode():
-            logits = self.model(pixel_values=pixels.to(self.place.device, self.place.dtype)).logits
+            logits = self.model(pixel_values=pixels).logits
         scores: np.ndarray = logits.float().softmax(-1).cpu().numpy()
         return scores

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from videochat.errors import BadQuestion
 from videochat.media import Sampling, Video
 from videochat.records import Caption, Kind
-from videochat.tools.weights import Weights
+from videochat.tools.weights import Weights, memory_of
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -80,6 +80,14 @@ class PerceptionTool(ABC):
     def version(self, video: Video) -> str:
         """Return what decides the captions of `video`; when it changes, the video is watched anew."""
         return self.source
+
+    def memory_bytes(self) -> int:
+        """Estimate what its model takes once loaded; 0 without one. Senses of the same weights share one."""
+        if self.weights is None:
+            return 0
+        from videochat.tools.device import best_place
+
+        return memory_of(self.weights, best_place().dtype.itemsize)
 
     @abstractmethod
     def perceive(

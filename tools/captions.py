@@ -13,7 +13,7 @@ from videochat.errors import UnknownName
 from videochat.media import Frame, Sampling, Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import MIN_CHANGE, Needs, Settled
-from videochat.tools.device import Place, chunks, config_of, load_model, load_processor
+from videochat.tools.device import Place, chunks, config_of, load_model, load_processor, to_pixels
 from videochat.tools.florence import MAX_SIDE, Florence, shared_florence
 from videochat.tools.model_tool import ModelTool
 from videochat.tools.weights import Weights
@@ -111,10 +111,10 @@ class _Blip:
         """Describe pictures; a BLIP has one task and is never long."""
         import torch
 
-        pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]
+        pixels = to_pixels(self.processor.image_processor, list(images), self.place)
         with torch.inference_mode():
             ids = self.model.generate(
-                pixel_values=pixels.to(self.place.device, self.place.dtype),
+                pixel_values=pixels,
                 max_new_tokens=min(max_new_tokens, _BLIP_TOKENS),
                 num_beams=1,
                 do_sample=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -27,6 +28,8 @@ senses that load at the same time would leave weights untied, for each other and
 
 _CPU = threading.RLock()
 
+# Of the device's memory; the rest is for pictures, activations and other programs.
+_USUAL_SHARE = 0.8
 _AMPERE = 8
 """First compute capability with bfloat16 arithmetic."""
 
@@ -140,6 +143,31 @@ def load_processor(auto_class: str, folder: Path, **options: Any) -> Any:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise MissingPart(f"The files beside the model in {str(folder)!r} do not load: {reason}") from error
+
+
+def to_pixels(processor: Any, pictures: Any, place: Place) -> torch.Tensor:
+    """Return pictures as a model wants them, in its floats.
+
+    On a GPU they are moved once, as bytes, and resized and normalised there, where the processor can.
+
+    Args:
+        processor: an image processor of transformers.
+        pictures: list of uint8 RGB arrays of shape (height, width, 3), or of lists of such.
+        place: where the model runs.
+    """
+    there = place.is_cuda and any(base.__name__ == "TorchvisionBackend" for base in type(processor).__mro__)
+    options = {"device": place.device} if there else {}
+    pixels: torch.Tensor = processor(pictures, return_tensors="pt", **options)["pixel_values"]
+    return pixels.to(place.device, place.dtype)
+
+
+def usual_budget() -> int:
+    """Return how many bytes models may take where nobody says: most of the device's memory."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(_USUAL_SHARE * torch.cuda.get_device_properties(0).total_memory)
+    return int(_USUAL_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 class SharedModels(Generic[_T]):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from videochat.tools.device import Place, SharedModels, config_of, load_model, load_processor
+from videochat.tools.device import Place, SharedModels, config_of, load_model, load_processor, to_pixels
 
 MODEL_TYPES = ("siglip", "clip")
 """`model_type`s that `DualEncoder` loads; SigLIP 2 of fixed resolution says `siglip`."""
@@ -38,9 +38,9 @@ class DualEncoder:
         """
         import torch
 
-        pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]
+        pixels = to_pixels(self.processor.image_processor, list(images), self.place)
         with torch.inference_mode():
-            features = self.model.get_image_features(pixel_values=pixels.to(self.place.device, self.place.dtype))
+            features = self.model.get_image_features(pixel_values=pixels)
         return _unit(features.pooler_output)
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import struct
 import threading
 from collections import OrderedDict
@@ -22,14 +21,13 @@ from pydantic import BaseModel, Field
 
 from videochat.errors import BadQuestion, MissingPart, VideoChatError
 from videochat.records import Caption, clock_range
+from videochat.tools.device import usual_budget
 
 if TYPE_CHECKING:
     from videochat.media import Video
 
 # Weights are not all: activations and the LLM's keys and values come on top.
 _ROOM_FOR_WORK = 1.2
-# Without a budget a model may take this share of the device's memory.
-_USUAL_SHARE = 0.8
 # Longer side of the pictures for models that take any size.
 _LONGER_SIDE = 640
 
@@ -74,7 +72,7 @@ class ModelShelf:
 
             folder = find_folder(weights)
             needed = needed_bytes(folder, llm_bits)
-            budget = _usual_budget() if memory_gb is None else int(memory_gb * 1e9)
+            budget = usual_budget() if memory_gb is None else int(memory_gb * 1e9)
             if needed > budget:
                 raise MissingPart(
                     f"The model {weights!r} needs about {needed / 1e9:.1f} GB, but the budget is "
@@ -182,14 +180,6 @@ def needed_bytes(folder: Path, llm_bits: int | None = None) -> int:
         header.pop("__metadata__", None)
         total += each * sum(math.prod(tensor["shape"]) for tensor in header.values())
     return int(total * _ROOM_FOR_WORK)
-
-
-def _usual_budget() -> int:
-    import torch
-
-    if torch.cuda.is_available():
-        return int(_USUAL_SHARE * torch.cuda.get_device_properties(0).total_memory)
-    return int(_USUAL_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def _load(folder: Path, llm_bits: Literal[4, 8] | None) -> Watcher:

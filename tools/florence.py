@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videochat.tools.device import Place, SharedModels, load_model, load_processor
+from videochat.tools.device import Place, SharedModels, load_model, load_processor, to_pixels
 
 if TYPE_CHECKING:
     import torch
@@ -119,8 +119,8 @@ class Florence:
         keys = [_key(image) for image in images]
         new = {key: image for key, image in zip(keys, images, strict=True) if key not in self._encodings}
         if new:
-            pixels = self.processor.image_processor(list(new.values()), return_tensors="pt")["pixel_values"]
-            features = self.model.get_image_features(pixels.to(self.place.device, self.place.dtype)).pooler_output
+            pixels = to_pixels(self.processor.image_processor, list(new.values()), self.place)
+            features = self.model.get_image_features(pixels).pooler_output
             self.encoded += len(new)
             # A copy of each, or one that stays would keep its whole batch.
             self._encodings.update(zip(new, (row.clone() for row in features), strict=True))

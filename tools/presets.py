@@ -10,7 +10,7 @@ from typing import Any
 from videochat.errors import UnknownName
 from videochat.tools.base import PerceptionTool
 from videochat.tools.refine import CaptionRefiner
-from videochat.tools.weights import Weights, known
+from videochat.tools.weights import Weights, is_here, known
 
 TOOLS: dict[str, str] = {
     "shots": "videochat.tools.shots:ShotDetector",
@@ -41,6 +41,8 @@ class Preset:
     """Arguments of the tools' constructors by name; what is not named stays as the tool has it."""
     refiner: str | None = None
     """Model for `refine.CaptionRefiner`, or None where captions stay as they are."""
+    gpu_gb: int = 0
+    """Memory of the smallest GPU that it is meant for; 0 where a CPU will do."""
 
     def weights(self) -> list[Weights]:
         """Return what must be on the machine, each model once; nothing is loaded or looked up."""
@@ -93,6 +95,7 @@ PRESETS: dict[str, Preset] = {
                 "tags": {"model": _SIGLIP_BASE},
             },
             "google/flan-t5-base",
+            8,
         ),
         Preset(
             "large",
@@ -107,6 +110,7 @@ PRESETS: dict[str, Preset] = {
                 "tags": {"model": "google/siglip2-so400m-patch14-384", "every_seconds": 1.0},
             },
             "google/flan-t5-base",
+            16,
         ),
         Preset(
             "paper",
@@ -124,6 +128,29 @@ PRESETS: dict[str, Preset] = {
     )
 }
 DEFAULT_PRESET = "builtin"
+# `paper` is not among them: one of its models is not for commercial use, which is for the user to decide.
+_RICHEST_FIRST = ("large", "base", "small")
+
+
+def best_present() -> str:
+    """Return the richest preset whose weights are all on this machine and that suits its GPU, or `builtin`.
+
+    Never touches the network.
+    """
+    for name in _RICHEST_FIRST:
+        preset = PRESETS[name]
+        models = {str(options["model"]) for options in preset.options.values() if "model" in options}
+        if preset.refiner is not None:
+            models.add(preset.refiner)
+        if all(is_here(known(model)) for model in models) and _gpu_gb() >= preset.gpu_gb:
+            return name
+    return DEFAULT_PRESET
+
+
+def _gpu_gb() -> float:
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory / 1e9 if torch.cuda.is_available() else 0.0
 
 
 def make_tools(preset: str | Sequence[str | PerceptionTool] | None = None) -> list[PerceptionTool]:

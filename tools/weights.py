@@ -157,6 +157,25 @@ def cached(weights: Weights) -> Path | None:
     return folder if _has_weights(folder, weights.files) else None
 
 
+def is_here(weights: Weights) -> bool:
+    """Return whether a model is on this machine, as a path or in the hub's cache. Never touches the network."""
+    return Path(weights.model).expanduser().exists() or cached(weights) is not None
+
+
+def memory_of(weights: Weights, bytes_each: int) -> int:
+    """Estimate the bytes that weights take in memory; 0 where nothing is known of them.
+
+    Args:
+        weights: the model.
+        bytes_each: of one number; 2 for 16-bit floats.
+    """
+    if weights.memory_mb is not None:
+        return weights.memory_mb * 500_000 * bytes_each
+    place = Path(weights.model).expanduser()
+    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.suffix in _WEIGHT_SUFFIXES]
+    return sum(path.stat().st_size for path in files)
+
+
 def identity(weights: Weights, folder: Path | None = None) -> str:
     """Return the name under which captions remember a model: `id@revision`, or folder name and digest.
 

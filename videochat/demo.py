@@ -50,7 +50,7 @@ def run_demo(path: str | os.PathLike[str]) -> None:
     clip = draw_demo(path)
     print(f"Drew {clip} ({clip.stat().st_size / 1000:.0f} kB); play it and check what follows.\n")
     with tempfile.TemporaryDirectory() as folder, CaptionStore(folder, embeddings="builtin") as memory:
-        agent = VideoAgent(clip, llm="extractive", memory=memory)
+        agent = VideoAgent(clip, llm="extractive", preset="builtin", memory=memory)
         print(agent.watch(), "\n")
         for question in QUESTIONS:
             answer = agent.ask(question)

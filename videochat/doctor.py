@@ -22,7 +22,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything the package uses; nothing is downloaded and no network is touched."""
-    looks: tuple[Callable[[], Finding], ...] = (_ffmpeg, _decoder, _memory, _embeddings, _llm, _gpu, _senses)
+    looks: tuple[Callable[[], Finding], ...] = (_ffmpeg, _decoder, _memory, _embeddings, _llm, _gpu, _senses, _presets)
     return [look() for look in looks]
 
 
@@ -90,3 +90,19 @@ def _senses() -> Finding:
     fix = f"pip install {' '.join(missing)}" if missing else ""
     found = f"missing {', '.join(missing)}" if missing else "all of the builtin preset"
     return Finding("senses", not missing, found, fix, needed=True)
+
+
+def _presets() -> Finding:
+    from videochat.tools import DEFAULT_PRESET, PRESETS, best_present
+    from videochat.tools.weights import is_here
+
+    lacking = {}
+    for name, preset in PRESETS.items():
+        missing = [weights for weights in preset.weights() if not is_here(weights)]
+        if missing:
+            megabytes = sum(weights.download_mb or 0 for weights in missing)
+            lacking[name] = f"{name} ({len(missing)} models, {megabytes / 1000:.1f} GB)"
+    here = ", ".join(name for name in PRESETS if name not in lacking)
+    best = best_present()
+    fix = f"videochat download PRESET: {', '.join(lacking.values())}" if lacking else ""
+    return Finding("presets", best != DEFAULT_PRESET, f"{here}; without a word, {best} watches", fix)
