@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.functional import layer_norm
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from benchmarks import embed_parity
@@ -38,6 +39,7 @@ from videochat.embed_model.train import (
     make_learnable,
     train,
 )
+from videochat.embed_model.vision import FrameTimes
 
 CAPTIONS = replace(ALIGNMENT, batch=2, epochs=2, learning_rate=1e-2)
 CHATS = replace(INSTRUCTION, batch=2, epochs=2, learning_rate=1e-2, frames=3)
@@ -175,6 +177,21 @@ def test_adapters_learn_instead_of_the_language_model(world, tmp_path):
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     merged = {name for name in before if name.startswith("llm.") and "_proj" in name}
     assert changed == model.trainable().keys() | merged
+
+
+def test_frame_times_tell_the_order_however_large_the_tokens():
+    torch.manual_seed(0)
+    times = FrameTimes(16)
+    tokens = torch.randn(2, 4, 3, 16)
+    assert torch.equal(times(tokens), tokens)
+    nn.init.normal_(times.projection.weight)
+    told = layer_norm(times(tokens), (16,)) - layer_norm(tokens, (16,))
+    assert told.std() > 0.3
+    # The norm behind them must not make them vanish beside a ViT's large tokens.
+    large = layer_norm(times(100 * tokens), (16,)) - layer_norm(100 * tokens, (16,))
+    assert torch.allclose(large, told, atol=1e-4)
+    turned = times(tokens.flip(1)).flip(1)
+    assert not torch.allclose(turned, times(tokens))
 
 
 KILLED = """
