@@ -488,7 +488,15 @@ def make_loader(dataset: ClipDataset, sampler: StepSampler, workers: int = 0) ->
     """Decode ahead in `workers` processes; 0 decodes where the training runs."""
     start: Callable[[int], None] | None = _one_thread if workers else None
     return DataLoader(
-        dataset, batch_sampler=sampler, collate_fn=collate, num_workers=workers, worker_init_fn=start, pin_memory=False
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=start,
+        pin_memory=False,
+        # Its own, or every epoch that begins would move the stream of chance that dropout draws from, and a run
+        # resumed within an epoch would not go on as it went.
+        generator=torch.Generator(),
     )
 
 

@@ -257,7 +257,7 @@ def _make(
             said = _text(ask([HumanMessage(prompt)]))
             check_text(said, prompt)
             said = _text(ask([HumanMessage(f"{REFINEMENT}\n\n{said}")]))
-            check_description(said, prompt)
+            check_description(said, f"{prompt}\n{REFINEMENT}")
             question = Random(f"{seed}/{job.id}").choice(DETAILED_VIDEO)
             return [{"q": question, "a": said, "evidence": _evidence(captions)}], []
         messages: list[BaseMessage] = [SystemMessage(f"{CONVERSATION}\n\n{FORMAT}"), HumanMessage(job.text)]

@@ -254,12 +254,11 @@ def write_world(folder: str | Path, *, clips: int, pictures: int, held_out: int,
 
 
 def write_clip(path: Path, clip: Clip) -> None:
-    """Encode a clip as a small real video."""
+    """Encode a clip as a small real video, exactly as drawn; PNG is read back ten times as fast as H.264 in RGB."""
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=Fraction(PICTURES_PER_SECOND))
+        stream: Any = container.add_stream("png", rate=Fraction(PICTURES_PER_SECOND))
         stream.width = stream.height = SIDE
-        stream.pix_fmt = "yuv444p"
-        stream.options = {"preset": "ultrafast", "crf": "18", "threads": "1"}
+        stream.pix_fmt = "rgb24"
         for picture in clip.pictures():
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
@@ -322,6 +321,9 @@ def _start(model: VideoChatEmbed) -> None:
                 nn.init.xavier_normal_(parameter)
     for queries in (model.bridge.queries, model.bridge.extra_queries):
         nn.init.normal_(queries)
+    if model.vision.frame_times is not None:
+        # About half of a token's own spread: queries can tell early from late, and what is seen is not drowned.
+        nn.init.normal_(model.vision.frame_times.projection.weight, std=0.25)
 
 
 _WORD = r"\d+\.\d|\w+|[^\w\s]+"

@@ -382,7 +382,8 @@ def _metrics(out: Path, done: int, main: bool) -> Iterator[Callable[[Progress], 
         from torch.utils.tensorboard import SummaryWriter
 
         board = SummaryWriter(str(out / "tensorboard"), purge_step=done + 1)
-    with (out / _Keeper.METRICS).open("a") as file:
+    # Line by line, so that what a checkpoint follows is there however the run ends.
+    with (out / _Keeper.METRICS).open("a", buffering=1) as file:
 
         def write(progress: Progress) -> None:
             file.write(json.dumps(asdict(progress)) + "\n")

@@ -113,7 +113,8 @@ class FrameTimes(nn.Module):
     GMHRA's position convolution sees one frame to either side and reaches the LLM through a single token; the
     Q-Former is blind to the order of its tokens (SPEC 0.3). With this, order reaches it through all of them.
     Sines of the frame's place in [0, 1] go through a linear layer that starts at zero, so a model begins as it
-    is without; any number of frames is accepted.
+    is without; any number of frames is accepted. What is added is measured in each token's own spread: the norm
+    that follows would make it vanish beside tokens as large as a ViT's last ones are.
     """
 
     octaves = 5
@@ -130,7 +131,8 @@ class FrameTimes(nn.Module):
         place = (torch.arange(frames, device=tokens.device) + 0.5) / frames  # (T',)
         angles = torch.pi * place[:, None] * 2.0 ** torch.arange(self.octaves, device=tokens.device)
         waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # (T', 2 * octaves)
-        return tokens + self.projection(waves.to(tokens.dtype))[:, None]  # over B and 1+N
+        spread = tokens.detach().std(dim=-1, keepdim=True)  # (B, T', 1+N, 1)
+        return tokens + spread * self.projection(waves.to(tokens.dtype))[:, None]  # over B and 1+N
 
 
 class VideoEncoder(nn.Module):
