@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse, ToolCallRequest, hook_config
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
@@ -70,7 +70,8 @@ class Braking(AgentMiddleware):
         self.tool_calls = 0
         self.tokens = {"input_tokens": 0, "output_tokens": 0}
         self.steps: list[dict[str, Any]] = []
-        """What `Answer.steps` tells."""
+        """What `Answer.steps` tells: calls in the order in which the model made them."""
+        self._called: list[tuple[str | None, dict[str, Any]]] = []
         self._began = time.monotonic()
         self._last = False
         self._guard = threading.Lock()
@@ -155,9 +156,13 @@ class Braking(AgentMiddleware):
     @hook_config(can_jump_to=["end"])
     def after_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """End after the last call, whatever the model still wants."""
+        calls = state["messages"][-1].tool_calls
         if not self._last:
+            with self._guard:
+                self._called = [(call["id"], _step(call)) for call in calls]
+                self.steps += [step for _, step in self._called]
             return None
-        if self.hit is None and state["messages"][-1].tool_calls:
+        if self.hit is None and calls:
             self.hit = f"{self.brakes.model_calls} model calls"
         return {"jump_to": "end"}
 
@@ -195,9 +200,10 @@ class Braking(AgentMiddleware):
 
     def _begin_tool(self, request: ToolCallRequest) -> tuple[dict[str, Any], ToolMessage | None]:
         call = request.tool_call
-        step: dict[str, Any] = {"tool": call["name"], "args": call["args"], "captions": 0}
         with self._guard:
-            self.steps.append(step)
+            # Two calls of one id, or of none, are served in the order in which they were made.
+            at = next(at for at, (called, _) in enumerate(self._called) if called == call["id"])
+            _, step = self._called.pop(at)
             if self.tool_calls < self.brakes.tool_calls:
                 self.tool_calls += 1
                 return step, None
@@ -219,6 +225,10 @@ class Braking(AgentMiddleware):
             return _told(request, f"{name} did not return within the {self.brakes.seconds:g} seconds there are.")
         # Only the kind of error: the words of a foreign one may hold anything.
         return _told(request, f"{name} failed ({type(error).__name__}). Try other arguments or another tool.")
+
+
+def _step(call: ToolCall) -> dict[str, Any]:
+    return {"tool": call["name"], "args": call["args"], "captions": 0}
 
 
 def _told(request: ToolCallRequest, text: str) -> ToolMessage:

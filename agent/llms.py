@@ -10,10 +10,11 @@ from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
 
 from videochat.agent.prompts import NOT_SHOWN
 from videochat.errors import LLMError, UnknownName
-from videochat.memory.retrieval import about, coverage, meant_kinds, named_span
+from videochat.memory.retrieval import about, coverage, gist, meant_kinds, named_span
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption
 from videochat.tools.speech import NO_WORDS
@@ -39,14 +40,18 @@ def resolve_llm(llm: Any = None) -> Any:
 
     Raises:
         UnknownName: the provider does not exist; the message lists those that do.
-        LLMError: its package is not installed, or it cannot be made (e.g. the key is missing).
+        LLMError: it is no chat model, its package is not installed, or it cannot be made (e.g. the key is missing).
     """
     if llm is None:
         llm = os.environ.get("VIDEOCHAT_LLM") or (
             DEFAULT_OPENAI_MODEL if os.environ.get("OPENAI_API_KEY") else EXTRACTIVE
         )
-    if not isinstance(llm, str):
+    if isinstance(llm, Runnable):
         return llm
+    if not isinstance(llm, str):
+        raise LLMError(
+            f"llm must be a LangChain chat model, 'provider:model' or {EXTRACTIVE!r}, got {type(llm).__name__}."
+        )
     if llm == EXTRACTIVE:
         return ExtractiveAnswerer()
     from langchain.chat_models import init_chat_model
@@ -114,7 +119,7 @@ class ExtractiveAnswerer(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         turn = next(message for message in reversed(messages) if isinstance(message, HumanMessage))
-        question = str(turn.additional_kwargs.get("question") or turn.text)
+        question = gist(str(turn.additional_kwargs.get("question") or turn.text))
         evidence = list(turn.additional_kwargs.get("evidence") or [])
         options = dict(turn.additional_kwargs.get("options") or {})
         text = _choose(question, options, evidence) if options else _quote(question, evidence)

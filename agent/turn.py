@@ -144,8 +144,11 @@ class Turn:
                     yield Event("again", message.text)
             if node == "tools":
                 for step in self.braking.steps[self._steps_told :]:
+                    # Calls made together end in any order, and are told in the model's.
+                    if "seconds" not in step and "error" not in step:
+                        break
+                    self._steps_told += 1
                     yield Event("step", step=step)
-                self._steps_told = len(self.braking.steps)
 
     def _tokens(self, message: BaseMessage, metadata: dict[str, Any]) -> Iterator[Event]:
         if not isinstance(message, AIMessage) or metadata.get("langgraph_node") != "model":

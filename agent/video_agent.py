@@ -217,7 +217,7 @@ class VideoAgent:
             progress: told how far the video has been read, where it must be watched first.
 
         Raises:
-            BadQuestion: the question is empty, or the options are none.
+            BadQuestion: the question is no text or empty, or the options are none.
             LLMError: the language model did not answer.
         """
         asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
@@ -408,6 +408,8 @@ class _Asked:
 
     @classmethod
     def read(cls, question: str, options: Sequence[str] | None, *how: Any) -> _Asked:
+        if not isinstance(question, str):
+            raise BadQuestion(f"A question must be a text, got {type(question).__name__}; ask something in words.")
         if not question.strip():
             raise BadQuestion("The question is empty; ask something about the video.")
         return cls(question, Choice.read(question, options), *how)

@@ -42,6 +42,8 @@ SIDE = 64
 QuestionKind = Literal["descriptive", "temporal", "causal"]
 
 _WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+_ENDS = {"left": ("right", "left"), "right": ("left", "right"), "up": ("bottom", "top"), "down": ("top", "bottom")}
+_COLUMNS, _ROWS = ("left", "centre", "right"), ("top", "middle", "bottom")
 _RADIUS = 0.17
 _REACH = 0.33
 
@@ -101,7 +103,11 @@ def draw(things: Sequence[Thing]) -> Image.Image:
 
 
 def make_picture(random: Random) -> tuple[list[Thing], str]:
-    """Make up one or two things beside each other, and their caption."""
+    """Make up one or two things beside each other, and their caption: what is there, and where.
+
+    Without the where, stage 1 teaches the queries to keep what a thing is and to lose its place, and stage 2 cannot
+    tell which way it moves.
+    """
     count = random.choice((1, 2))
     shapes, colours = random.sample(SHAPES, count), random.sample(sorted(COLOURS), count)
     columns = [random.uniform(0.2, 0.8)] if count == 1 else [random.uniform(0.2, 0.3), random.uniform(0.7, 0.8)]
@@ -109,7 +115,15 @@ def make_picture(random: Random) -> tuple[list[Thing], str]:
         Thing(shape, colour, x, random.uniform(0.2, 0.8))
         for shape, colour, x in zip(shapes, colours, columns, strict=True)
     ]
-    return things, " and ".join(f"a {thing.colour} {thing.shape}" for thing in things)
+    return things, " and ".join(f"a {thing.colour} {thing.shape} {_place(thing)}" for thing in things)
+
+
+def _place(thing: Thing) -> str:
+    return f"at the {_third(thing.y, _ROWS)} {_third(thing.x, _COLUMNS)}"
+
+
+def _third(at: float, names: Sequence[str]) -> str:
+    return names[0 if at < 0.4 else 1 if at < 0.6 else 2]
 
 
 def make_clip(random: Random) -> Clip:
@@ -127,14 +141,17 @@ def _crossing(random: Random) -> Clip:
         gone = (second / SECONDS - 0.5) * 2 * _REACH
         return [Thing(shape, colour, 0.5 + dx * gone + abs(dy) * beside, 0.5 + dy * gone + abs(dx) * beside)]
 
+    first, last = _ENDS[way]
     return Clip(
         scene,
-        f"a {colour} {shape} moves {way}",
+        f"a {colour} {shape} moves {way} from the {first} to the {last}",
         (
             Question("descriptive", "What shape moves?", f"a {shape}"),
             Question("descriptive", "What colour is the moving shape?", colour),
             Question("descriptive", "How many shapes are there?", "one"),
             Question("temporal", "Which way does it move?", way),
+            Question("temporal", "Where is it at first?", first),
+            Question("temporal", "Where is it at the end?", last),
         ),
     )
 
@@ -197,7 +214,8 @@ def _collision(random: Random) -> Clip:
         return [Thing(target, before if second < SECONDS / 2 else after, at, y), runs]
 
     why = f"because the {runner} hits it" if hits else "not because of a hit"
-    told = f"a {colour} {runner} moves {way}"
+    begins, ends = (_third(scene(second)[1].x, _COLUMNS) for second in (0, SECONDS))
+    told = f"a {colour} {runner} moves {way} from the {begins} to the {ends}"
     turns = f"a {before} {target} turns {after}"
     return Clip(
         scene,
@@ -206,7 +224,10 @@ def _collision(random: Random) -> Clip:
             Question("descriptive", "What shape moves?", f"a {runner}"),
             Question("descriptive", "What colour is the moving shape?", colour),
             Question("descriptive", "What shape changes colour?", f"a {target}"),
+            Question("descriptive", f"Where is the {target}?", _third(at, _COLUMNS)),
             Question("temporal", "Which way does it move?", way),
+            Question("temporal", f"Where is the {runner} at first?", begins),
+            Question("temporal", f"Where is the {runner} at the end?", ends),
             Question("temporal", "What happens first?", f"a {runner} moves" if hits else f"a {target} turns {after}"),
             Question("causal", "Why does the colour change?", why),
         ),
@@ -336,7 +357,7 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     texts.append(sampling_message([tenth / 10 for tenth in range(10 * SECONDS + 1)]))
     for _ in range(1000):
         clip = make_clip(random)
-        texts += [clip.caption, *(text for one in clip.questions for text in (one.question, one.answer))]
+        texts += [make_picture(random)[1], clip.caption, *(text for one in clip.questions for text in (one.question, one.answer))]
     words = sorted({word for text in texts for word in re.findall(_WORD, text)})
     known = {word: number for number, word in enumerate(["<unk>", "<s>", "</s>", *words])}
     tokenizer = Tokenizer(models.WordLevel(known, unk_token="<unk>"))

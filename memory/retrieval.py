@@ -67,6 +67,7 @@ _ANCHOR_COVERAGE = 0.34
 _SLACK_SECONDS = 0.5
 _CANDIDATES = 60
 _VIDEOS_READ = 8
+_QUESTION_CHARACTERS = 4000
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def recall(
         start_seconds: only captions that end after this.
         end_seconds: only captions that start before this.
     """
+    question = gist(question)
     wanted = None if kinds is None else list(kinds)
     span = named_span(question, duration_seconds)
     meant = meant_kinds(question)
@@ -157,6 +159,7 @@ def recall_library(
     Raises:
         BadQuestion, UnknownName, StoreError: as `CaptionStore.search`.
     """
+    question = gist(question)
     wanted = None if kinds is None else [check_kind(kind) for kind in kinds]
     filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
     if k < 1:
@@ -408,6 +411,14 @@ def meant_kinds(question: str) -> tuple[Kind, ...]:
     """Return the kinds of caption that a question asks for by its words; empty if it leaves that open."""
     text = question.casefold()
     return tuple(kind for kind, pattern in _SENSES if re.search(pattern, text))
+
+
+def gist(question: str) -> str:
+    """Return what retrieval reads of a question: of one with a page pasted in, the beginning and the end."""
+    if len(question) <= _QUESTION_CHARACTERS:
+        return question
+    half = _QUESTION_CHARACTERS // 2
+    return f"{question[:half]} {question[-half:]}"
 
 
 def about(question: str) -> list[str]:

@@ -20,9 +20,9 @@ for model in $models; do
     [[ -f $out/$model/start/config.json ]] || $python -m runs.toy start "$out" "$model"
     [[ -f $out/$model/aligned/config.json ]] || $python -m videochat.cli embed train alignment \
         --model "$out/$model/start" --data "$out/world/alignment.json" --out "$out/$model/aligned" \
-        --epochs 2 --frames 4 "${recipe[@]}"
+        --epochs 3 --frames 4 "${recipe[@]}"
     [[ -f $out/$model/tuned/config.json ]] || $python -m videochat.cli embed train instruction \
         --model "$out/$model/aligned" --data "$out/world/instruction.json" --out "$out/$model/tuned" \
-        --epochs 12 --frames 8 "${recipe[@]}"
+        --epochs 14 --frames 8 "${recipe[@]}"
 done
 $python -m runs.toy table "$out"

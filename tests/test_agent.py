@@ -1,5 +1,6 @@
 """The agent over a drawn clip: both ways of answering, several turns, proof."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,18 @@ def test_an_empty_question_is_refused(clip: Path, memory: CaptionStore, question
         VideoAgent(clip, memory=memory).ask(question)
 
 
+def test_a_question_that_is_no_text_is_refused(clip: Path, memory: CaptionStore) -> None:
+    with pytest.raises(BadQuestion, match="must be a text, got NoneType"):
+        VideoAgent(clip, memory=memory).ask(None)
+
+
+def test_a_question_with_a_book_pasted_in_is_answered_at_once(clip: Path, memory: CaptionStore) -> None:
+    agent = VideoAgent(clip, memory=memory, llm="extractive")
+    began = time.monotonic()
+    assert agent.ask("When is the milk poured? " + "lorem ipsum " * 20_000).status == "not_found"
+    assert time.monotonic() - began < 5
+
+
 def test_an_answer_shows_pictures_of_what_it_cites(clip: Path, memory: CaptionStore) -> None:
     answer = VideoAgent(clip, memory=memory, llm="extractive").ask("When is the milk poured?")
     page = answer._repr_html_()
@@ -200,8 +213,8 @@ def test_the_tools_work_outside_the_agent(clip: Path, memory: CaptionStore) -> N
     assert "THE END" in tools["read"].invoke({"start": 18, "end": 20})
 
 
-def test_the_timeline_has_a_lane_for_each_kind(clip: Path, memory: CaptionStore) -> None:
-    agent = VideoAgent(clip, memory=memory)
+def test_the_timeline_has_a_lane_for_each_kind(clip: Path, tmp_path: Path) -> None:
+    agent = VideoAgent(clip, memory=CaptionStore(tmp_path, embeddings="builtin"))
     agent.watch()
     labels = [label.get_text() for label in agent.timeline().axes[0].get_yticklabels()]
     assert labels == ["tags", "speech", "ocr", "shot"]

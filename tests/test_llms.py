@@ -40,6 +40,12 @@ def test_a_model_that_cannot_be_made_is_one_sentence(given: str, error: type[Exc
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [42, object(), {"model": "gpt"}])
+def test_what_is_no_chat_model_is_one_sentence(given: object) -> None:
+    with pytest.raises(LLMError, match=f"got {type(given).__name__}"):
+        resolve_llm(given)
+
+
 def test_tool_calling_is_known_before_it_is_tried() -> None:
     assert can_call_tools(ScriptedLLM("a"))
     assert not can_call_tools(ExtractiveAnswerer())

@@ -152,6 +152,15 @@ def test_a_hundred_calls_in_one_turn_are_not_all_run(ask: Callable[..., Answer])
     assert answer.status == "grounded"
 
 
+def test_calls_made_together_are_told_in_the_order_of_the_model(ask: Callable[..., Answer]) -> None:
+    slow = {"name": "browse", "args": {"question": "What is this about?"}, "id": "slow"}
+    quick = [{"name": "read", "args": {"start": start, "end": 18}, "id": "same"} for start in (14, 16)]
+    answer = ask(AIMessage("", tool_calls=[slow, *quick]), "Milk [1].")
+    assert [step["tool"] for step in answer.steps] == ["browse", "read", "read"]
+    assert [step["args"].get("start") for step in answer.steps] == [None, 14, 16]
+    assert all("seconds" in step for step in answer.steps)
+
+
 def test_tokens_run_out(ask: Callable[..., Answer]) -> None:
     costly = call("read", start=13, end=18).model_copy(
         update={"usage_metadata": {"input_tokens": 900, "output_tokens": 200, "total_tokens": 1100}}
