@@ -335,7 +335,8 @@ def _start(model: VideoChatEmbed) -> None:
     for part in (model.vision.vit, model.bridge.qformer):
         for name, parameter in part.named_parameters():
             if "embedding" in name and parameter.ndim == 3:
-                nn.init.normal_(parameter, std=0.5)
+                # Weaker ones drown in the growing patch embeddings, and no place is ever learned.
+                nn.init.normal_(parameter, std=1.5)
             elif parameter.ndim == 4:
                 nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
             elif parameter.ndim == 2:
@@ -357,7 +358,8 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     texts.append(sampling_message([tenth / 10 for tenth in range(10 * SECONDS + 1)]))
     for _ in range(1000):
         clip = make_clip(random)
-        texts += [make_picture(random)[1], clip.caption, *(text for one in clip.questions for text in (one.question, one.answer))]
+        said = [text for one in clip.questions for text in (one.question, one.answer)]
+        texts += [make_picture(random)[1], clip.caption, *said]
     words = sorted({word for text in texts for word in re.findall(_WORD, text)})
     known = {word: number for number, word in enumerate(["<unk>", "<s>", "</s>", *words])}
     tokenizer = Tokenizer(models.WordLevel(known, unk_token="<unk>"))
