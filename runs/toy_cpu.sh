@@ -14,7 +14,7 @@ models=full
 [[ ${1:-} == --baselines ]] && models="full neither paper times"
 
 $python -m runs.toy draw "$out"
-recipe=(--learn all --learning-rate 2e-3 --floor 0.05 --warmup-epochs 0.4 --batch 16 --clip-norm 1 --crop-area 1 --flip 0
+recipe=(--learn all --learning-rate 1e-3 --floor 0.05 --warmup-epochs 0.4 --batch 16 --clip-norm 1 --crop-area 1 --flip 0
     --remember --threads "$threads" --checkpoint-every 500 --resume)
 for model in $models; do
     [[ -f $out/$model/start/config.json ]] || $python -m runs.toy start "$out" "$model"
