@@ -39,8 +39,8 @@ class Weights:
     model: str
     """A Hugging Face hub id (`owner/name`), or the path of a local folder or file."""
     revision: str | None = None
-    """Commit hash of the hub repository. None takes what the cache holds, or else the newest; every entry that
-    a release ships as a default must pin one. Meaningless for a path."""
+    """Commit hash of the hub repository. None takes what the cache holds, or else the newest. Meaningless for a
+    path."""
     licence: str = "see its model card"
     """Licence of the weights."""
     download_mb: int | None = None
@@ -55,33 +55,58 @@ class Weights:
         return f"{self.model} ({self.licence}{size})"
 
 
+_PICKLED = ("*.json", "*.txt", "*.model", "pytorch_model.bin")
+"""Where a repository has no safetensors; torch reads such a file as weights only."""
+
 CATALOGUE: dict[str, Weights] = {
     weights.model: weights
     for weights in (
-        Weights("florence-community/Florence-2-base", None, "MIT", 950, 470),
-        Weights("florence-community/Florence-2-large", None, "MIT", 3110, 1550),
-        Weights("Salesforce/blip-image-captioning-base", None, "BSD-3-Clause", 990, 490),
-        Weights("Salesforce/blip-image-captioning-large", None, "BSD-3-Clause", 1880, 940),
-        Weights("microsoft/xclip-base-patch32", None, "MIT", 790, 390),
-        Weights("MCG-NJU/videomae-base-finetuned-kinetics", None, "CC-BY-NC-4.0, not for commercial use", 350, 170),
-        Weights("google/siglip2-base-patch16-224", None, "Apache-2.0", 1500, 750),
-        Weights("google/siglip2-so400m-patch14-384", None, "Apache-2.0", 4560, 2280),
-        Weights("openai/clip-vit-base-patch32", None, "MIT", 610, 300),
-        Weights("ustc-community/dfine-small-obj2coco", None, "Apache-2.0", 42, 21),
-        Weights("ustc-community/dfine-medium-obj2coco", None, "Apache-2.0", 79, 40),
-        Weights("ustc-community/dfine-xlarge-obj2coco", None, "Apache-2.0", 252, 126),
-        Weights("openai/whisper-base", None, "Apache-2.0", 290, 146),
-        Weights("openai/whisper-small", None, "Apache-2.0", 970, 484),
-        Weights("openai/whisper-large-v3-turbo", None, "Apache-2.0", 3240, 1620),
-        Weights("google/flan-t5-base", None, "Apache-2.0", 1000, 500),
+        Weights("florence-community/Florence-2-base", "00921df66db728a9ceb750f5eca43e5c203a2051", "MIT", 470, 470),
+        Weights("florence-community/Florence-2-large", "4271c66b88cdbc05735372ec13b2360108de5317", "MIT", 1560, 1550),
         Weights(
-            "mrm8488/flan-t5-large-finetuned-openai-summarize_from_feedback",
-            None,
-            "Apache-2.0",
-            3130,
-            1500,
-            # Its repository has no safetensors.
-            ("*.json", "*.txt", "*.model", "pytorch_model.bin"),
+            "Salesforce/blip-image-captioning-base",
+            "82a37760796d32b1411fe092ab5d4e227313294b",
+            "BSD-3-Clause",
+            990,
+            490,
+            _PICKLED,
+        ),
+        Weights(
+            "Salesforce/blip-image-captioning-large",
+            "353689b859fcf0523410b1806dace5fb46ecdf41",
+            "BSD-3-Clause",
+            1880,
+            940,
+        ),
+        Weights("microsoft/xclip-base-patch32", "a2e27a78a2b5d802e894b8a1ef14f3a8ce490963", "MIT", 790, 390),
+        Weights(
+            "MCG-NJU/videomae-base-finetuned-kinetics",
+            "488eb9a0565f257b32866000305c8178965eb9f6",
+            "CC-BY-NC-4.0, not for commercial use",
+            350,
+            170,
+        ),
+        Weights("google/siglip2-base-patch16-224", "75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2", "Apache-2.0", 1540, 750),
+        Weights(
+            "google/siglip2-so400m-patch14-384", "e8e487298228002f3d8a82e0cd5c8ea9c567f57f", "Apache-2.0", 4560, 2280
+        ),
+        Weights("openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", "MIT", 610, 300, _PICKLED),
+        Weights(
+            "ustc-community/dfine-small-obj2coco", "2b548d12a7623d674bb2aa2bf24022ce090b7736", "Apache-2.0", 42, 21
+        ),
+        Weights("ustc-community/dfine-medium-obj2coco", None, "Apache-2.0", 79, 40),
+        Weights(
+            "ustc-community/dfine-xlarge-obj2coco", "15f18d917eaddcedf9e3ffb082adcfb97a0b2d4d", "Apache-2.0", 252, 126
+        ),
+        Weights(
+            "IDEA-Research/grounding-dino-tiny", "a2bb814dd30d776dcf7e30523b00659f4f141c71", "Apache-2.0", 690, 345
+        ),
+        Weights("openai/whisper-base", "e37978b90ca9030d5170a5c07aadb050351a65bb", "Apache-2.0", 290, 146),
+        Weights("openai/whisper-small", "973afd24965f72e36ca33b3055d56a652f456b4d", "Apache-2.0", 970, 484),
+        Weights("openai/whisper-large-v3-turbo", "41f01f3fe87f28c78e2fbf8b568835947dd65ed9", "Apache-2.0", 1620, 1620),
+        Weights("google/flan-t5-base", "7bcac572ce56db69c1ea7c8af255c5d7c9672fc2", "Apache-2.0", 1000, 500),
+        Weights(
+            "mrm8488/flan-t5-large-finetuned-openai-summarize_from_feedback", None, "Apache-2.0", 3130, 1500, _PICKLED
         ),
     )
 }
