@@ -1,9 +1,11 @@
 """How often the right moment is found, without a language model.
 
-    python benchmarks/retrieval.py benchmarks/retrieval_questions.json ../shared/material [--embeddings MODEL] [--json]
+    python benchmarks/retrieval.py benchmarks/retrieval_questions.json ../shared/material [--json]
 
-Watches every clip that the questions name (found anywhere below the material directory) with the builtin preset,
-then asks each question inside its clip and over all clips at once. A retrieved caption is right when at least half
+Watches every clip that the questions name (found anywhere below the material directory) with the builtin preset and,
+where a `yolo*.pt` lies below the directory and ultralytics is installed, a detector; then asks each question inside
+its clip and over all clips at once. Texts are embedded by the sentence-transformers model below the directory, else
+by the builtin embedder; `--embeddings` and `--detector` name others. A retrieved caption is right when at least half
 of it lies in a span of the question. Prints R@1, R@5 and MRR for vectors alone, words alone, hybrid (which reads
 times, order and senses out of the question) and a random order, with how far hybrid is above vectors alone:
 95 % intervals by bootstrap over questions. Questions that the clip does not answer are left out: they have no
@@ -19,6 +21,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from videochat.agent import VideoAgent
 from videochat.memory import CaptionStore
 from videochat.memory.retrieval import recall, recall_library
 from videochat.records import Caption
+from videochat.tools import PRESETS, PerceptionTool, make_tool
 
 DEPTH = 50
 SHUFFLES = 200
@@ -75,7 +79,15 @@ def interval(differences: list[float], dice: random.Random, rounds: int = 2000) 
     return means[int(0.025 * rounds)], means[int(0.975 * rounds)]
 
 
-def watch(store: CaptionStore, clips: list[dict[str, Any]], material: Path) -> tuple[list[Question], dict[str, float]]:
+def senses(detector: Path | None) -> list[str | PerceptionTool]:
+    """Return the senses of the builtin preset, and a detector where there is one."""
+    more: list[str | PerceptionTool] = [] if detector is None else [make_tool("objects", model=detector)]
+    return [*PRESETS["builtin"].tools, *more]
+
+
+def watch(
+    store: CaptionStore, clips: list[dict[str, Any]], material: Path, detector: Path | None
+) -> tuple[list[Question], dict[str, float]]:
     """Watch the clips; return the questions that have an answer, and the videos' lengths."""
     questions: list[Question] = []
     durations: dict[str, float] = {}
@@ -86,7 +98,7 @@ def watch(store: CaptionStore, clips: list[dict[str, Any]], material: Path) -> t
         )
         if path is None:
             sys.exit(f"There is no {clip['video']} below {material}.")
-        agent = VideoAgent(path, memory=store, llm="extractive", preset="builtin")
+        agent = VideoAgent(path, memory=store, llm="extractive", preset=senses(detector))
         print(agent.watch(), file=sys.stderr)
         durations[agent.video.id] = agent.video.duration_seconds
         questions += [
@@ -143,17 +155,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions", type=Path)
     parser.add_argument("material", type=Path)
-    parser.add_argument("--embeddings", default="builtin", help="builtin, or a sentence-transformers model or folder")
+    parser.add_argument("--embeddings", help="builtin, or a sentence-transformers model or folder")
+    parser.add_argument("--detector", help="none, or the .pt file of a detector")
     parser.add_argument("--store", help="keep the captions in this directory")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--show", action="store_true", help="print each question with what hybrid found first")
     options = parser.parse_args()
     clips = json.loads(options.questions.read_text())["clips"]
+    models = sorted(found.parent for found in options.material.rglob("modules.json"))
+    embeddings = options.embeddings or (str(models[0]) if models else "builtin")
+    detectors = sorted(options.material.rglob("yolo*.pt")) if find_spec("ultralytics") else []
+    detector = detectors[0] if detectors else None
+    if options.detector:
+        detector = None if options.detector == "none" else Path(options.detector)
     with (
         tempfile.TemporaryDirectory() as folder,
-        CaptionStore(options.store or folder, embeddings=options.embeddings) as store,
+        CaptionStore(options.store or folder, embeddings=embeddings) as store,
     ):
-        questions, durations = watch(store, clips, options.material)
+        questions, durations = watch(store, clips, options.material, detector)
         results = {
             "in_clip": evaluate(store, questions, durations, pooled=False),
             "pooled": evaluate(store, questions, durations, pooled=True),
@@ -163,7 +182,8 @@ def main() -> None:
     if options.json:
         print(json.dumps({name: summary(result, lambda _: True) for name, result in results.items()}, indent=2))
         return
-    report(questions, results, options.embeddings)
+    print(f"embeddings {Path(embeddings).name}, detector {detector.name if detector else 'none'}")
+    report(questions, results)
 
 
 def show(
@@ -176,10 +196,10 @@ def show(
         print(f"{right} {question.type:<9} {question.text}\n      {question.spans} {first and str(first[0])[:110]}")
 
 
-def report(questions: list[Question], results: dict[str, dict[str, list[Scores]]], embeddings: str) -> None:
+def report(questions: list[Question], results: dict[str, dict[str, list[Scores]]]) -> None:
     """Print tables: all questions, then by type, and the margin of hybrid over vectors alone."""
     dice = random.Random(0)
-    print(f"{len(questions)} questions with an answer, embeddings {embeddings}")
+    print(f"{len(questions)} questions with an answer")
     for name, result in results.items():
         print(f"\n{name:<20}{''.join(f'{m:>22}' for m in METHODS)}\n{'':<20}{'   R@1    R@5    MRR  ' * len(METHODS)}")
         for kind in ("all", *sorted({q.type for q in questions})):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -14,11 +14,10 @@ from videochat.errors import BadQuestion
 from videochat.memory.caption_store import CaptionStore
 from videochat.memory.embeddings import Embedder
 from videochat.memory.shelf import Hit, Shelf
+from videochat.memory.times import named_span, without_times
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption, Kind, check_kind
 
-_EDGE_SECONDS = 5.0
-_EDGE_SHARE = 0.1
 _OVERVIEW = 24
 
 _SENSES: tuple[tuple[Kind, str], ...] = (
@@ -52,9 +51,16 @@ _ORDERED: tuple[tuple[Kind, str], ...] = (
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "final": -1}
 
 _SOON = "(?:right |just |immediately |shortly |directly )?"
-_AFTER = rf"(?:answer|reply|response) to|{_SOON}after(?:wards)?|following|once|as soon as|since"
-_BEFORE = rf"{_SOON}before|until|prior to|leading up to"
-_DURING = r"while|during|at the same time as|as"
+_AFTER = (
+    rf"(?:answers?|reply|replies|responses?|responds?) to|{_SOON}after(?:wards)?|follow(?:s|ing)|once|as soon as|since"
+)
+_BEFORE = rf"{_SOON}before|until|prior to|leading up to|precedes?|preceding"
+_DURING = r"while|during|at the (?:same time as|moment when|moment)|as|when"
+_RELATION = rf"(?:(?P<after>{_AFTER})|(?P<before>{_BEFORE})|(?P<during>{_DURING}))"
+# "After the title, what is said?", "What is said after the title?"
+_LEADING = re.compile(rf"^{_RELATION}\s+(?P<what>[^,?]+),\s*(?P<asked>.+)")
+_TRAILING = re.compile(rf"^(?P<asked>.+?)\b{_RELATION}\s+(?P<what>.+)")
+_BETWEEN = re.compile(r"^(?P<asked>.*?)\bbetween\s+(?P<what>.+?)\s+and\s+(?P<until>.+)")
 
 # How much words, vectors, the meant sense and a tight interval count; found on benchmarks/retrieval_questions.json.
 _WORDS_WEIGHT = 1.0
@@ -64,6 +70,7 @@ _SENSE_WEIGHT = 0.5
 _VAGUE_WEIGHT = 0.4
 _EMPTY_WEIGHT = 0.3
 _ANCHOR_COVERAGE = 0.34
+_ANCHOR_LIKENESS = 0.45  # of meanings, where the words are others
 _SLACK_SECONDS = 0.5
 _CANDIDATES = 60
 _VIDEOS_READ = 8
@@ -109,8 +116,10 @@ def recall(
     """
     question = gist(question)
     wanted = None if kinds is None else list(kinds)
-    span = named_span(question, duration_seconds)
-    meant = meant_kinds(question)
+    span, meant = named_span(question, duration_seconds), meant_kinds(question)
+    if not span and (span := _span_of_shot(shelf, question)):
+        # It says where to look; what to look for is the rest.
+        meant = tuple(kind for kind in meant if kind != "shot") or meant
     start, end = max(start_seconds, span[0] if span else 0.0), min(end_seconds, span[1] if span else math.inf)
     if start >= end:
         return Recall([], span, meant)
@@ -128,9 +137,13 @@ def recall(
     if not words:
         known = {hit.caption.id for hit in hits}
         captions = within.captions(meant or None) or within.captions(None)
-        chosen = _spread([c for c in captions if c.id not in known], _OVERVIEW, None)
+        chosen = _spread([c for c in captions if c.id not in known], _OVERVIEW)
         share = coverage(content_words(question), chosen)
-        chosen.sort(key=lambda caption: -round(share[caption.id], 1))
+        alike: dict[str, float] = {}
+        if shelf.embedder.semantic:
+            # "When is somebody asked how they are?" has no word to look for, and a meaning all the same.
+            alike = {hit.caption.id: hit.similarity for hit in within.search(question, _CANDIDATES)}
+        chosen.sort(key=lambda caption: (-round(share[caption.id], 1), -alike.get(caption.id, 0.0)))
         hits += [Hit(caption, 0.0, 0.0) for caption in chosen]
     return Recall(hits[: max(k, _OVERVIEW if not words and k >= 12 else k)], span, meant)
 
@@ -250,14 +263,10 @@ def _telling(question: str) -> list[str]:
     return words or content_words(question)
 
 
-def _without_times(question: str) -> str:
-    return re.sub(r"\d+:\d\d(?::\d\d)?|\b\d+(?:\.\d+)?\s*(?:seconds?|secs?|s|minutes?|mins?|hours?)\b", " ", question)
-
-
 def _within_span(within: Range, question: str, span: tuple[float, float], meant: tuple[Kind, ...]) -> list[Hit]:
     """Return what holds in a named range: what lies in it before what only touches it, the meant sense first."""
     captions = within.captions(None)
-    share = coverage(_telling(_without_times(question)), captions)
+    share = coverage(_telling(without_times(question)), captions)
     anchor = _anchor(question, span)
 
     def order(caption: Caption) -> tuple[float, ...]:
@@ -295,17 +304,40 @@ def _by_order(within: Range, question: str) -> list[Hit]:
     return []
 
 
+def _span_of_shot(shelf: Shelf, question: str) -> tuple[float, float] | None:
+    """Return the range of the shot that a question numbers ("the second scene"), if it does."""
+    found = re.search(rf"\b({'|'.join(_ORDINALS)})\s+(?:shot|scene)\b", question.casefold())
+    if not found:
+        return None
+    shots = [caption for caption in shelf.between(kinds=["shot"]) if "within the shot" not in caption.text]
+    number = _ORDINALS[found[1]]
+    if not -len(shots) <= number < len(shots):
+        return None
+    return shots[number].start_seconds, shots[number].end_seconds
+
+
 def _by_relation(within: Range, question: str) -> list[Hit]:
-    """Return what comes after, before or during a moment that the question describes."""
-    text = question.casefold()
-    found = re.search(rf"\b(?:(?P<after>{_AFTER})|(?P<before>{_BEFORE})|(?P<during>{_DURING}))\s+(?P<what>.+)", text)
-    anchor = _described(within, re.sub(r"[?!.]+$", "", found["what"])) if found else None
+    """Return what comes after, before, during or between moments that the question describes."""
+    text = re.sub(r"[?!.\s]+$", "", question.casefold())
+    found = _BETWEEN.match(text)
+    if found:
+        first, last = _described(within, found["what"]), _described(within, found["until"])
+        if first and last and first.end_seconds <= last.start_seconds + _SLACK_SECONDS:
+            asked = meant_kinds(found["asked"])
+            return _fitting(
+                within,
+                asked,
+                lambda caption: (
+                    caption.start_seconds >= first.end_seconds - _SLACK_SECONDS
+                    and caption.end_seconds <= last.start_seconds + _SLACK_SECONDS
+                ),
+            )
+    found = _LEADING.match(text) or _TRAILING.match(text)
+    anchor = _described(within, found["what"]) if found else None
     if not found or anchor is None:
         return []
-    # The sense of the question is that of its first half: "what is said after the title appears".
-    asked = meant_kinds(text[: found.start()])
 
-    def fitting(caption: Caption) -> bool:
+    def fits(caption: Caption) -> bool:
         if caption.id == anchor.id:
             return False
         if found["after"]:
@@ -314,13 +346,22 @@ def _by_relation(within: Range, question: str) -> list[Hit]:
             return caption.end_seconds <= anchor.start_seconds + _SLACK_SECONDS
         return caption.overlaps(anchor.start_seconds, anchor.end_seconds)
 
-    candidates = [caption for caption in within.captions(asked or None) if fitting(caption)]
+    # The sense of the question is that of its other half: "what is said after the title appears".
+    asked = meant_kinds(found["asked"])
+    hits = _fitting(within, asked, fits)
     if found["before"]:
-        candidates.sort(key=lambda caption: -caption.end_seconds)
+        hits.sort(key=lambda hit: -hit.caption.end_seconds)
     if not asked and not found["during"]:
         # Asked only what happens, the next line answers a line, the next slide a slide.
-        candidates.sort(key=lambda caption: (caption.kind != anchor.kind, caption.kind == "shot"))
-    return [Hit(caption, 0.0, 0.0) for caption in candidates]
+        hits.sort(key=lambda hit: (hit.caption.kind != anchor.kind, hit.caption.kind == "shot"))
+    return hits
+
+
+def _fitting(within: Range, kinds: tuple[Kind, ...], fits: Callable[[Caption], bool]) -> list[Hit]:
+    """Return the captions that fit, of these kinds if any of those do, in temporal order."""
+    captions = [caption for caption in within.captions(None) if fits(caption)]
+    meant = [caption for caption in captions if caption.kind in kinds]
+    return [Hit(caption, 0.0, 0.0) for caption in meant or captions]
 
 
 def _described(within: Range, clause: str) -> Caption | None:
@@ -331,80 +372,11 @@ def _described(within: Range, clause: str) -> Caption | None:
     hits = within.search(clause, _CANDIDATES) if words else []
     share = coverage(words, [hit.caption for hit in hits])
     best = max(hits, key=lambda hit: share[hit.caption.id], default=None)
-    return best.caption if best and share[best.caption.id] >= _ANCHOR_COVERAGE else None
-
-
-def named_span(question: str, duration_seconds: float) -> tuple[float, float] | None:
-    """Return the range of seconds that a question names ("at 0:45", "in the last minute"), or None.
-
-    The range is cut to the video; a time past its end gives its last second.
-    """
-    text = question.casefold()
-    number = r"(\d+:\d\d(?::\d\d)?|\d+(?:\.\d+)?)"
-    unit = r"(?:\s*-?\s*(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b)?"
-
-    def cut(start: float, end: float) -> tuple[float, float]:
-        start = min(max(start, 0.0), max(duration_seconds - 1.0, 0.0))
-        return start, max(min(end, duration_seconds), start + 0.5)
-
-    def is_time(value: str, unit_word: str | None) -> bool:
-        return ":" in value or unit_word is not None
-
-    pair = rf"{number}{unit}\s*(?:and|to|until|till|-|–)\s*(?:second\s+)?{number}{unit}"
-    for match in re.finditer(pair, text):
-        first, first_unit, second, second_unit = match.groups()
-        if is_time(first, first_unit or second_unit) and is_time(second, second_unit or first_unit):
-            start = _seconds(first, first_unit or second_unit)
-            end = _seconds(second, second_unit or first_unit)
-            if start < end:
-                return cut(start, end)
-    words = {
-        "a": 1,
-        "one": 1,
-        "two": 2,
-        "three": 3,
-        "four": 4,
-        "five": 5,
-        "ten": 10,
-        "few": 5,
-        "couple of": 2,
-    }
-    edge = (
-        rf"\b(first|last|final|opening)\s+(?:({'|'.join(words)}|\d+(?:\.\d+)?)\s+)?(seconds?|secs?|s|minutes?|mins?)\b"
-    )
-    if found := re.search(edge, text):
-        which, amount, unit_word = found.groups()
-        count = 1.0 if amount is None else float(words.get(amount, 0) or amount)
-        length = _seconds(str(count), unit_word)
-        at_start = which in ("first", "opening")
-        return cut(0, length) if at_start else cut(duration_seconds - length, duration_seconds)
-    if re.search(r"\bfirst half\b", text):
-        return cut(0, duration_seconds / 2)
-    if re.search(r"\bsecond half\b", text):
-        return cut(duration_seconds / 2, duration_seconds)
-    for match in re.finditer(
-        rf"\b(at|around|about|by|after|before|until|since|from)\s+(?:(second|minute)\s+)?{number}{unit}", text
-    ):
-        relation, leading, value, unit_word = match.groups()
-        if not is_time(value, unit_word or leading):
-            continue
-        at = _seconds(value, unit_word or leading)
-        if relation in ("after", "since", "from"):
-            return cut(at, duration_seconds)
-        if relation in ("before", "until"):
-            return cut(0, at)
-        return cut(at - 0.5, at + 1.0)
-    if found := re.search(rf"{number}{unit}\s+(?:in|into)\b", text):
-        value, unit_word = found.groups()
-        if is_time(value, unit_word):
-            at = _seconds(value, unit_word)
-            return cut(at - 0.5, at + 1.0)
-    length = max(_EDGE_SECONDS, _EDGE_SHARE * duration_seconds)
-    if re.search(r"\b(at|in|near|towards?) the (very )?(beginning|start|opening)\b", text):
-        return cut(0, length)
-    if re.search(r"\b(at|in|near|towards?) the (very )?(end|ending|close)\b", text):
-        return cut(duration_seconds - length, duration_seconds)
-    return None
+    if best and share[best.caption.id] >= _ANCHOR_COVERAGE:
+        return best.caption
+    near = max(hits, key=lambda hit: hit.similarity, default=None)
+    alike = near and within.shelf.embedder.semantic and near.similarity >= _ANCHOR_LIKENESS
+    return near.caption if near and alike else None
 
 
 def meant_kinds(question: str) -> tuple[Kind, ...]:
@@ -484,26 +456,9 @@ def _anchor(question: str, span: tuple[float, float]) -> float:
     return start if end - start > 2 else (start + end) / 2
 
 
-def _spread(captions: list[Caption], count: int, anchor: float | None) -> list[Caption]:
-    """Return at most `count` captions: nearest to a moment first, or evenly spread over the video."""
-    if anchor is not None:
-
-        def distance(caption: Caption) -> tuple[float, float]:
-            away = max(caption.start_seconds - anchor, anchor - caption.end_seconds, 0.0)
-            return away, caption.end_seconds - caption.start_seconds
-
-        return sorted(captions, key=distance)[:count]
+def _spread(captions: list[Caption], count: int) -> list[Caption]:
+    """Return at most `count` captions, evenly spread over the video."""
     if len(captions) <= count:
         return captions
     step = len(captions) / count
     return [captions[int(i * step)] for i in range(count)]
-
-
-def _seconds(value: str, unit: str | None) -> float:
-    if ":" in value:
-        total = 0.0
-        for part in value.split(":"):
-            total = total * 60 + float(part)
-        return total
-    factor = {"h": 3600.0, "m": 60.0}.get((unit or "s")[0], 1.0)
-    return float(value) * factor

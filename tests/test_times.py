@@ -1,0 +1,101 @@
+"""The times that a question names, in the many ways in which people name them."""
+
+import pytest
+
+from videochat.memory.times import named_span, without_times
+
+
+@pytest.mark.parametrize(
+    ("question", "span"),
+    [
+        ("What is shown at 0:45?", (44.5, 46)),
+        ("What is shown at 00:45?", (44.5, 46)),
+        ("What happens at 5 seconds?", (4.5, 6)),
+        ("What happens at second 5?", (4.5, 6)),
+        ("What happens at 1 minute?", (59.5, 61)),
+        ("What happens 30 seconds in?", (29.5, 31)),
+        ("What is said between 10 and 20 seconds?", (10, 20)),
+        ("What is said between 10s and 20s?", (10, 20)),
+        ("What is said from 0:10 to 0:20?", (10, 20)),
+        ("What is said in 0:10-0:20?", (10, 20)),
+        ("Describe the first minute.", (0, 60)),
+        ("Describe the first 30 seconds.", (0, 30)),
+        ("Describe the last 10 seconds.", (110, 120)),
+        ("Describe the final minute.", (60, 120)),
+        ("What happens at the end?", (108, 120)),
+        ("How does it look at the very end?", (108, 120)),
+        ("What is said at the beginning?", (0, 12)),
+        ("What happens in the second half?", (60, 120)),
+        ("What happens in the first half?", (0, 60)),
+        ("What happens after 1:30?", (90, 120)),
+        ("What happens before 20 seconds?", (0, 20)),
+        ("What is shown at 9:59?", (119, 120)),
+        ("What can be seen at the 5 second mark?", (4.5, 6)),
+        ("What can be seen at the five-second mark?", (4.5, 6)),
+        ("At t=5s, what is there?", (4.5, 6)),
+        ("two seconds into the clip, what is said?", (1.5, 3)),
+        ("At 1 minute and 5 seconds?", (64.5, 66)),
+        ("At 1m 5s?", (64.5, 66)),
+        ("What is on the slide during seconds 3-6?", (3, 6)),
+        ("What is on the slide at 3-6 s?", (3, 6)),
+        ("between seconds 3 and 6, what moves?", (3, 6)),
+        ("What is said from second 3 to second 6?", (3, 6)),
+        ("What is visible from 0:10 until 0:20?", (10, 20)),
+        ("in the first minute and a half?", (0, 90)),
+        ("What is said in the last half minute?", (90, 120)),
+        ("What happens in the second minute?", (60, 120)),
+        ("What is shown in the last quarter?", (90, 120)),
+        ("In the middle third, who is there?", (40, 80)),
+        ("halfway through, what happens?", (48, 72)),
+        ("What is on the slide in the middle of the video?", (48, 72)),
+        ("In the closing seconds, who is there?", (108, 120)),
+        ("How does the clip begin?", (0, 12)),
+        ("When the video ends, what is shown?", (108, 120)),
+        ("What is the last thing we see?", (108, 120)),
+        ("What do we see first?", (0, 12)),
+        ("What is visible 10 seconds before the end?", (109.5, 111)),
+        ("What is displayed 3 s after the start?", (2.5, 4)),
+        ("What happens after the 20 second mark?", (20, 120)),
+        ("By the 10-second mark, what has been said?", (0, 10)),
+        ("What is happening from 12s onwards?", (12, 120)),
+        ("When does the video start?", None),
+        ("What is in the middle of the room?", None),
+        ("What stands at the end of the street?", None),
+        ("What is shown three seconds after the title appears?", None),
+        ("How many seconds does she hold it?", None),
+        ("Is it 3 and 4?", None),
+        ("What happens between the title and the credits?", None),
+        ("What is on the second slide?", None),
+        ("When is the milk poured?", None),
+        ("What are the 3 steps?", None),
+        ("Who won in 1961?", None),
+        ("At what temperature, 40 degrees?", None),
+        ("Is the second sign red?", None),
+        ("", None),
+    ],
+)
+def test_the_time_that_a_question_names(question: str, span: tuple[float, float] | None) -> None:
+    assert named_span(question, 120.0) == (span if span is None else pytest.approx(span))
+
+
+@pytest.mark.parametrize(
+    "question", ["at 0:45", "the last minute", "the end", "between 10 and 20 seconds", "after 9:00"]
+)
+@pytest.mark.parametrize("duration", [0.04, 0.5, 3.0, 7200.0])
+def test_a_named_time_lies_in_the_video_and_is_not_empty(question: str, duration: float) -> None:
+    span = named_span(f"What is shown at {question}?", duration)
+    assert span is not None
+    assert 0 <= span[0] < span[1]
+    assert span[0] < duration
+
+
+@pytest.mark.parametrize(
+    ("question", "rest"),
+    [
+        ("What is said at 0:45?", "what is said at ?"),
+        ("What is said between 3 and 6 seconds?", "what is said between and ?"),
+        ("How many eggs, 3 or 4?", "how many eggs, 3 or 4?"),
+    ],
+)
+def test_the_question_without_its_times(question: str, rest: str) -> None:
+    assert " ".join(without_times(question).split()) == rest
