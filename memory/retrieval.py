@@ -24,7 +24,8 @@ _SENSES: tuple[tuple[Kind, str], ...] = (
     (
         "speech",
         r"\b(say|says|said|saying|speak\w*|spoke\w*|talk\w*|mention\w*|tell|tells|told|hear|heard|quote\w*|narrat\w*"
-        r"|voice\w*|utter\w*|claim\w*|speech|dialogue|ask|asks|asked)\b",
+        r"|voice\w*|utter\w*|claim\w*|speech|dialogue|ask|asks|asked|announc\w*|declar\w*|urg(?:e|es|ed|ing)"
+        r"|shout\w*|whisper\w*|calls? out|called out|repl(?:y|ies|ied)|speaker)\b",
     ),
     (
         "ocr",
@@ -48,7 +49,17 @@ _ORDERED: tuple[tuple[Kind, str], ...] = (
     ("ocr", r"(?:piece of )?(?:texts?|titles?|slides?|signs?|captions?|headline)|words? (?:on|that appear)"),
     ("shot", r"shots?|scenes?|cuts?"),
 )
-_ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "final": -1}
+_ORDINALS = {
+    "first": 0,
+    "second": 1,
+    "third": 2,
+    "fourth": 3,
+    "fifth": 4,
+    "last": -1,
+    "final": -1,
+    "opening": 0,
+    "closing": -1,
+}
 
 _SOON = "(?:right |just |immediately |shortly |directly )?"
 _AFTER = (
@@ -275,6 +286,7 @@ def _within_span(within: Range, question: str, span: tuple[float, float], meant:
         away = max(caption.start_seconds - anchor, anchor - caption.end_seconds, 0.0)
         return (
             -float(caption.kind in meant or not meant),
+            float(caption.kind == "shot" and "shot" not in meant),
             -round(share[caption.id], 1),
             -float(inside >= 0.5),
             away,
@@ -451,6 +463,8 @@ def _stem(word: str) -> str:
 def _anchor(question: str, span: tuple[float, float]) -> float:
     """Return the second to which a question about a range wants to be nearest."""
     start, end = span
+    if re.search(r"\b(half-?\s?way|mid-?way|midpoint|middle)\b", question.casefold()):
+        return (start + end) / 2
     if re.search(r"\b(end|ending|last|final|close)\b", question.casefold()):
         return end - 0.01
     return start if end - start > 2 else (start + end) / 2

@@ -53,6 +53,8 @@ _THING = r"\s+thing\s+(?:that\s+)?(?:we|you|one|is|can|to|happens|appears|visibl
 _SEEN = r"\b(?:see|seen|shown|visible|happens?|happening|going on)"
 # What begins and ends as a whole; "when does the song begin?" asks for a time and names none.
 _FILM = r"(?:video|clip|film|movie|recording|footage|trailer|episode|lecture|talk|presentation|ride)"
+_HOW = r"^how (?:does|did|do) (?:\w+ ){1,4}"
+_PART = r"(?:pose|move|movement|gesture|position|action|view)\b"
 _NAMES_NO_TIME = r"^(?:at what (?:time|point|second) |when )(?:does|do|did|is|was) "
 # A street and a table have ends too.
 _NO_PLACE = (
@@ -142,13 +144,15 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str], float], Span]], ...] = (
     (
         rf"{_AT_THE}{_START_WORDS}\b{_NO_PLACE}|\bthe\s+{_START_WORDS}\s+of\s+the\s+{_FILM}\b"
         rf"|\b{_FILM}\s+(?:begins?|starts?|opens?)\b|\b{_FIRST}{_FEW}|\bopening\s+(?:shot|scene)\b"
-        rf"|\bfirst{_THING}|{_SEEN}\s+first\b|\bat first\b|\binitially\b",
+        rf"|\bfirst{_THING}|{_SEEN}\s+first\b|\bat first\b|\binitially\b|{_HOW}(?:begin|start|open)\b"
+        rf"|(?:^|\bthe )opening {_PART}",
         lambda m, d: (0.0, _edge(d)),
     ),
     (
         rf"{_AT_THE}{_END_WORDS}\b{_NO_PLACE}|\bthe\s+{_END_WORDS}\s+of\s+the\s+{_FILM}\b"
         rf"|\b{_FILM}\s+(?:ends?|finish(?:es)?|closes?|concludes?|stops?|is over)\b|\b{_LAST}{_FEW}"
-        rf"|\bclosing\s+(?:shot|scene)\b|\blast{_THING}|{_SEEN}\s+last\b|\bin the end\b",
+        rf"|\bclosing\s+(?:shot|scene)\b|\blast{_THING}|{_SEEN}\s+last\b|\bin the end\b"
+        rf"|{_HOW}(?:end|finish|close|conclude|stop)\b|\b(?:closing|final) {_PART}",
         lambda m, d: (d - _edge(d), d),
     ),
 )

@@ -256,10 +256,10 @@ def test_light_and_colours_are_named_truly(
     assert "camera: still; motion: hardly anything moves" in caption.text
 
 
-def test_facts_come_every_five_seconds(clip: Video, senses: dict[str, PerceptionTool]) -> None:
+def test_facts_come_every_two_seconds(clip: Video, senses: dict[str, PerceptionTool]) -> None:
     told = seen(senses["visual_facts"], clip)
-    assert [(c.start_seconds, c.end_seconds) for c in told] == [(0, 5), (5, 10), (10, 12)]
-    assert "from bright (97%) to very dark" in told[0].text
+    assert [(c.start_seconds, c.end_seconds) for c in told] == [(s, s + 2) for s in range(0, 12, 2)]
+    assert "light: bright (mean lightness 97%)" in told[0].text
 
 
 @pytest.mark.parametrize(

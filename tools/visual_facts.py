@@ -12,8 +12,8 @@ from videochat.media import Frame, Sampling, Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
 
-# Table 2 of the paper promises the language model a description every five seconds.
-_WINDOW_SECONDS = 5.0
+# People ask about seconds, and an answer can be no more exact than what it rests on.
+_WINDOW_SECONDS = 2.0
 
 # Hue limits in degrees. Grey, black and white are told by saturation and lightness before hue is looked at.
 _HUES = (
@@ -35,21 +35,21 @@ _MOVING_PIXELS_PER_SECOND = 0.03
 class VisualFacts(PerceptionTool):
     """Lightness, dominant colours, and optical flow (OpenCV's DIS) split into camera and subject.
 
-    Every statement is about a window of five seconds and is a measurement: no object is named.
+    Every statement is about a window of two seconds and is a measurement: no object is named.
     """
 
     name: ClassVar[str] = "visual_facts"
     kind: ClassVar[Kind] = "tags"
-    sees: ClassVar[str] = "light, dominant colours, camera and subject motion, every five seconds"
+    sees: ClassVar[str] = "light, dominant colours, camera and subject motion, every two seconds"
 
     def __init__(self) -> None:
         self.needs: Needs = Sampling(every_seconds=0.2, max_side=256)
-        self.source = "opencv-facts"
+        self.source = f"opencv-facts per {_WINDOW_SECONDS:g} s"
 
     def perceive(
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
-        """Yield one caption for each window of five seconds of the video's own time."""
+        """Yield one caption for each window of two seconds of the video's own time."""
         window: _Window | None = None
         for frame in stream:
             number = int(frame.seconds / _WINDOW_SECONDS + 1e-6)
