@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -233,9 +235,13 @@ def chunks(stream: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 
 def free_memory() -> None:
-    """Give back what is no longer held, also to the GPU."""
+    """Give back what is no longer held: to the system, and to the GPU's other programs."""
     import torch
 
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    # glibc keeps what its threads have freed: more than a gigabyte after four models of usual size.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
