@@ -12,14 +12,15 @@ _EDGE_SECONDS, _EDGE_SHARE = 5.0, 0.1
 _MIDDLE_SECONDS = 2.5
 
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_UNIT = r"(?:hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b"
+_HOURS, _MINUTES = r"(?:hours?|hrs?|h)(?![a-z])", r"(?:minutes?|mins?|m)(?![a-z])"
+_UNIT = rf"(?:{_HOURS}|{_MINUTES}|(?:seconds?|secs?|s)(?![a-z]))"
 _LONG_UNIT = r"(?:hours?|minutes?|mins?|seconds?|secs?)\b"
 _NUMBER = r"\d+(?:\.\d+)?"
 _COUNTED = rf"{_NUMBER}\s*-?\s*{_UNIT}"
 _AND = r"(?:,|\s+and)?\s*"
 _LENGTH = (
-    rf"\b(?:{_NUMBER}\s*-?\s*(?:hours?|hrs?|h)\b{_AND})?(?:{_NUMBER}\s*-?\s*(?:minutes?|mins?|m)\b{_AND})?"
-    rf"{_NUMBER}\s*-?\s*(?:seconds?|secs?|s)\b|\b(?:{_NUMBER}\s*-?\s*(?:hours?|hrs?|h)\b{_AND})?{_COUNTED}"
+    rf"\b(?:{_NUMBER}\s*-?\s*{_HOURS}{_AND})?(?:{_NUMBER}\s*-?\s*{_MINUTES}{_AND})?"
+    rf"{_NUMBER}\s*-?\s*(?:seconds?|secs?|s)(?![a-z])|\b(?:{_NUMBER}\s*-?\s*{_HOURS}{_AND})?{_COUNTED}"
 )
 """Counted in one unit, or in several from the large to the small: "1 minute and 5 seconds"."""
 _CLOCK = r"\d+:\d\d(?::\d\d)?(?:\.\d+)?"
@@ -91,6 +92,7 @@ def without_times(question: str) -> str:
 
 
 def _moment(at: float) -> Span:
+    at = min(at, 1e9)  # beyond that, a second more is no other number
     return at - 0.5, at + 1.0
 
 
@@ -160,7 +162,8 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str], float], Span]], ...] = (
 
 def _read(question: str) -> str:
     """Return a question in lower case, with every time in it written as `_T` or `_AT`."""
-    text = re.sub(rf"{_NAMES_NO_TIME}.*?\b(?:begins?|starts?|opens?|ends?|stops?)\b", " ", question.casefold())
+    text = re.sub("[⟨⟩]", " ", question.casefold())
+    text = re.sub(rf"{_NAMES_NO_TIME}.*?\b(?:begins?|starts?|opens?|ends?|stops?)\b", " ", text)
     text = re.sub(r"\bhalf (?:an? )?minute\b", "30 seconds", text)
     text = re.sub(r"\bhalf (?:an? )?hour\b", "30 minutes", text)
     text = re.sub(r"\b(?:an? |one |1 )?(minute|hour) and a half\b", r"1.5 \1s", text)
@@ -172,10 +175,10 @@ def _read(question: str) -> str:
     text = re.sub(
         rf"\b(second|minute)s?\s+({_NUMBER})({_TO})(?:second\s+|minute\s+)?({_NUMBER})\b(?!:)", r"\1 \2\3\1 \4", text
     )
-    text = re.sub(rf"\b{_CLOCK}", lambda m: f"⟨@{_clock_seconds(m[0]):g}⟩", text)
+    text = re.sub(rf"\b{_CLOCK}", lambda m: f"⟨@{_clock_seconds(m[0]):.3f}⟩", text)
     text = re.sub(rf"\bt\s*=\s*({_NUMBER})\s*(?:{_UNIT})?", r"⟨@\1⟩", text)
-    text = re.sub(rf"\b(second|minute)\s+({_NUMBER})\b", lambda m: f"⟨@{float(m[2]) * _SECONDS[m[1][0]]:g}⟩", text)
-    return re.sub(_LENGTH, lambda m: f"⟨{_counted_seconds(m[0]):g}⟩", text)
+    text = re.sub(rf"\b(second|minute)\s+({_NUMBER})\b", lambda m: f"⟨@{float(m[2]) * _SECONDS[m[1][0]]:.3f}⟩", text)
+    return re.sub(_LENGTH, lambda m: f"⟨{_counted_seconds(m[0]):.3f}⟩", text)
 
 
 def _clock_seconds(written: str) -> float:
