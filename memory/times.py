@@ -56,11 +56,13 @@ _SEEN = r"\b(?:see|seen|shown|visible|happens?|happening|going on)"
 _FILM = r"(?:video|clip|film|movie|recording|footage|trailer|episode|lecture|talk|presentation|ride)"
 _HOW = r"^how (?:does|did|do) (?:\w+ ){1,4}"
 _PART = r"(?:pose|move|movement|gesture|position|action|view)\b"
+_ASKS_WHEN = r"^(?:at what (?:time|point|second|moment)|when|how long|how often)\b"
 _NAMES_NO_TIME = r"^(?:at what (?:time|point|second) |when )(?:does|do|did|is|was) "
 # A street and a table have ends too.
 _NO_PLACE = (
     r"(?!\s+of\s+(?:the|a|an|his|her|their)\s+(?:\w+\s+)?"
-    r"(?:street|road|hall|hallway|corridor|table|room|branch|rope|bar|row|line|pole|path|tunnel|bridge|pool|field)\b)"
+    r"(?:street|road|hall|hallway|corridor|table|room|branch|rope|bar|row|line|pole|path|tunnel|bridge|pool|field|pier"
+    r"|dock|stick|bat|leash|building|day|world)\b)"
 )
 _START_WORDS, _END_WORDS = r"(?:beginning|start|opening|outset)", r"(?:end|ending|close|finish|conclusion)"
 _AT_THE = r"\b(?:at|in|near|towards?|from|since|by|until|close to)\s+the\s+(?:very\s+)?"
@@ -164,6 +166,8 @@ def _read(question: str) -> str:
     """Return a question in lower case, with every time in it written as `_T` or `_AT`."""
     text = re.sub("[⟨⟩]", " ", question.casefold())
     text = re.sub(rf"{_NAMES_NO_TIME}.*?\b(?:begins?|starts?|opens?|ends?|stops?)\b", " ", text)
+    if re.match(_ASKS_WHEN, text):
+        text = re.sub(rf"({_SEEN})\s+(?:first|last)\b|\b(?:at first|initially)\b", r"\1", text)
     text = re.sub(r"\bhalf (?:an? )?minute\b", "30 seconds", text)
     text = re.sub(r"\bhalf (?:an? )?hour\b", "30 minutes", text)
     text = re.sub(r"\b(?:an? |one |1 )?(minute|hour) and a half\b", r"1.5 \1s", text)

@@ -66,6 +66,8 @@ from videochat.memory.times import named_span, without_times
         ("What is the dancer's final move?", (108, 120)),
         ("opening pose", (0, 12)),
         ("When does the video start?", None),
+        ("When is the dog seen first?", None),
+        ("When do we see her last?", None),
         ("What is in the middle of the room?", None),
         ("What stands at the end of the street?", None),
         ("What is shown three seconds after the title appears?", None),
