@@ -13,6 +13,9 @@ python=${PYTHON:-.venv/bin/python}
 models=full
 [[ ${1:-} == --baselines ]] && models="full neither paper times"
 
+# Threads that wait asleep: two that spin beside any other work make a step thirty times as long.
+export OMP_WAIT_POLICY=passive
+
 $python -m runs.toy draw "$out"
 recipe=(--learn all --learning-rate 1e-3 --floor 0.05 --warmup-epochs 0.4 --batch 16 --clip-norm 1 --crop-area 1 --flip 0
     --remember --threads "$threads" --checkpoint-every 500 --resume)
