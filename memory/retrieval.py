@@ -68,8 +68,10 @@ _AFTER = (
 _BEFORE = rf"{_SOON}before|until|prior to|leading up to|precedes?|preceding"
 _DURING = r"while|during|at the (?:same time as|moment when|moment)|as|when"
 _RELATION = rf"(?:(?P<after>{_AFTER})|(?P<before>{_BEFORE})|(?P<during>{_DURING}))"
+# "When is it poured, and by whom?" asks for a time; "When it is poured, what is said?" tells one.
+_ASKS_WHEN = r"(?!when\s+(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b)"
 # "After the title, what is said?", "What is said after the title?"
-_LEADING = re.compile(rf"^{_RELATION}\s+(?P<what>[^,?]+),\s*(?P<asked>.+)")
+_LEADING = re.compile(rf"^{_ASKS_WHEN}{_RELATION}\s+(?P<what>[^,?]+),\s*(?P<asked>.+)")
 _TRAILING = re.compile(rf"^(?P<asked>.+?)\b{_RELATION}\s+(?P<what>.+)")
 _BETWEEN = re.compile(r"^(?P<asked>.*?)\bbetween\s+(?P<what>.+?)\s+and\s+(?P<until>.+)")
 
@@ -363,9 +365,10 @@ def _by_relation(within: Range, question: str) -> list[Hit]:
     hits = _fitting(within, asked, fits)
     if found["before"]:
         hits.sort(key=lambda hit: -hit.caption.end_seconds)
-    if not asked and not found["during"]:
+    if not asked:
         # Asked only what happens, the next line answers a line, the next slide a slide.
-        hits.sort(key=lambda hit: (hit.caption.kind != anchor.kind, hit.caption.kind == "shot"))
+        same = None if found["during"] else anchor.kind
+        hits.sort(key=lambda hit: (hit.caption.kind != same, hit.caption.kind == "shot"))
     return hits
 
 

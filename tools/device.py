@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,49 @@ LOADING = threading.RLock()
 """Held while a model of any kind is made. Meanwhile transformers replaces functions of torch for the whole process:
 senses that load at the same time would leave weights untied, for each other and for every later model."""
 
-_CPU = threading.RLock()
+class _Cores:
+    """Shares the cores of a CPU among the models that want to compute at the same time.
+
+    A model that is alone takes all of them. Several take one or more each and do not wait for one another: two
+    models on a core each do more than one after the other on both, and no thread spins at a barrier.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count, self._free, self._wanting = count, count, 0
+        self._usual = count
+        self._change = threading.Condition()
+        self._mine = threading.local()
+
+    @contextmanager
+    def turn(self) -> Iterator[int]:
+        """Hold some cores; gives how many. A thread that holds some already goes on with those."""
+        import torch
+
+        if held := getattr(self._mine, "held", 0):
+            yield held
+            return
+        with self._change:
+            if not self._wanting:
+                # While others compute, a new thread would take over what torch was told for them.
+                self._usual = torch.get_num_threads()
+            self._wanting += 1
+            self._change.wait_for(lambda: self._free > 0)
+            held = self._mine.held = min(self._free, max(self.count // self._wanting, 1))
+            self._free -= held
+        try:
+            # Of this thread alone.
+            torch.set_num_threads(min(held, self._usual))
+            yield held
+        finally:
+            torch.set_num_threads(self._usual)
+            self._mine.held = 0
+            with self._change:
+                self._free += held
+                self._wanting -= 1
+                self._change.notify_all()
+
+
+_CPU = _Cores(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 # Of the device's memory; the rest is for pictures, activations and other programs.
 _USUAL_SHARE = 0.8
@@ -51,11 +93,11 @@ class Place:
         return self.device.startswith("cuda")
 
     def turn(self) -> AbstractContextManager[Any]:
-        """Return what to hold while computing: on a CPU one model has all cores, and the others wait for their turn.
+        """Return what to hold while computing: on a CPU, cores, of which there are no more than there are.
 
         A GPU orders the work by itself, and while it computes the next batch can be made ready.
         """
-        return nullcontext() if self.is_cuda else _CPU
+        return nullcontext() if self.is_cuda else _CPU.turn()
 
 
 def best_place(device: str | None = None) -> Place:
@@ -107,6 +149,7 @@ def load_model(auto_class: str, folder: Path, place: Place, **options: Any) -> A
         MissingPart: the checkpoint is of another architecture or damaged, or lacks weights that the model needs.
             transformers alone would fill those with random numbers.
     """
+    import torch
     import transformers
     from transformers.utils import logging
 
@@ -129,7 +172,12 @@ def load_model(auto_class: str, folder: Path, place: Place, **options: Any) -> A
             f"The checkpoint in {str(folder)!r} lacks {len(lacking)} weights of {type(model).__name__}, among them "
             f"{lacking[0]!r}: it is cut short, or was made for another task. Get the model again, or name another."
         )
-    return model.to(place.device).eval().requires_grad_(False)
+    model = model.to(place.device).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            # Convolutions in half precision take two thirds of the time with the channels last.
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
 
 
 def load_processor(auto_class: str, folder: Path, **options: Any) -> Any:

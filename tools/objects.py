@@ -380,9 +380,11 @@ class _Transformer:
     def __init__(self, folder: Path, device: str | None) -> None:
         import torch
 
-        # Half a percent of the picture is what bfloat16 knows of a place. So weights stay in 32 bits, and on
-        # CUDA only what autocast chooses runs in 16.
-        self._place = Place(best_place(device).device, torch.float32)
+        # Half a percent of the picture is what bfloat16 knows of a place. So weights stay in 32 bits, and only
+        # what autocast chooses runs in 16.
+        best = best_place(device)
+        self._half = torch.float16 if best.is_cuda else best.dtype
+        self._place = Place(best.device, torch.float32)
         self._processor = load_processor(self.auto_processor, folder)
         self._model = load_model(self.auto_class, folder, self._place)
         self._batcher = Batcher(_BATCH, self._place)
@@ -396,7 +398,7 @@ class _Transformer:
         inputs = self._processor(images=list(images), return_tensors="pt", **self._words(len(images)))
         inputs = inputs.to(self._place.device)
         kind = torch.device(self._place.device).type
-        with torch.inference_mode(), torch.autocast(kind, torch.float16, enabled=self._place.is_cuda):
+        with torch.inference_mode(), torch.autocast(kind, self._half, enabled=self._half != torch.float32):
             outputs = self._model(**inputs)
         sizes = [image.shape[:2] for image in images]  # (height, width)
         return [
