@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import http.server
 import shutil
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -164,6 +166,24 @@ def test_pictures_of_a_range_are_those_shown(
     every = list(clock.video.frames(None, start, end))
     expected = [n for n in range(clock.pictures) if start <= float(clock.at(n)) < (end or LENGTH_SECONDS)]
     assert [read_frame_number(frame.image) for frame in every] == expected
+
+
+def test_what_lies_after_a_range_is_not_decoded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[subprocess.Popen] = []
+    start = subprocess.Popen
+
+    def noted(*arguments: Any, **options: Any) -> subprocess.Popen:
+        made.append(start(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    assert all(frame.seconds < 1.2 for frame in clock.video.frames(0.04, 1.0, 1.2))
+    assert [process.returncode for process in made] == [-signal.SIGKILL], "ffmpeg went on to the end of the file"
+
+
+def test_a_range_without_a_picture_of_the_grid_starts_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert list(clock.video.frames(5.0, 1.0, 3.0)) == []
 
 
 def test_the_upright_picture_has_the_announced_size(clock: Clock) -> None:

@@ -28,6 +28,7 @@ LOADING = threading.RLock()
 """Held while a model of any kind is made. Meanwhile transformers replaces functions of torch for the whole process:
 senses that load at the same time would leave weights untied, for each other and for every later model."""
 
+
 class _Cores:
     """Shares the cores of a CPU among the models that want to compute at the same time.
 

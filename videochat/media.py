@@ -352,6 +352,13 @@ class Video:
         """
         self._need_pictures()
         start, end = self.span(start_seconds, end_seconds)
+        lacking = {
+            index
+            for index, sampling in enumerate(samplings)
+            if sampling.every_seconds is None or _first_slot(start, sampling.every_seconds) < end - 1e-9
+        }
+        if not lacking:
+            return
         source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(self._safe_start(start)))
         # Microseconds since the first picture, less the slack.
         shift = round((self._zero_seconds + _SLACK_SECONDS) * 1e6)
@@ -361,18 +368,15 @@ class Video:
         for index, sampling in enumerate(samplings):
             branch = branches[index]
             if sampling.every_seconds is None:
-                branch = branch.filter(
-                    "trim", start=f"{start - 2 * _SLACK_SECONDS:.6f}", end=f"{end - 2 * _SLACK_SECONDS:.6f}"
-                )
+                branch = branch.filter("trim", start=f"{start - 2 * _SLACK_SECONDS:.6f}")
                 branch = branch.filter("setpts", f"PTS+{round(_SLACK_SECONDS * 1e6)}")
             else:
                 # round=up puts into slot t the last picture with a time <= t: what a player shows at t.
-                first_slot = math.ceil(start / sampling.every_seconds - 1e-9) * sampling.every_seconds
                 branch = branch.filter(
                     "fps",
                     fps=str(1 / Fraction(sampling.every_seconds).limit_denominator(10_000)),
                     round="up",
-                    start_time=f"{first_slot:.6f}",
+                    start_time=f"{_first_slot(start, sampling.every_seconds):.6f}",
                 )
             if sampling.max_side is not None:
                 branch = branch.filter("scale", *self._fit(sampling.max_side), flags="area")
@@ -387,11 +391,12 @@ class Video:
             enc_time_base="1/1000000",
         )
         with _running(job, self.name) as pipe:
-            yield from self._read_pictures(pipe, samplings, start, end)
+            yield from self._read_pictures(pipe, samplings, start, end, lacking)
 
     def _read_pictures(
-        self, pipe: io.BufferedReader, samplings: Sequence[Sampling], start: float, end: float
+        self, pipe: io.BufferedReader, samplings: Sequence[Sampling], start: float, end: float, lacking: set[int]
     ) -> Iterator[tuple[int, Frame]]:
+        """Yield until no consumer is `lacking` pictures of the range; ffmpeg would go on to the end of the file."""
         try:
             container = av.open(pipe, mode="r", format="nut")
         except FFmpegError:
@@ -401,6 +406,8 @@ class Video:
         stills = {index: _Still(sampling.min_change) for index, sampling in enumerate(samplings) if sampling.min_change}
         with container:
             for packet in container.demux():
+                if not lacking:
+                    break
                 pictures: list[Any] = list(packet.decode()) if packet.pts is not None else []
                 for decoded in pictures:
                     index = packet.stream_index
@@ -410,6 +417,8 @@ class Video:
                     if every is not None:
                         # The grid, free of the pipe's microseconds.
                         seconds = round(round(seconds / every) * every, 6)
+                        if seconds + every >= end - 1e-9:
+                            lacking.discard(index)
                         if start - 1e-9 <= seconds < end - 1e-9:
                             frame = Frame(seconds, image, min(every, end - seconds))
                             if index not in stills:
@@ -418,9 +427,12 @@ class Video:
                                 yield index, over
                         continue
                     seconds = max(round(seconds, 6), 0.0)
-                    if held := waiting.get(index):
-                        yield index, Frame(held.seconds, held.image, seconds - held.seconds)
-                    waiting[index] = Frame(seconds, image)
+                    if held := waiting.pop(index, None):
+                        yield index, Frame(held.seconds, held.image, min(seconds, end) - held.seconds)
+                    if seconds < end - _SLACK_SECONDS:
+                        waiting[index] = Frame(seconds, image)
+                    else:
+                        lacking.discard(index)
         for index, still in stills.items():
             if still.frame:
                 yield index, still.frame
@@ -628,6 +640,11 @@ class _Seeker:
         while self.next is not None and (self.shown is None or self.seconds(self.next) <= seconds):
             self.shown, self.next = self.next, self._decode()
         return self.shown
+
+
+def _first_slot(start: float, every_seconds: float) -> float:
+    """Return the first second of a grid from 0 that is not before `start`."""
+    return math.ceil(start / every_seconds - 1e-9) * every_seconds
 
 
 @contextlib.contextmanager
