@@ -245,6 +245,8 @@ def run(way: str, clip: Path, seconds: float | None, work: Path, warm: bool) -> 
     command += ["--warm"] if warm else []
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"VIDEOCHAT_HOME": home, "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
+        # Some machines have Python compile every library anew; people's do not.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         done = subprocess.run([str(part) for part in command], env=environment, stdout=subprocess.PIPE, check=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result

@@ -21,6 +21,8 @@ MAKERS = [tiny_dfine, tiny_rtdetr, tiny_yolo]
 class DiscFinder:
     """Finds the dark disc of a drawn video, and nothing else."""
 
+    batch_size = 4
+
     def detect(self, images, min_score):
         return [self._look(image) for image in images]
 
@@ -127,6 +129,8 @@ def test_where_nothing_is_seen_marks_come_all_the_same(clip):
 
 def test_a_thing_seen_once_must_be_sure(clip):
     class Flash:
+        batch_size = 1
+
         def __init__(self, score):
             self.score = score
 

@@ -24,7 +24,6 @@ class ModelTool(PerceptionTool):
 
     accepts: ClassVar[tuple[str, ...]]
     """The `model_type`s of config.json that it can use."""
-    batch_on_cpu: ClassVar[int] = 1
     batch_on_gpu: ClassVar[int] = 8
 
     def __init__(
@@ -91,7 +90,8 @@ class ModelTool(PerceptionTool):
     def batcher(self) -> Batcher:
         """Runs batches; it remembers what fitted into memory."""
         if self._batcher is None:
-            usual = self.batch_on_gpu if self.place.is_cuda else self.batch_on_cpu
+            # One picture keeps the cores busy; more only leave their caches.
+            usual = self.batch_on_gpu if self.place.is_cuda else 1
             self._batcher = Batcher(self.batch_size or usual, self.place)
         return self._batcher
 

@@ -41,11 +41,14 @@ _MAX_OPEN_SECONDS = 60.0
 # Where nothing is in sight a mark may be set; more often than this is only work for the store.
 _MIN_STEP_SECONDS = 10.0
 _MAX_SIDE = 960
-_BATCH = 8
+_BATCH_ON_GPU = 8
 
 
 class Detector(Protocol):
     """What finds things in pictures."""
+
+    batch_size: int
+    """How many pictures it wants at once."""
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         """Return what is in each picture, boxes in its own pixels.
@@ -352,7 +355,8 @@ class _Yolo:
         if knows not in ("detect", "segment", "pose"):
             raise MissingPart(f"{str(path)!r} is an ultralytics model for {knows!r}; objects needs one for 'detect'.")
         self._place = best_place(device)
-        self._batcher = Batcher(_BATCH, self._place)
+        self.batch_size = _usual_batch(self._place)
+        self._batcher = Batcher(self.batch_size, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)
@@ -380,14 +384,18 @@ class _Transformer:
     def __init__(self, folder: Path, device: str | None) -> None:
         import torch
 
-        # Half a percent of the picture is what bfloat16 knows of a place. So weights stay in 32 bits, and only
-        # what autocast chooses runs in 16.
+        # Half a percent of the picture is what bfloat16 knows of a place. So only what autocast chooses runs in 16.
         best = best_place(device)
         self._half = torch.float16 if best.is_cuda else best.dtype
         self._place = Place(best.device, torch.float32)
         self._processor = load_processor(self.auto_processor, folder)
         self._model = load_model(self.auto_class, folder, self._place)
-        self._batcher = Batcher(_BATCH, self._place)
+        if self._half != torch.float32:
+            for layer in self._model.modules():
+                if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+                    layer.to(self._half)  # once, and not by autocast at every picture
+        self.batch_size = _usual_batch(self._place)
+        self._batcher = Batcher(self.batch_size, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)
@@ -450,11 +458,16 @@ class _ZeroShot(_Transformer):
         return [self.what] * len(result["scores"])
 
 
+def _usual_batch(place: Place) -> int:
+    # One picture keeps the cores busy; more only leave their caches.
+    return _BATCH_ON_GPU if place.is_cuda else 1
+
+
 def _look(
     detector: Detector, stream: Iterable[Frame], video: Video, min_score: float
 ) -> Iterator[tuple[Frame, list[Sighting]]]:
     """Yield each picture with what is in it, boxes in source pixels."""
-    for frames in chunks(stream, _BATCH):
+    for frames in chunks(stream, detector.batch_size):
         found = detector.detect([frame.image for frame in frames], min_score)
         for frame, sightings in zip(frames, found, strict=True):
             yield frame, _in_source_pixels(sightings, frame, video)

@@ -45,7 +45,6 @@ class FrameTagger(ModelTool):
     kind: ClassVar[Kind] = "tags"
     sees: ClassVar[str] = "which of some hundred everyday things, places and doings are in the picture"
     accepts: ClassVar[tuple[str, ...]] = MODEL_TYPES
-    batch_on_cpu: ClassVar[int] = 4
     batch_on_gpu: ClassVar[int] = 32
 
     def __init__(
