@@ -2,7 +2,10 @@
 
 import gc
 import os
-from collections.abc import Sequence
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import T5Config, T5ForConditionalGeneration
 
 from videochat.errors import MissingPart
-from videochat.tools.device import Batcher, Place, SharedModels, best_place, chunks, config_of, load_model
+from videochat.tools.device import Batcher, Cores, Place, SharedModels, best_place, chunks, config_of, load_model
 
 CPU = Place("cpu", torch.float32)
 
@@ -47,6 +50,51 @@ def test_floats_of_a_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int,
 def test_a_promised_gpu_is_there() -> None:
     if os.environ.get("VIDEOCHAT_REQUIRE_CUDA") == "1":
         assert torch.cuda.is_available(), "VIDEOCHAT_REQUIRE_CUDA promises a GPU, and torch sees none"
+
+
+@pytest.fixture
+def four_threads() -> Iterator[None]:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_a_model_that_is_alone_has_all_cores() -> None:
+    cores = Cores(4)
+    with cores.turn() as held, cores.turn() as again:
+        assert held == again == 4
+        assert torch.get_num_threads() == 4
+    with Cores(2).turn() as held:
+        assert held == torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 4
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_models_share_the_cores_and_never_have_more() -> None:
+    cores, busy, most, told = Cores(4), Counter[str](), [0], []
+    lock, all_here = threading.Lock(), threading.Barrier(6)
+
+    def compute(name: str) -> None:
+        all_here.wait()
+        for _ in range(20):
+            with cores.turn() as held:
+                with lock:
+                    busy[name] = held
+                    most[0] = max(most[0], busy.total())
+                    told.append(torch.get_num_threads() == held)
+                time.sleep(0.002)
+                with lock:
+                    busy[name] = 0
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(compute, "abcdef"))
+    assert len(told) == 120
+    assert all(told)
+    assert most == [4]
+    with cores.turn() as held:
+        assert held == 4, "the cores came back"
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on() -> None:

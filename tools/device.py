@@ -29,7 +29,7 @@ LOADING = threading.RLock()
 senses that load at the same time would leave weights untied, for each other and for every later model."""
 
 
-class _Cores:
+class Cores:
     """Shares the cores of a CPU among the models that want to compute at the same time.
 
     A model that is alone takes all of them. Several take one or more each and do not wait for one another: two
@@ -56,11 +56,11 @@ class _Cores:
                 self._usual = torch.get_num_threads()
             self._wanting += 1
             self._change.wait_for(lambda: self._free > 0)
-            held = self._mine.held = min(self._free, max(self.count // self._wanting, 1))
+            held = self._mine.held = min(self._free, max(self.count // self._wanting, 1), self._usual)
             self._free -= held
         try:
             # Of this thread alone.
-            torch.set_num_threads(min(held, self._usual))
+            torch.set_num_threads(held)
             yield held
         finally:
             torch.set_num_threads(self._usual)
@@ -71,7 +71,7 @@ class _Cores:
                 self._change.notify_all()
 
 
-_CPU = _Cores(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+_CPU = Cores(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 # Of the device's memory; the rest is for pictures, activations and other programs.
 _USUAL_SHARE = 0.8
