@@ -352,13 +352,28 @@ class Video:
         """
         self._need_pictures()
         start, end = self.span(start_seconds, end_seconds)
-        lacking = {
+        wanted = [
             index
             for index, sampling in enumerate(samplings)
             if sampling.every_seconds is None or _first_slot(start, sampling.every_seconds) < end - 1e-9
-        }
-        if not lacking:
+        ]
+        if not wanted:
             return
+        came = False
+        try:
+            for place, frame in self._sample([samplings[index] for index in wanted], start, end):
+                came = True
+                yield wanted[place], frame
+        except MediaError:
+            if came or len(wanted) == 1:
+                raise
+            # ffmpeg gives nothing at all where one of several outputs stays empty, as that of new pictures does
+            # while a slide stands. Alone, an empty one is no error.
+            for index in wanted:
+                for _, frame in self._sample([samplings[index]], start, end):
+                    yield index, frame
+
+    def _sample(self, samplings: Sequence[Sampling], start: float, end: float) -> Iterator[tuple[int, Frame]]:
         source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(self._safe_start(start)))
         # Microseconds since the first picture, less the slack.
         shift = round((self._zero_seconds + _SLACK_SECONDS) * 1e6)
@@ -391,12 +406,11 @@ class Video:
             enc_time_base="1/1000000",
         )
         with _running(job, self.name) as pipe:
-            yield from self._read_pictures(pipe, samplings, start, end, lacking)
+            yield from self._read_pictures(pipe, samplings, start, end)
 
     def _read_pictures(
-        self, pipe: io.BufferedReader, samplings: Sequence[Sampling], start: float, end: float, lacking: set[int]
+        self, pipe: io.BufferedReader, samplings: Sequence[Sampling], start: float, end: float
     ) -> Iterator[tuple[int, Frame]]:
-        """Yield until no consumer is `lacking` pictures of the range; ffmpeg would go on to the end of the file."""
         try:
             container = av.open(pipe, mode="r", format="nut")
         except FFmpegError:
@@ -404,6 +418,8 @@ class Video:
         # A picture of an every-picture stream lasts until the next one, so it is handed out one late.
         waiting: dict[int, Frame] = {}
         stills = {index: _Still(sampling.min_change) for index, sampling in enumerate(samplings) if sampling.min_change}
+        # ffmpeg would go on to the end of the file; the reader leaves when nobody lacks a picture of the range.
+        lacking = set(range(len(samplings)))
         with container:
             for packet in container.demux():
                 if not lacking:
