@@ -217,9 +217,9 @@ def test_a_consumer_without_a_picture_does_not_stop_the_others(drawn: Path) -> N
     slides = Video(draw_video(drawn / "slides.mp4", [Scene(10, "ONE"), Scene(10, "TWO")], frame_rate=0.2))
     consumers = [Sampling(1.0), Sampling(None), Sampling(10.0), Sampling(4.0)]
     found: list[list[float]] = [[] for _ in consumers]
-    for index, frame in slides.sample(consumers, 6.0, 9.5):
+    for index, frame in slides.sample(consumers, 16.0, 19.5):
         found[index].append(frame.seconds)
-    assert found == [[6.0, 7.0, 8.0, 9.0], [], [], [8.0]]
+    assert found == [[16.0, 17.0, 18.0, 19.0], [], [], [16.0]]
 
 
 @pytest.mark.parametrize("rotate", [0, 90, 180, 270])
