@@ -366,7 +366,7 @@ def _by_relation(within: Range, question: str) -> list[Hit]:
     if found["before"]:
         hits.sort(key=lambda hit: -hit.caption.end_seconds)
     if not asked:
-        # Asked only what happens, the next line answers a line, the next slide a slide.
+        # Asked only what happens, the next line answers a line, the next slide a slide; a shot says least.
         same = None if found["during"] else anchor.kind
         hits.sort(key=lambda hit: (hit.caption.kind != same, hit.caption.kind == "shot"))
     return hits

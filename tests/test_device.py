@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,6 +95,21 @@ def test_models_share_the_cores_and_never_have_more() -> None:
     assert most == [4]
     with cores.turn() as held:
         assert held == 4, "the cores came back"
+
+
+def test_who_gives_up_waiting_leaves_the_cores_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = Cores(2)
+
+    def interrupted(ready: Callable[[], bool]) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cores._change, "wait_for", interrupted)
+        with pytest.raises(KeyboardInterrupt), cores.turn():
+            pass
+    with cores.turn() as held:
+        assert held == min(2, torch.get_num_threads())
+        assert cores._wanting == 1
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on() -> None:

@@ -44,7 +44,10 @@ class Cores:
 
     @contextmanager
     def turn(self) -> Iterator[int]:
-        """Hold some cores; gives how many. A thread that holds some already goes on with those."""
+        """Hold one core or more; gives how many, and has torch use so many in this thread.
+
+        A thread that holds some already goes on with those.
+        """
         import torch
 
         if held := getattr(self._mine, "held", 0):
@@ -55,11 +58,11 @@ class Cores:
                 # While others compute, a new thread would take over what torch was told for them.
                 self._usual = torch.get_num_threads()
             self._wanting += 1
-            self._change.wait_for(lambda: self._free > 0)
-            held = self._mine.held = min(self._free, max(self.count // self._wanting, 1), self._usual)
-            self._free -= held
         try:
-            # Of this thread alone.
+            with self._change:
+                self._change.wait_for(lambda: self._free > 0)
+                held = self._mine.held = min(self._free, max(self.count // self._wanting, 1), self._usual)
+                self._free -= held
             torch.set_num_threads(held)
             yield held
         finally:
@@ -94,11 +97,18 @@ class Place:
         return self.device.startswith("cuda")
 
     def turn(self) -> AbstractContextManager[Any]:
-        """Return what to hold while computing: on a CPU, cores, of which there are no more than there are.
+        """Return what to hold while computing: on a CPU, a share of the cores.
 
         A GPU orders the work by itself, and while it computes the next batch can be made ready.
         """
         return nullcontext() if self.is_cuda else _CPU.turn()
+
+    def usual_batch(self, on_gpu: int, on_cpu: int = 1) -> int:
+        """Return how many items to compute at once.
+
+        On a CPU one picture keeps the cores busy, and more only leave their caches.
+        """
+        return on_gpu if self.is_cuda else on_cpu
 
 
 def best_place(device: str | None = None) -> Place:

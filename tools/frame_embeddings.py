@@ -111,7 +111,7 @@ class FrameEmbedder:
         if self._encoder is None and self._folder is not None:
             self._encoder = shared_dual_encoder(self._folder, self._place)
         if self._batcher is None:
-            self._batcher = Batcher(self.batch_size or (32 if self._place.is_cuda else 1), self._place)
+            self._batcher = Batcher(self.batch_size or self._place.usual_batch(32), self._place)
         assert self._encoder is not None  # noqa: S101 - prepare() has set the folder or raised
         return self._encoder, self._batcher
 

@@ -90,9 +90,7 @@ class ModelTool(PerceptionTool):
     def batcher(self) -> Batcher:
         """Runs batches; it remembers what fitted into memory."""
         if self._batcher is None:
-            # One picture keeps the cores busy; more only leave their caches.
-            usual = self.batch_on_gpu if self.place.is_cuda else 1
-            self._batcher = Batcher(self.batch_size or usual, self.place)
+            self._batcher = Batcher(self.batch_size or self.place.usual_batch(self.batch_on_gpu), self.place)
         return self._batcher
 
     def forget(self) -> None:

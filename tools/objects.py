@@ -355,7 +355,7 @@ class _Yolo:
         if knows not in ("detect", "segment", "pose"):
             raise MissingPart(f"{str(path)!r} is an ultralytics model for {knows!r}; objects needs one for 'detect'.")
         self._place = best_place(device)
-        self.batch_size = _usual_batch(self._place)
+        self.batch_size = self._place.usual_batch(_BATCH_ON_GPU)
         self._batcher = Batcher(self.batch_size, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
@@ -394,7 +394,7 @@ class _Transformer:
             for layer in self._model.modules():
                 if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
                     layer.to(self._half)  # once, and not by autocast at every picture
-        self.batch_size = _usual_batch(self._place)
+        self.batch_size = self._place.usual_batch(_BATCH_ON_GPU)
         self._batcher = Batcher(self.batch_size, self._place)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
@@ -456,11 +456,6 @@ class _ZeroShot(_Transformer):
     def _labels(self, result: dict[str, Any]) -> list[str]:
         # The model repeats only those words of the description that it is sure of.
         return [self.what] * len(result["scores"])
-
-
-def _usual_batch(place: Place) -> int:
-    # One picture keeps the cores busy; more only leave their caches.
-    return _BATCH_ON_GPU if place.is_cuda else 1
 
 
 def _look(

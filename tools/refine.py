@@ -138,7 +138,7 @@ class CaptionRefiner:
         if self._writer is None and self._folder is not None:
             self._writer = _Writer(self._folder, self._place)
         if self._batcher is None:
-            self._batcher = Batcher(self.batch_size or (16 if self._place.is_cuda else 4), self._place)
+            self._batcher = Batcher(self.batch_size or self._place.usual_batch(16, 4), self._place)
         assert self._writer is not None  # noqa: S101 - prepare() has set the folder or raised
         return self._batcher(self._writer.write, prompts)
 
