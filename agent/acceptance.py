@@ -8,11 +8,11 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import hook_config
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from videochat.agent.brakes import Braking
-from videochat.agent.choices import Choice
 from videochat.agent.evidence import Evidence
+from videochat.agent.limits import LimitsMiddleware
+from videochat.agent.multiple_choice import Choice
 from videochat.agent.prompts import CALL_AGAIN, CONFIRM, EMPTY, NAME_AN_OPTION
-from videochat.records import clock_range
+from videochat.intervals import clock_range
 
 NO_ANSWER = "no_answer"
 """Marks a message whose words are ours and answer nothing."""
@@ -22,7 +22,7 @@ _BAD_CALLS = 3
 _NAMED = 5
 
 
-class Acceptance(AgentMiddleware):
+class AnswerCheck(AgentMiddleware):
     """Sends an answer back that is empty, cites what nobody has looked at, or names no option.
 
     A call whose arguments are not JSON would otherwise end the run with an empty answer.
@@ -34,7 +34,9 @@ class Acceptance(AgentMiddleware):
         must_confirm: whether the model has tools to read and look with.
     """
 
-    def __init__(self, evidence: Evidence, braking: Braking, choice: Choice | None, *, must_confirm: bool) -> None:
+    def __init__(
+        self, evidence: Evidence, braking: LimitsMiddleware, choice: Choice | None, *, must_confirm: bool
+    ) -> None:
         super().__init__()
         self.evidence, self.braking, self.choice, self.must_confirm = evidence, braking, choice, must_confirm
         self._sent_back: list[str] = []

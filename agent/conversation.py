@@ -25,7 +25,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 
 from videochat.agent.evidence import Evidence
-from videochat.errors import BadQuestion, MissingPart, StoreError
+from videochat.errors import InvalidArgument, MissingDependency, StoreError
 
 DEFAULT_THREAD = "main"
 
@@ -60,7 +60,7 @@ class Conversations:
         names: names of the videos where citations must say which one; see `Evidence`.
 
     Raises:
-        MissingPart: a path was given, and the extra `sqlite` is not installed.
+        MissingDependency: a path was given, and the extra `sqlite` is not installed.
         StoreError: the file cannot be opened.
     """
 
@@ -139,7 +139,7 @@ class Conversations:
 
     def _config(self, thread: str) -> dict[str, Any]:
         if not thread.strip():
-            raise BadQuestion("A thread needs a name that is not empty.")
+            raise InvalidArgument("A thread needs a name that is not empty.")
         return {"configurable": {"thread_id": f"videochat:{self._about}:{thread}"}}
 
 
@@ -154,7 +154,7 @@ def _sqlite(path: str) -> BaseCheckpointSaver[Any]:
     try:
         from langgraph.checkpoint.sqlite import SqliteSaver
     except ImportError as error:
-        raise MissingPart(
+        raise MissingDependency(
             f"Conversations in the file {path!r} need a package that is not installed: pip install 'videochat[sqlite]'."
         ) from error
     try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from videochat.records import Answer, Caption
+from videochat.records import Answer, Caption, Step
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Event:
     text: str = ""
     """Of a token, with citations already written as times; of `again`, what the draft lacked."""
     captions: list[Caption] = field(default_factory=list)
-    step: dict[str, Any] = field(default_factory=dict)
+    step: Step | None = None
     """As in `Answer.steps`."""
     answer: Answer | None = None
     """What counts: its text has been checked as a whole."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videochat.records import Caption, Status, clock_range
+from videochat.intervals import clock_range
+from videochat.records import Caption, Status
 
 _TIME = r"(?:\d{1,2}:)?\d{1,2}:\d\d"
 _NUMBERS = re.compile(r"\[\s*\d+(?:\s*[-–,;]\s*\d+)*\s*\]")

@@ -17,7 +17,7 @@ from videochat.records import Caption
 Outcome = ToolMessage | Command[Any]
 
 
-class Guests(AgentMiddleware):
+class ForeignTools(AgentMiddleware):
     """Stores and numbers the captions in the artifacts of foreign tools.
 
     Args:
@@ -44,7 +44,7 @@ class Guests(AgentMiddleware):
             return result
         if not isinstance(result.artifact, list):
             return result
-        known = {video.id: video for video in self.toolbox.footage.videos}
+        known = {video.id: video for video in self.toolbox.video_set.videos}
         items = [item for item in result.artifact if isinstance(item, dict) and item.get("video_id") in known]
         try:
             captions = [Caption.from_dict(item) for item in items]
@@ -53,7 +53,7 @@ class Guests(AgentMiddleware):
         if not captions:
             return result
         for caption in captions:
-            self.toolbox.footage.shelf(known[caption.video_id]).record([caption])
+            self.toolbox.video_set.shelf(known[caption.video_id]).record([caption])
             self.toolbox.evidence.look_at(caption.video_id, caption.start_seconds, caption.end_seconds)
         self.toolbox.evidence.add(captions)
         return result.model_copy(update={"content": fenced(self.toolbox.as_text(captions))})

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from videochat.records import KINDS, Caption, clock
+from videochat.intervals import clock
+from videochat.records import KINDS, Caption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

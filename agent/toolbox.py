@@ -1,4 +1,4 @@
-"""What a language model can do with videos: LangChain tools over footage and its memory.
+"""What a language model can do with videos: LangChain tools over video_set and its memory.
 
 Each returns text for the model, with evidence numbers and between marks that say it is data, and as artifact a
 list of plain dicts for the program. A mistake that another call may avoid comes back as text with a hint.
@@ -17,14 +17,15 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field
 
 from videochat.agent.evidence import Evidence
-from videochat.agent.footage import Footage
 from videochat.agent.prompts import fenced
+from videochat.agent.video_set import VideoSet
 from videochat.errors import VideoChatError
+from videochat.intervals import clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse, textualize
-from videochat.memory.budget import select
+from videochat.memory.context_budget import select
 from videochat.memory.retrieval import Recall, about, coverage, recall, recall_library
-from videochat.records import Caption, Kind, clock, clock_range
+from videochat.records import Caption, Kind
 
 _READ_AT_MOST = 80
 _CLOSER_SECONDS = 120.0
@@ -115,7 +116,7 @@ class Toolbox:
     """The tools of one conversation.
 
     Args:
-        footage: the videos, their senses and their memory.
+        video_set: the videos, their senses and their memory.
         evidence: where what the tools show is numbered.
         watch_first: called before a tool runs; None where the videos have been watched, or are being watched.
         video_model: folder or hub id of a video-language model for `watch_clip`; without one there is no such tool.
@@ -124,38 +125,38 @@ class Toolbox:
 
     def __init__(
         self,
-        footage: Footage,
+        video_set: VideoSet,
         evidence: Evidence,
         *,
         watch_first: Callable[[], object] | None = None,
         video_model: str | None = None,
         pictures: bool = False,
     ) -> None:
-        self.footage, self.evidence = footage, evidence
+        self.video_set, self.evidence = video_set, evidence
         self.video_model, self.pictures = video_model, pictures
         self._watch_first = watch_first
         self._watching = threading.Lock()
 
     def recall(self, question: str) -> Recall:
         """Retrieve for a question and number what was found."""
-        found = self._recall(question, self.footage.videos)
+        found = self._recall(question, self.video_set.videos)
         self.evidence.add(hit.caption for hit in found.hits)
         return found
 
     def _recall(self, question: str, videos: Sequence[Video], **filters: Any) -> Recall:
         if len(videos) == 1:
             (video,) = videos
-            shelf = self.footage.shelf(video)
+            shelf = self.video_set.shelf(video)
             return recall(shelf, question, duration_seconds=video.duration_seconds, **filters)
         ids = [video.id for video in videos]
-        return recall_library(self.footage.memory, question, video_ids=ids, **filters)
+        return recall_library(self.video_set.memory, question, video_ids=ids, **filters)
 
     def contexts(self, hits: Sequence[Hit], budget_tokens: int) -> str:
         """Return what was found, and as much else as fits: what is around it, and summaries of the rest."""
-        if self.footage.several:
+        if self.video_set.several:
             return self.as_text(hit.caption for hit in hits)
-        (video,) = self.footage.videos
-        chosen = select(self.footage.shelf(video), hits, budget_tokens=budget_tokens)
+        (video,) = self.video_set.videos
+        chosen = select(self.video_set.shelf(video), hits, budget_tokens=budget_tokens)
         self.evidence.add(chosen.captions)
         text = self.as_text(chosen.captions)
         return f"{text}\n({chosen.left_out})" if chosen.left_out else text
@@ -170,7 +171,7 @@ class Toolbox:
             plain = replace(caption, text=" ".join(caption.text.split()).translate(_NO_BRACKETS))
             shown.append(plain)
             numbers[plain.id] = self.evidence.numbers[caption.id]
-        return textualize(shown, numbers=numbers, names=self.footage.names if self.footage.several else None)
+        return textualize(shown, numbers=numbers, names=self.video_set.names if self.video_set.several else None)
 
     def as_data(self, hits: Iterable[Hit]) -> list[dict[str, Any]]:
         """Return hits as plain data, in their order."""
@@ -181,11 +182,11 @@ class Toolbox:
 
     def browse(self, question: str = "", video: str | None = None) -> Result:
         """Tell what happens overall, who and what appears; of several videos, what each is about."""
-        if self.footage.several and video is None:
+        if self.video_set.several and video is None:
             return self._browse_library()
-        chosen = self.footage.video(video)
-        self.footage.summarize(chosen)
-        shelf = self.footage.shelf(chosen)
+        chosen = self.video_set.video(video)
+        self.video_set.summarize(chosen)
+        shelf = self.video_set.shelf(chosen)
         summaries = browse(shelf)
         if words := about(question):
             share = coverage(words, summaries)
@@ -209,14 +210,14 @@ class Toolbox:
 
     def _browse_library(self) -> Result:
         lines, shown = [], []
-        for video in self.footage.videos[:_NAMED_VIDEOS]:
-            self.footage.summarize(video)
-            whole = browse(self.footage.shelf(video), "whole")
+        for video in self.video_set.videos[:_NAMED_VIDEOS]:
+            self.video_set.summarize(video)
+            whole = browse(self.video_set.shelf(video), "whole")
             (number,) = self.evidence.add(whole[:1]) or [0]
             shown += whole[:1]
             said = f": {whole[0].text[:300].translate(_NO_BRACKETS)} [{number}]" if whole else ""
-            lines.append(f"{self.footage.names[video.id]} ({clock(video.duration_seconds)}){said}")
-        if left := len(self.footage.videos) - _NAMED_VIDEOS:
+            lines.append(f"{self.video_set.names[video.id]} ({clock(video.duration_seconds)}){said}")
+        if left := len(self.video_set.videos) - _NAMED_VIDEOS:
             lines += [f"and {left} more; search finds moments in all of them"] if left > 0 else []
         return fenced("\n".join(lines)), self.as_data(Hit(c, 0.0, 0.0) for c in shown)
 
@@ -234,7 +235,7 @@ class Toolbox:
         limit = math.inf if end is None else end
         if limit <= start:
             raise ToolException(f"end {limit:g} must be greater than start {start:g}.")
-        chosen = self.footage.videos if videos is None else [self.footage.video(name) for name in videos]
+        chosen = self.video_set.videos if videos is None else [self.video_set.video(name) for name in videos]
         hits = self._recall(query, chosen, kinds=kinds, start_seconds=start, end_seconds=limit).hits
         if not hits:
             return "Nothing was found. Try other words, or read a range.", []
@@ -244,7 +245,7 @@ class Toolbox:
     def read(self, start: float, end: float, video: str | None = None) -> Result:
         """Give every caption within a range."""
         chosen, start, end = self._range(video, start, end)
-        captions = self.footage.shelf(chosen).between(start, end)
+        captions = self.video_set.shelf(chosen).between(start, end)
         if not captions:
             self.evidence.look_at(chosen.id, start, end)
             return f"Nothing was noted from {clock(start)} to {clock(end)}. {self._nothing_yet(chosen)}", []
@@ -274,7 +275,7 @@ class Toolbox:
                 f"The range from {start:g} to {end:g} is longer than {_CLOSER_SECONDS:g} seconds; look at the part "
                 "that matters. search finds it."
             )
-        found, how = self.footage.look(chosen, start, end, question=question, tool=tool, rate=rate)
+        found, how = self.video_set.look(chosen, start, end, question=question, tool=tool, rate=rate)
         self.evidence.look_at(chosen.id, start, end)
         when = clock_range(start, end)
         if not found:
@@ -291,13 +292,13 @@ class Toolbox:
 
     def watch_clip(self, question: str, start: float, end: float, video: str | None = None) -> Result:
         """Ask a video-language model about a range, and store its answer."""
-        from videochat.tools.embed_chat import WatchClip
+        from videochat.tools.watch_clip import WatchClip
 
         chosen, start, end = self._range(video, start, end)
         clip = WatchClip(video=chosen, weights=self.video_model or "")
         _, artifact = clip._run(question, start, end)
         captions = [Caption.from_dict(item) for item in artifact]
-        self.footage.shelf(chosen).record(captions)
+        self.video_set.shelf(chosen).record(captions)
         self.evidence.look_at(chosen.id, start, end)
         self.evidence.add(captions)
         return fenced(self.as_text(captions)), self.as_data(Hit(c, 0.0, 0.0) for c in captions)
@@ -313,7 +314,7 @@ class Toolbox:
         left = _PICTURE_BYTES
         for i in range(n):
             seconds = start + (i + 0.5) * step
-            jpeg = self.footage.picture(chosen, seconds)
+            jpeg = self.video_set.picture(chosen, seconds)
             if jpeg is None or (left := left - len(jpeg)) < 0:
                 break
             # Not stored: it says nothing that a search could find. Cited, it shows the reader the same picture.
@@ -332,7 +333,7 @@ class Toolbox:
     def count(self, what: str = "", start: float = 0.0, end: float | None = None, video: str | None = None) -> Result:
         """Count things that were followed, each once."""
         chosen, first, last = self._range(video, start, math.inf if end is None else end)
-        captions = self.footage.shelf(chosen).between(first, last, ["objects"])
+        captions = self.video_set.shelf(chosen).between(first, last, ["objects"])
         seen = appearances(captions, what.strip() or None)
         if not seen:
             known = ", ".join(sorted({c.text for c in captions})[:30])
@@ -348,7 +349,7 @@ class Toolbox:
 
     def _range(self, name: str | None, start: float, end: float) -> tuple[Video, float, float]:
         """Return the video meant and a range within it."""
-        video = self.footage.video(name)
+        video = self.video_set.video(name)
         if end <= start:
             raise ToolException(f"end {end:g} must be greater than start {start:g}.")
         if start >= video.duration_seconds:
@@ -358,14 +359,14 @@ class Toolbox:
         return video, start, min(end, video.duration_seconds)
 
     def _nothing_yet(self, video: Video) -> str:
-        reached = self.footage.reached(video)
+        reached = self.video_set.reached(video)
         if reached < video.duration_seconds - 0.5:
             return f"So far the video has been watched up to {clock(reached)} of {clock(video.duration_seconds)}."
         return f"The video lasts until {clock(video.duration_seconds)}."
 
     def get_tools(self) -> list[BaseTool]:
         """Return the tools, for the agent or any other LangChain app."""
-        senses = ", ".join(self.footage.sharp_senses()) or "none of the line-up"
+        senses = ", ".join(self.video_set.sharp_senses()) or "none of the line-up"
         given: list[tuple[Callable[..., Any], type[BaseModel], str]] = [
             (
                 self.browse,

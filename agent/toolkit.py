@@ -10,8 +10,8 @@ from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, PrivateAttr
 
 from videochat.agent.evidence import Evidence
-from videochat.agent.footage import Footage
 from videochat.agent.toolbox import Toolbox
+from videochat.agent.video_set import VideoSet
 from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.tools import PerceptionTool
@@ -29,10 +29,10 @@ class VideoToolkit(BaseToolkit):
         memory: as for `VideoAgent`.
         video_model: as for `VideoAgent`; with it there is `watch_clip`.
         pictures: offer `frames`, which returns pictures, to a model that can see.
-        footage: instead of `video`, `preset` and `memory`: what an agent has.
+        video_set: instead of `video`, `preset` and `memory`: what an agent has.
 
     Raises:
-        BadQuestion: there is no video.
+        InvalidArgument: there is no video.
         MediaError: a video cannot be read.
         UnknownName: no such preset or tool.
         StoreError: the memory cannot be opened.
@@ -49,17 +49,17 @@ class VideoToolkit(BaseToolkit):
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         video_model: str | os.PathLike[str] | None = None,
         pictures: bool = False,
-        footage: Footage | None = None,
+        video_set: VideoSet | None = None,
         **more: Any,
     ) -> None:
         super().__init__(**more)
-        if footage is None:
+        if video_set is None:
             videos = [video] if isinstance(video, str | os.PathLike | Video) else list(video)
-            footage = Footage(videos, preset=preset, memory=memory)
+            video_set = VideoSet(videos, preset=preset, memory=memory)
         self._toolbox = Toolbox(
-            footage,
-            Evidence(names=footage.names if footage.several else {}),
-            watch_first=footage.watch_all,
+            video_set,
+            Evidence(names=video_set.names if video_set.several else {}),
+            watch_first=video_set.watch_all,
             video_model=os.fspath(video_model) if video_model else None,
             pictures=pictures,
         )
@@ -75,4 +75,4 @@ class VideoToolkit(BaseToolkit):
 
     def close(self) -> None:
         """Free the senses' models and the memory's files."""
-        self._toolbox.footage.close()
+        self._toolbox.video_set.close()

@@ -14,19 +14,19 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from videochat.agent.brakes import Brakes
-from videochat.agent.choices import Choice
+from videochat.agent.background_watch import BackgroundWatch
+from videochat.agent.chat_models import ExtractiveAnswerer, can_call_tools, llm_name, resolve_llm
 from videochat.agent.context import can_see
 from videochat.agent.conversation import DEFAULT_THREAD, Conversations
 from videochat.agent.events import Event
-from videochat.agent.footage import Footage, together
-from videochat.agent.frames import FoundFrame
-from videochat.agent.llms import ExtractiveAnswerer, can_call_tools, llm_name, resolve_llm
+from videochat.agent.frame_search import FoundFrame
+from videochat.agent.limits import Limits
+from videochat.agent.multiple_choice import Choice
+from videochat.agent.run import Mode, RunSettings, Turn
 from videochat.agent.toolkit import VideoToolkit
-from videochat.agent.turn import Manner, Mode, Turn
+from videochat.agent.video_set import VideoSet, together
 from videochat.agent.watch import Progress, WatchReport
-from videochat.agent.watching import Watching
-from videochat.errors import BadQuestion, UnknownName
+from videochat.errors import InvalidArgument, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
@@ -83,7 +83,7 @@ class VideoAgent:
         tools: Iterable[BaseTool] = (),
         video_model: str | os.PathLike[str] | None = None,
         mode: Mode | None = None,
-        brakes: Brakes | None = None,
+        brakes: Limits | None = None,
         verify: bool = False,
         checkpointer: BaseCheckpointSaver[Any] | str | os.PathLike[str] | None = None,
         pictures: bool | None = None,
@@ -94,7 +94,7 @@ class VideoAgent:
         self.llm = resolve_llm(llm)
         if mode not in (None, "agent", "retrieve"):
             raise UnknownName("mode", mode, ("agent", "retrieve"))
-        self.footage = Footage(
+        self.video_set = VideoSet(
             [video] if isinstance(video, str | os.PathLike | Video) else list(video),
             preset=preset,
             memory=memory,
@@ -102,50 +102,50 @@ class VideoAgent:
             models_gb=models_gb,
         )
         self._say_once: list[str] = []
-        if preset is None and self.footage.preset != DEFAULT_PRESET:
-            self._say_once.append(f"Watched with the preset {self.footage.preset}, whose weights are on this machine")
+        if preset is None and self.video_set.preset != DEFAULT_PRESET:
+            self._say_once.append(f"Watched with the preset {self.video_set.preset}, whose weights are on this machine")
         if mode == "agent" and not can_call_tools(self.llm):
             warnings.warn(f"{_no_tools(self.llm)}.", stacklevel=2)
         elif mode is None and not can_call_tools(self.llm) and not isinstance(self.llm, ExtractiveAnswerer):
             self._say_once.append(_no_tools(self.llm))
         model = video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL")
-        self._manner = Manner(
+        self._manner = RunSettings(
             self.llm,
             "agent" if mode != "retrieve" and can_call_tools(self.llm) else "retrieve",
-            brakes or Brakes(),
+            brakes or Limits(),
             verify,
             context_tokens,
             os.fspath(model) if model else None,
             can_see(self.llm) if pictures is None else pictures,
             tuple(tools),
         )
-        ids = sorted(video.id for video in self.footage.videos)
+        ids = sorted(video.id for video in self.video_set.videos)
         self._conversations = Conversations(
             checkpointer,
             blake2b("".join(ids).encode(), digest_size=8).hexdigest(),
-            self.footage.names if self.footage.several else {},
+            self.video_set.names if self.video_set.several else {},
         )
-        self._watching: Watching | None = None
+        self._watching: BackgroundWatch | None = None
 
     @property
     def video(self) -> Video:
         """The video; the first where there are several."""
-        return self.footage.videos[0]
+        return self.video_set.videos[0]
 
     @property
     def videos(self) -> list[Video]:
         """The videos, each content once."""
-        return self.footage.videos
+        return self.video_set.videos
 
     @property
     def senses(self) -> list[PerceptionTool]:
         """What watches."""
-        return self.footage.senses
+        return self.video_set.senses
 
     @property
     def memory(self) -> CaptionStore:
         """Where captions are."""
-        return self.footage.memory
+        return self.video_set.memory
 
     @property
     def mode(self) -> Mode:
@@ -178,19 +178,19 @@ class VideoAgent:
         Returns:
             What was done; for several videos, of each of which the range is watched, in one report.
         """
-        if self.footage.several and (start_seconds, end_seconds, fps, tools) == (0.0, None, None, None):
-            return together(self.footage.watch_all(progress))
+        if self.video_set.several and (start_seconds, end_seconds, fps, tools) == (0.0, None, None, None):
+            return together(self.video_set.watch_all(progress))
         return together(
             [
-                self.footage.watch(video, start_seconds, end_seconds, fps=fps, tools=tools, progress=progress)
-                for video in self.footage.videos
+                self.video_set.watch(video, start_seconds, end_seconds, fps=fps, tools=tools, progress=progress)
+                for video in self.video_set.videos
             ]
         )
 
-    def start_watching(self) -> Watching:
+    def start_watching(self) -> BackgroundWatch:
         """Watch in the background; until it is done, answers come from what has been seen so far."""
         if self._watching is None or self._watching.done:
-            self._watching = self.footage.start_watching()
+            self._watching = self.video_set.start_watching()
         return self._watching
 
     def ask(
@@ -217,7 +217,7 @@ class VideoAgent:
             progress: told how far the video has been read, where it must be watched first.
 
         Raises:
-            BadQuestion: the question is no text or empty, or the options are none.
+            InvalidArgument: the question is no text or empty, or the options are none.
             LLMError: the language model did not answer.
         """
         asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
@@ -295,12 +295,12 @@ class VideoAgent:
     def _begin(self, asked: _Asked) -> Turn:
         """Watch what must be watched first, and retrieve."""
         if self._watching is None or self._watching.wait(min(asked.wait_seconds, threading.TIMEOUT_MAX)):
-            self.footage.watch_all(asked.progress)
+            self.video_set.watch_all(asked.progress)
         return self._turn(asked)
 
     def _turn(self, asked: _Asked) -> Turn:
         manner = self._manner if asked.verify is None else replace(self._manner, verify=asked.verify)
-        return Turn(self.footage, manner, self._conversations.load(asked.thread), asked.question, asked.choice)
+        return Turn(self.video_set, manner, self._conversations.load(asked.thread), asked.question, asked.choice)
 
     def _without_tools(self, asked: _Asked) -> Turn:
         self._manner = replace(self._manner, mode="retrieve")
@@ -324,7 +324,7 @@ class VideoAgent:
             UnknownName: there is no such kind.
         """
         found = []
-        for video in self.footage.videos:
+        for video in self.video_set.videos:
             start, end = video.span(start_seconds, end_seconds)
             # Subtitles may outlast pictures and sound; without a limit they belong to the list.
             limit = float("inf") if end_seconds is None else end
@@ -357,14 +357,14 @@ class VideoAgent:
             progress: told how far the videos have been read.
 
         Raises:
-            BadQuestion: neither or both of `what` and `image`, or the picture cannot be read.
-            MissingPart: the model is not on this machine.
+            InvalidArgument: neither or both of `what` and `image`, or the picture cannot be read.
+            MissingDependency: the model is not on this machine.
         """
-        return self.footage.frames(model).find(what, image, k, start_seconds, end_seconds, progress)
+        return self.video_set.frames(model).find(what, image, k, start_seconds, end_seconds, progress)
 
     def textualize(self, start_seconds: float = 0.0, end_seconds: float | None = None) -> str:
         """Return the stored captions in the template of the paper's Table 1."""
-        names = self.footage.names if self.footage.several else None
+        names = self.video_set.names if self.video_set.several else None
         return textualize(self.captions(None, start_seconds, end_seconds), names=names)
 
     def timeline(self) -> Any:
@@ -377,7 +377,7 @@ class VideoAgent:
     def langchain_tools(self) -> list[BaseTool]:
         """Return the tools over these videos, for other LangChain apps; see `VideoToolkit`."""
         return VideoToolkit(
-            footage=self.footage, video_model=self._manner.video_model, pictures=self._manner.pictures
+            video_set=self.video_set, video_model=self._manner.video_model, pictures=self._manner.pictures
         ).get_tools()
 
     def as_retriever(self, **filters: Any) -> VideoRetriever:
@@ -388,10 +388,10 @@ class VideoAgent:
         """End a watch in the background, free the senses' models and the memory's files."""
         if self._watching is not None:
             self._watching.stop()
-        self.footage.close()
+        self.video_set.close()
 
     def __repr__(self) -> str:
-        named = repr(self.video.name) if not self.footage.several else f"{len(self.videos)} videos"
+        named = repr(self.video.name) if not self.video_set.several else f"{len(self.videos)} videos"
         return f"VideoAgent({named}, llm={llm_name(self.llm)}, mode={self.mode!r})"
 
 
@@ -409,9 +409,9 @@ class _Asked:
     @classmethod
     def read(cls, question: str, options: Sequence[str] | None, *how: Any) -> _Asked:
         if not isinstance(question, str):
-            raise BadQuestion(f"A question must be a text, got {type(question).__name__}; ask something in words.")
+            raise InvalidArgument(f"A question must be a text, got {type(question).__name__}; ask something in words.")
         if not question.strip():
-            raise BadQuestion("The question is empty; ask something about the video.")
+            raise InvalidArgument("The question is empty; ask something about the video.")
         return cls(question, Choice.read(question, options), *how)
 
 

@@ -1,4 +1,4 @@
-"""Watching: one pass over the video feeds every sense; what they see is stored as it settles."""
+"""BackgroundWatch: one pass over the video feeds every sense; what they see is stored as it settles."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from videochat.errors import BadQuestion, VideoChatError
-from videochat.media import SAMPLE_RATE, Frame, Sampling, Sound, Video
-from videochat.memory import Gap, Shelf
-from videochat.memory.shelf import merge_spans
-from videochat.records import Caption, clock, clock_range
+from videochat.devices import BUDGET
+from videochat.errors import InvalidArgument, VideoChatError
+from videochat.frames import SAMPLE_RATE, AudioBlock, Frame, Sampling
+from videochat.intervals import clock, clock_range, merge_intervals, missing_intervals
+from videochat.media import Video
+from videochat.memory import Gap, VideoCaptions
+from videochat.records import Caption
 from videochat.tools import PerceptionTool, Settled
-from videochat.tools.device import usual_budget
 from videochat.tools.refine import CaptionRefiner
 
 # Items a sense may lag behind the decoder before the decoder waits: memory is bounded by this, not by length.
@@ -69,7 +70,7 @@ class WatchReport:
 def watch(
     video: Video,
     tools: Sequence[PerceptionTool],
-    shelf: Shelf,
+    shelf: VideoCaptions,
     start_seconds: float = 0.0,
     end_seconds: float | None = None,
     *,
@@ -94,8 +95,8 @@ def watch(
             is larger runs alone.
 
     Raises:
-        BadQuestion: the range holds nothing, or the budget is none.
-        MissingPart: the weights of a sense are not on this machine; nothing has been decoded then.
+        InvalidArgument: the range holds nothing, or the budget is none.
+        MissingDependency: the weights of a sense are not on this machine; nothing has been decoded then.
         StoreError: the captions cannot be written.
     """
     began = time.perf_counter()
@@ -109,7 +110,7 @@ def watch(
         tool.prepare()
         version = tool.version(video)
         shelf.drop_other_versions(tool.source, version)
-        spans = _missing(shelf.watched(tool.source, version), start, end)
+        spans = missing_intervals(shelf.watched(tool.source, version), start, end)
         jobs += [_Job(tool, version, span) for span in spans]
         report.by_tool[tool.name] = 0
     report.already_watched = not jobs
@@ -133,12 +134,12 @@ def watch(
 def _groups(tools: Sequence[PerceptionTool], models_gb: float | None) -> list[list[PerceptionTool]]:
     """Return senses in groups whose models fit into memory together; what has no model is in the first."""
     if models_gb is not None and not models_gb > 0:
-        raise BadQuestion(f"models_gb must be above 0, got {models_gb!r}.")
+        raise InvalidArgument(f"models_gb must be above 0, got {models_gb!r}.")
     groups: list[list[PerceptionTool]] = [[tool for tool in tools if tool.weights is None]]
     sizes = {tool.weights: tool.memory_bytes() for tool in tools if tool.weights is not None}
     if not sizes:
         return groups
-    budget = usual_budget() if models_gb is None else models_gb * 1e9
+    budget = BUDGET.left(None if models_gb is None else models_gb * 1e9, besides=sizes)
     taken = 0
     # Senses of one model are loaded once, so they stay together.
     for weights, size in sizes.items():
@@ -150,7 +151,7 @@ def _groups(tools: Sequence[PerceptionTool], models_gb: float | None) -> list[li
     return groups
 
 
-def refine(video: Video, refiner: CaptionRefiner, shelf: Shelf) -> int:
+def refine(video: Video, refiner: CaptionRefiner, shelf: VideoCaptions) -> int:
     """Condense all that is stored of a video into lines for stretches and for the whole, beside the originals.
 
     Lines made from other captions than are stored now are replaced.
@@ -196,7 +197,7 @@ class _Watch:
     """
 
     def __init__(
-        self, video: Video, jobs: list[_Job], shelf: Shelf, report: WatchReport, progress: Progress | None
+        self, video: Video, jobs: list[_Job], shelf: VideoCaptions, report: WatchReport, progress: Progress | None
     ) -> None:
         self.video, self.jobs, self.shelf, self.report, self.progress = video, jobs, shelf, report, progress
         self.outbox: queue.Queue[tuple[_Job, Any]] = queue.Queue(64)
@@ -291,7 +292,7 @@ class _Watch:
         """Read each stretch that any of the jobs wants, once, and hand it to those that want it."""
         ending: Any = _END
         try:
-            for start, end in merge_spans(job.span for job in jobs):
+            for start, end in merge_intervals(job.span for job in jobs):
                 read(jobs, start, end)
                 self._end([job for job in jobs if job.span[1] <= end])
         except _Stopped:
@@ -324,7 +325,7 @@ class _Watch:
                 )
                 if first < last and not job.done:
                     part = sound.samples[first:last]
-                    self._put(job, Sound(sound.seconds + first / SAMPLE_RATE, part))
+                    self._put(job, AudioBlock(sound.seconds + first / SAMPLE_RATE, part))
             self._end([job for job in jobs if job.span[1] <= sound.end_seconds])
 
     def _give(self, jobs: Iterable[_Job], frame: Frame) -> None:
@@ -359,17 +360,3 @@ class _Watch:
 
 class _Stopped(Exception):
     """The watch ends before the video does."""
-
-
-def _missing(spans: Iterable[tuple[float, float]], start: float, end: float) -> list[tuple[float, float]]:
-    """Return the parts of `[start, end)` that `spans`, ordered, do not cover."""
-    parts, position = [], start
-    for span_start, span_end in spans:
-        if span_start > position:
-            parts.append((position, min(span_start, end)))
-        position = max(position, span_end)
-        if position >= end:
-            break
-    if position < end - 1e-6:
-        parts.append((position, end))
-    return [(a, b) for a, b in parts if b - a > 1e-6]

@@ -25,7 +25,7 @@ from videochat.embed_model.checkpoints import check_complete, from_upstream, loa
 from videochat.embed_model.config import BridgeConfig, EmbedConfig, VisionConfig
 from videochat.embed_model.dialogue import (
     IGNORED,
-    Passage,
+    TokenizedPrompt,
     alignment_passage,
     instruction_passage,
     prompt_passage,
@@ -95,7 +95,7 @@ def build(meta: Mapping[str, Any], state: Mapping[str, Tensor], tokenizer: PreTr
 
 def training_passages(
     meta: Mapping[str, Any], sample: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
-) -> list[Passage]:
+) -> list[TokenizedPrompt]:
     """Build the sequences of a training sample from its texts."""
     if sample["stage"] == 1:
         limit = meta["config"]["stage1_max_txt_len"]

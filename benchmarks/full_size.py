@@ -15,7 +15,7 @@ import torch
 import transformers
 from transformers import GenerationConfig
 
-from tests.tiny_checkpoints import MAKERS
+from tests.fakes.tiny_checkpoints import MAKERS
 from videochat.tools.text_vectors import word_list
 
 _TEXT_TOKENS = 30

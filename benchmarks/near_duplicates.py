@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 
 from videochat.errors import MediaError
-from videochat.media import Frame, Sampling, Video
+from videochat.frames import Frame, Sampling
+from videochat.media import Video
 from videochat.tools import make_tool
 from videochat.tools.objects import ObjectDetector
 

@@ -35,7 +35,8 @@ import psutil
 import torch
 
 from benchmarks.full_size import full_size
-from videochat.media import Video, ffmpeg_exe
+from videochat.ffmpeg import ffmpeg_exe
+from videochat.media import Video
 from videochat.tools.text_vectors import word_list
 
 TASKS = {"<CAPTION>": 5, "<DENSE_REGION_CAPTION>": 10}
@@ -142,17 +143,17 @@ def line_up(models: dict[str, str]) -> list[Any]:
 def ours(clip: str, seconds: float | None, models: dict[str, str], measure: Measure) -> None:
     """Watch in our way, into a real store."""
     from videochat.agent.watch import watch
-    from videochat.memory import CaptionStore, Shelf
+    from videochat.memory import CaptionStore, VideoCaptions
 
-    record = Shelf.record
+    record = VideoCaptions.record
 
-    def timed(self: Shelf, captions: Any, **more: Any) -> int:
+    def timed(self: VideoCaptions, captions: Any, **more: Any) -> int:
         added = record(self, captions, **more)
         if added:
             measure.first_caption()
         return added
 
-    Shelf.record = timed  # type: ignore[method-assign]
+    VideoCaptions.record = timed  # type: ignore[method-assign]
     video, tools = Video(clip), line_up(models)
     for again in range(2 if measure.warm else 1):
         with tempfile.TemporaryDirectory() as folder, CaptionStore(folder, embeddings="builtin") as store:
@@ -216,9 +217,9 @@ def floor(clip: str, models: dict[str, str]) -> dict[str, float]:
             frames = (frame for _, frame in video.sample([tool.needs], 0.0, span))
             for _ in tool.perceive(frames, video, 0.0, span):
                 pass
-    from videochat.tools.device import best_place
+    from videochat.devices import choose_device
 
-    place = best_place()
+    place = choose_device()
     left, right = (torch.randn(4096, 4096, dtype=place.dtype, device=place.device) for _ in range(2))
     rates = []
     for _ in range(7):

@@ -36,18 +36,18 @@ def watch(path: str, folder: str) -> None:
     """Watch in this process and print the measures as JSON."""
     began = time.perf_counter()
     from videochat import VideoAgent
-    from videochat.memory import Shelf
+    from videochat.memory import VideoCaptions
 
     first: list[float] = []
-    record = Shelf.record
+    record = VideoCaptions.record
 
-    def timed(self: Shelf, captions: list, **more: object) -> int:
+    def timed(self: VideoCaptions, captions: list, **more: object) -> int:
         added = record(self, captions, **more)
         if added and not first:
             first.append(time.perf_counter() - began)
         return added
 
-    Shelf.record = timed
+    VideoCaptions.record = timed
     peak, done = [0], threading.Event()
 
     def sample() -> None:

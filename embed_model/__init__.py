@@ -1,9 +1,9 @@
 """VideoChat-Embed: the end-to-end model of the paper's section 3.2.
 
     from videochat import Video
-    from videochat.embed_model import VideoChatEmbed, Viewer
+    from videochat.embed_model import VideoChatEmbed, ClipEncoder
 
-    viewer = Viewer(VideoChatEmbed.from_pretrained("videochat-7b/"))
+    viewer = ClipEncoder(VideoChatEmbed.from_pretrained("videochat-7b/"))
     chat = viewer.chat(Video("kitchen.mp4"), start_seconds=0, end_seconds=30)
     print(chat.ask("What is poured?"))
 
@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from videochat.embed_model.chat import Chat, Viewer, Wording
+    from videochat.embed_model.chat import Chat, ClipEncoder, SamplingSettings
     from videochat.embed_model.checkpoints import CheckpointError, convert
     from videochat.embed_model.config import BridgeConfig, EmbedConfig, VisionConfig
     from videochat.embed_model.dialogue import PromptError
@@ -32,9 +32,9 @@ _HOMES = {
     "EmbedConfig": "config",
     "PromptError": "dialogue",
     "VideoChatEmbed": "model",
-    "Viewer": "chat",
+    "ClipEncoder": "chat",
     "VisionConfig": "config",
-    "Wording": "chat",
+    "SamplingSettings": "chat",
     "convert": "checkpoints",
 }
 
@@ -42,12 +42,12 @@ __all__ = [
     "BridgeConfig",
     "Chat",
     "CheckpointError",
+    "ClipEncoder",
     "EmbedConfig",
     "PromptError",
+    "SamplingSettings",
     "VideoChatEmbed",
-    "Viewer",
     "VisionConfig",
-    "Wording",
     "convert",
 ]
 

@@ -1,6 +1,6 @@
 """Talking with VideoChat-Embed about a range of a video (SPEC 5, 6 and 9).
 
-A `Viewer` looks: it takes T frames, spread evenly over the range, and encodes them once. A `Chat` talks about
+A `ClipEncoder` looks: it takes T frames, spread evenly over the range, and encodes them once. A `Chat` talks about
 what was seen, turn after turn. A frame is decoded, shrunk to the model's picture and let go before the next.
 """
 
@@ -26,7 +26,7 @@ from videochat.embed_model.dialogue import (
     prompt_passage,
 )
 from videochat.embed_model.model import Sequences, VideoChatEmbed
-from videochat.errors import BadQuestion
+from videochat.errors import InvalidArgument
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -66,7 +66,7 @@ class FrameSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Wording:
+class SamplingSettings:
     """How the next token is chosen; the defaults are upstream's (SPEC 6).
 
     Raises:
@@ -87,16 +87,17 @@ class Wording:
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0:
             raise ValueError(
-                f"Wording needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1 and top_k >= 0, got {self}"
+                "SamplingSettings needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1 and top_k >= 0, "
+                f"got {self}"
             )
 
 
-GREEDY = Wording(temperature=0)
+GREEDY = SamplingSettings(temperature=0)
 """Always the likeliest token: the same question has the same answer."""
 
 
 @dataclass(frozen=True)
-class Sight:
+class EncodedClip:
     """A range of a video, or an image, as the LLM will see it."""
 
     embeds: Tensor
@@ -114,7 +115,7 @@ class Sight:
 
     def __repr__(self) -> str:
         what = "image" if self.seconds is None else f"[{self.start_seconds:g}, {self.end_seconds:g}) s"
-        return f"Sight({what}, embeds of shape {tuple(self.embeds.shape)})"
+        return f"EncodedClip({what}, embeds of shape {tuple(self.embeds.shape)})"
 
 
 def sample_indices(frame_count: int, samples: int) -> list[int]:
@@ -136,12 +137,12 @@ def check_range(
     """Return the range, its end brought back to the video's, None meaning that.
 
     Raises:
-        BadQuestion: it is empty, or begins before 0 or after the end of the video.
+        InvalidArgument: it is empty, or begins before 0 or after the end of the video.
     """
     duration = video.duration_seconds
     end = duration if end_seconds is None else min(end_seconds, duration)
     if not 0 <= start_seconds < end:
-        raise BadQuestion(
+        raise InvalidArgument(
             f"There is nothing to see from second {start_seconds:g} to "
             f"{duration if end_seconds is None else end_seconds:g}: a range needs 0 <= start < end, "
             f"and the video ends at {duration:.1f}."
@@ -183,7 +184,7 @@ def normalise(pictures: Sequence[np.ndarray]) -> Tensor:
     return (pixels - mean) / std
 
 
-class Viewer:
+class ClipEncoder:
     """Looks at videos and images, and remembers what it saw last.
 
     Args:
@@ -201,26 +202,26 @@ class Viewer:
         self.model = model
         self.frames = frames
         self._remember = remember
-        self._seen: OrderedDict[tuple[str, float, float], Sight] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, float, float], EncodedClip] = OrderedDict()
 
-    def look(self, video: FrameSource, start_seconds: float = 0.0, end_seconds: float | None = None) -> Sight:
+    def look(self, video: FrameSource, start_seconds: float = 0.0, end_seconds: float | None = None) -> EncodedClip:
         """Encode T frames of a range; a range looked at before is not decoded again.
 
         Raises:
-            BadQuestion: the range is none.
+            InvalidArgument: the range is none.
             MediaError: the video cannot be read.
         """
         return self.look_at_all([(video, start_seconds, end_seconds)])[0]
 
     @torch.inference_mode()
-    def look_at_all(self, ranges: Iterable[tuple[FrameSource, float, float | None]]) -> list[Sight]:
+    def look_at_all(self, ranges: Iterable[tuple[FrameSource, float, float | None]]) -> list[EncodedClip]:
         """Encode several ranges, of one or several videos, in one batch.
 
         Args:
             ranges: (video, start_seconds, end_seconds) of each; None for the end of the video.
 
         Raises:
-            BadQuestion: a range is none.
+            InvalidArgument: a range is none.
             MediaError: a video cannot be read.
         """
         wanted = [(video, *check_range(video, start, end)) for video, start, end in ranges]
@@ -232,7 +233,7 @@ class Viewer:
             pixels = [self._pixels(video, when) for (video, *_), when in zip(new.values(), seconds, strict=True)]
             embeds = self.model.encode(torch.stack(pixels))  # (B, Q, D)
             for key, row, when in zip(new, embeds, seconds, strict=True):
-                found[key] = Sight(row, tuple(when), key[1], key[2])
+                found[key] = EncodedClip(row, tuple(when), key[1], key[2])
         for key in keys:
             self._seen[key] = found[key]
             self._seen.move_to_end(key)
@@ -241,10 +242,10 @@ class Viewer:
         return [found[key] for key in keys]
 
     @torch.inference_mode()
-    def look_at_image(self, image: np.ndarray) -> Sight:
+    def look_at_image(self, image: np.ndarray) -> EncodedClip:
         """Encode one picture, uint8 RGB of shape (height, width, 3), as T = 1."""
         picture = picture_of_image(image, self.model.config.vision.image_size)
-        return Sight(self.model.encode(normalise([picture])[None])[0], None)
+        return EncodedClip(self.model.encode(normalise([picture])[None])[0], None)
 
     def chat(self, video: FrameSource, start_seconds: float = 0.0, end_seconds: float | None = None) -> Chat:
         """Look at a range and begin to talk about it."""
@@ -259,8 +260,8 @@ class Viewer:
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         batch: int = 4,
-        wording: Wording = GREEDY,
-    ) -> Iterator[tuple[Sight, str]]:
+        wording: SamplingSettings = GREEDY,
+    ) -> Iterator[tuple[EncodedClip, str]]:
         """Put one question to every window of a long range, a few windows at a time.
 
         The paper calls videos of a minute and more a weak spot: T frames tell little of a long stretch.
@@ -291,12 +292,12 @@ class Viewer:
 class Chat:
     """A conversation about one sight; every turn is asked with all earlier ones in the prompt."""
 
-    def __init__(self, model: VideoChatEmbed, sight: Sight) -> None:
+    def __init__(self, model: VideoChatEmbed, sight: EncodedClip) -> None:
         self.model = model
         self.sight = sight
         self.conversation = sight.conversation()
 
-    def ask(self, question: str, wording: Wording = Wording()) -> str:
+    def ask(self, question: str, wording: SamplingSettings = SamplingSettings()) -> str:
         """Return the answer and remember the turn.
 
         Raises:
@@ -306,7 +307,7 @@ class Chat:
             pass
         return self.conversation.turns[-1][1]
 
-    def stream(self, question: str, wording: Wording = Wording()) -> Iterator[str]:
+    def stream(self, question: str, wording: SamplingSettings = SamplingSettings()) -> Iterator[str]:
         """Yield the answer piece by piece as it is made; the turn is remembered when the last piece is out.
 
         The pieces together are the answer, unless the model says `Assistant:` within it: what stood before is
@@ -331,7 +332,9 @@ class Chat:
         self.conversation.turns.append((question, answer))
 
 
-def ask_each(model: VideoChatEmbed, sights: Sequence[Sight], question: str, wording: Wording = GREEDY) -> list[str]:
+def ask_each(
+    model: VideoChatEmbed, sights: Sequence[EncodedClip], question: str, wording: SamplingSettings = GREEDY
+) -> list[str]:
     """Put one question to several sights in one batch; each answer is what a batch of one would give."""
     prompts = [sight.conversation().prompt(question) for sight in sights]
     rows: list[list[int]] = [[] for _ in sights]
@@ -343,7 +346,7 @@ def ask_each(model: VideoChatEmbed, sights: Sequence[Sight], question: str, word
 
 
 @torch.inference_mode()
-def _ready(model: VideoChatEmbed, sights: Sequence[Sight], prompts: Sequence[str]) -> Sequences:
+def _ready(model: VideoChatEmbed, sights: Sequence[EncodedClip], prompts: Sequence[str]) -> Sequences:
     passages = [prompt_passage(model.tokenizer, prompt) for prompt in prompts]
     return model.sequences(passages, torch.stack([sight.embeds for sight in sights]), padding="left")
 
@@ -360,7 +363,9 @@ def _speakable(text: str) -> str:
     return "" if "Assistant:".startswith(answer) else answer
 
 
-def generate(model: VideoChatEmbed, sequences: Sequences, wording: Wording = GREEDY) -> Iterator[list[int | None]]:
+def generate(
+    model: VideoChatEmbed, sequences: Sequences, wording: SamplingSettings = GREEDY
+) -> Iterator[list[int | None]]:
     """Yield for every step the next token id of each row; None for a row that is finished.
 
     A row is finished by an EOS of the LLM or when it has said `###`, whichever tokens spell that (SPEC 6).
@@ -429,7 +434,7 @@ def generate(model: VideoChatEmbed, sequences: Sequences, wording: Wording = GRE
             return
 
 
-def choose(logits: Tensor, wording: Wording, chance: torch.Generator | None) -> Tensor:
+def choose(logits: Tensor, wording: SamplingSettings, chance: torch.Generator | None) -> Tensor:
     """Choose an id (B,) from logits (B, vocabulary): temperature, then top-k, then top-p (SPEC 6)."""
     if chance is None:
         return logits.argmax(-1)

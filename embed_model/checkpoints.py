@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from huggingface_hub import HfApi, save_torch_state_dict, snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub import save_torch_state_dict
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -40,7 +39,8 @@ from transformers import (
 from videochat.embed_model.bridge import TokenBridge
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.vision import GMHRA, FrameTimes, VideoEncoder
-from videochat.errors import MissingPart, VideoChatError
+from videochat.errors import MissingDependency, VideoChatError
+from videochat.hub import find_weights
 
 logger = logging.getLogger(__name__)
 
@@ -254,12 +254,12 @@ def read_weights(path: str | Path, stand_in: Iterable[str] = ()) -> dict[str, Te
             become plain dictionaries; the class itself is neither imported nor run.
 
     Raises:
-        MissingPart: there is no such file.
+        MissingDependency: there is no such file.
         CheckpointError: it is cut short, no checkpoint, or holds objects of classes not named in `stand_in`.
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise MissingPart(f"There is no file of weights {str(path)!r}; download it first or correct the path.")
+        raise MissingDependency(f"There is no file of weights {str(path)!r}; download it first or correct the path.")
     if path.suffix == ".safetensors":
         return dict(read_safetensors(path))
     # The one class that torch lets a file fill with items as well as with attributes.
@@ -311,41 +311,6 @@ def _why_not_plain(path: Path) -> str:
     )
 
 
-def find_folder(name: str | Path) -> Path:
-    """Return the local folder of a model: the folder given, or that of a hub id, fetched if need be.
-
-    A model already fetched is found without the network; an unreachable hub is told within seconds.
-
-    Raises:
-        MissingPart: no such folder, and the hub has none or cannot be reached.
-    """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    hub_id = str(name)
-    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", hub_id):
-        raise MissingPart(_no_folder(hub_id, "there is no such folder"))
-    # No pickles: a repository without safetensors is refused when its weights are looked for.
-    wanted = ["*.json", "*.jinja", "*.model", "*.txt", "*.safetensors"]
-    try:
-        return Path(snapshot_download(hub_id, local_files_only=True, allow_patterns=wanted))
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        HfApi().model_info(hub_id, timeout=5)
-        return Path(snapshot_download(hub_id, allow_patterns=wanted))
-    except Exception as error:
-        # The hub's client raises from several HTTP libraries; to the user all mean the same.
-        raise MissingPart(_no_folder(hub_id, f"{type(error).__name__} from the hub")) from error
-
-
-def _no_folder(name: str, why: str) -> str:
-    return (
-        f"The weights {name!r} are not here ({why}); "
-        "give a folder that holds them, or a hub id of a model that can be downloaded."
-    )
-
-
 def folder_tensors(folder: Path, prefixes: tuple[str, ...] = ("",)) -> Iterator[tuple[str, Tensor]]:
     """Yield (name, tensor) from all `*.safetensors` of a folder, one tensor at a time.
 
@@ -354,7 +319,7 @@ def folder_tensors(folder: Path, prefixes: tuple[str, ...] = ("",)) -> Iterator[
         prefixes: only names that begin with one of these; files without any are not opened.
 
     Raises:
-        MissingPart: there is none, or one named in the index is absent.
+        MissingDependency: there is none, or one named in the index is absent.
         CheckpointError: one is cut short.
     """
     files = {path.name for path in folder.glob("*.safetensors")}
@@ -363,10 +328,10 @@ def folder_tensors(folder: Path, prefixes: tuple[str, ...] = ("",)) -> Iterator[
         places: dict[str, str] = json.loads(index.read_text())["weight_map"]
         needed = {file for name, file in places.items() if name.startswith(prefixes)}
         if absent := sorted(needed - files):
-            raise MissingPart(f"{str(folder)!r} lacks {_some(absent)}; download or convert it again.")
+            raise MissingDependency(f"{str(folder)!r} lacks {_some(absent)}; download or convert it again.")
         files = needed
     if not files:
-        raise MissingPart(f"There are no safetensors in {str(folder)!r}; download or convert the weights again.")
+        raise MissingDependency(f"There are no safetensors in {str(folder)!r}; download or convert the weights again.")
     for file in sorted(files):
         for name, tensor in read_safetensors(folder / file):
             if name.startswith(prefixes):
@@ -383,13 +348,13 @@ def load_llm(folder: Path, *, dtype: torch.dtype, device: torch.device, bits: LL
         bits: 8 or 4 to quantize with bitsandbytes.
 
     Raises:
-        MissingPart: no weights in the folder, or bitsandbytes is not installed.
+        MissingDependency: no weights in the folder, or bitsandbytes is not installed.
         CheckpointError: the folder is none of a decoder-only LLM, or weights are missing in it.
     """
     quantized: dict[str, Any] = {}
     if bits is not None:
         if find_spec("bitsandbytes") is None or find_spec("accelerate") is None:
-            raise MissingPart(f"A {bits}-bit LLM needs two more packages: pip install 'videochat[quantized]'.")
+            raise MissingDependency(f"A {bits}-bit LLM needs two more packages: pip install 'videochat[quantized]'.")
         four = {"bnb_4bit_compute_dtype": dtype, "bnb_4bit_quant_type": "nf4"} if bits == 4 else {}
         scheme = BitsAndBytesConfig(load_in_4bit=bits == 4, load_in_8bit=bits == 8, **four)
         quantized = {"quantization_config": scheme, "device_map": {"": device}}
@@ -433,12 +398,12 @@ def read_config(folder: Path) -> EmbedConfig:
     """Read the sizes from a folder of ours.
 
     Raises:
-        MissingPart: there is no `config.json`.
+        MissingDependency: there is no `config.json`.
         CheckpointError: it is of another kind of model.
     """
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise MissingPart(
+        raise MissingDependency(
             f"{str(folder)!r} is no VideoChat-Embed folder (it has no {CONFIG_FILE}); make one with "
             "`videochat embed convert`."
         )
@@ -503,7 +468,7 @@ def convert(
         The folder written.
 
     Raises:
-        MissingPart: a file or folder is not there.
+        MissingDependency: a file or folder is not there.
         CheckpointError: a file is not what it should be, or together they do not cover every tensor.
         ValueError: neither or both of `videochat` and `new_layers`, or of `blip2` and the pair.
     """
@@ -512,13 +477,14 @@ def convert(
     if (blip2 is None) == (vit is None) or (vit is None) != (qformer is None):
         raise ValueError("Give either `blip2` or both of the files `vit` and `qformer`.")
     stand_in = tuple(stand_in)
-    llm_folder = find_folder(llm)
+    llm_folder = find_weights(llm, needed_by="The conversion", allow_download=True)
     config = replace(config or EmbedConfig(), llm_width=_llm_width(llm_folder))
 
     upstream: dict[str, Tensor] = {}
     names = []
     if blip2 is not None:
-        upstream.update(folder_tensors(find_folder(blip2), ("vision_model.", "qformer.", "query_tokens")))
+        folder = find_weights(blip2, needed_by="The conversion", allow_download=True)
+        upstream.update(folder_tensors(folder, ("vision_model.", "qformer.", "query_tokens")))
         names.append(Path(blip2).name)
     for prefix, file in (("visual_encoder.", vit), ("", qformer), ("", videochat)):
         if file is not None:

@@ -31,8 +31,8 @@ from videochat.embed_model.dialogue import (
     IMAGE_SLOT,
     SEPARATOR,
     VIDEO_SLOT,
-    Passage,
     PromptError,
+    TokenizedPrompt,
     alignment_passage,
     instruction_passage,
 )
@@ -243,7 +243,7 @@ class Sample:
 
     frames: Tensor
     """(T, 3, side, side), normalised; T = 1 is an image."""
-    passage: Passage
+    passage: TokenizedPrompt
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ class Batch:
 
     frames: Tensor
     """(B, T, 3, side, side); B may be 0."""
-    passages: list[Passage]
+    passages: list[TokenizedPrompt]
     skipped: list[Skipped]
 
     @property
@@ -323,7 +323,7 @@ class ClipDataset(Dataset[Sample | Skipped]):
             kind = "unreadable" if isinstance(error, MediaError) else "nothing to learn"
             return Skipped(example.place or str(example.path), f"{kind}: {error}")
 
-    def _passage(self, example: Example, seconds: list[float] | None, random: Random) -> Passage:
+    def _passage(self, example: Example, seconds: list[float] | None, random: Random) -> TokenizedPrompt:
         if self.stage == "instruction":
             return instruction_passage(self.tokenizer, example.turns, seconds, self.max_text_tokens)
         return alignment_passage(

@@ -27,7 +27,7 @@ class PromptError(VideoChatError, ValueError):
 
 
 @dataclass(frozen=True)
-class Passage:
+class TokenizedPrompt:
     """Token ids on both sides of the visual embeddings of one video or image.
 
     Raises:
@@ -89,7 +89,7 @@ def clean_answer(text: str) -> str:
     return text.split(SEPARATOR)[0].split("Assistant:")[-1].strip()
 
 
-def prompt_passage(tokenizer: PreTrainedTokenizerBase, prompt: str) -> Passage:
+def prompt_passage(tokenizer: PreTrainedTokenizerBase, prompt: str) -> TokenizedPrompt:
     """Tokenise a prompt that holds `<VideoHere>` or `<ImageHere>`; each side alone, nothing learned.
 
     Raises:
@@ -103,12 +103,12 @@ def prompt_passage(tokenizer: PreTrainedTokenizerBase, prompt: str) -> Passage:
             f"got {prompt[:60]!r}."
         )
     ids = _ids(tokenizer, after)
-    return Passage(_bos(tokenizer) + _ids(tokenizer, before), ids, [IGNORED] * len(ids))
+    return TokenizedPrompt(_bos(tokenizer) + _ids(tokenizer, before), ids, [IGNORED] * len(ids))
 
 
 def alignment_passage(
     tokenizer: PreTrainedTokenizerBase, prompt: str, caption: str, max_caption_tokens: int = 32
-) -> Passage:
+) -> TokenizedPrompt:
     """Make a sequence of stage 1, in which the caption and its closing `###` are learned (SPEC 7.2).
 
     Args:
@@ -122,7 +122,7 @@ def alignment_passage(
     """
     asked = prompt_passage(tokenizer, prompt)
     learned = _ids(tokenizer, caption + SEPARATOR)[:max_caption_tokens]
-    return Passage(asked.before, asked.after + learned, asked.labels + learned)
+    return TokenizedPrompt(asked.before, asked.after + learned, asked.labels + learned)
 
 
 def instruction_passage(
@@ -130,7 +130,7 @@ def instruction_passage(
     turns: Sequence[tuple[str, str]],
     seconds: Sequence[float] | None = None,
     max_text_tokens: int = 512,
-) -> Passage:
+) -> TokenizedPrompt:
     """Make a sequence of stage 2: role headers, answers and the closing `###` are learned (SPEC 7.3).
 
     Args:
@@ -166,7 +166,7 @@ def instruction_passage(
             f"Nothing to learn is left of an example cut to {max_text_tokens} tokens; "
             f"raise max_text_tokens or leave out the example beginning {turns[0][0][:40]!r}."
         )
-    return Passage(before, encoded["input_ids"][:room], labels[:room])
+    return TokenizedPrompt(before, encoded["input_ids"][:room], labels[:room])
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -24,7 +24,6 @@ from videochat.embed_model.checkpoints import (
     CheckpointError,
     LLMBits,
     check_complete,
-    find_folder,
     folder_tensors,
     load_llm,
     load_tokenizer,
@@ -33,8 +32,9 @@ from videochat.embed_model.checkpoints import (
     write_folder,
 )
 from videochat.embed_model.config import EmbedConfig
-from videochat.embed_model.dialogue import IGNORED, Passage
+from videochat.embed_model.dialogue import IGNORED, TokenizedPrompt
 from videochat.embed_model.vision import VideoEncoder
+from videochat.hub import find_weights
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,10 @@ class VideoChatEmbed(nn.Module):
             llm_bits: 8 or 4 to quantize the LLM.
 
         Raises:
-            MissingPart: the folder or a file in it is not there.
+            MissingDependency: the folder or a file in it is not there.
             CheckpointError: it is not a complete VideoChat-Embed.
         """
-        folder = find_folder(folder)
+        folder = find_weights(folder, needed_by="VideoChat-Embed")
         config = read_config(folder)
         device = default_device() if device is None else torch.device(device)
         dtype = dtype or best_dtype(device)
@@ -168,7 +168,7 @@ class VideoChatEmbed(nn.Module):
 
     def sequences(
         self,
-        passages: Sequence[Passage],
+        passages: Sequence[TokenizedPrompt],
         visual: Tensor,
         *,
         padding: Literal["left", "right"] = "right",
@@ -211,7 +211,9 @@ class VideoChatEmbed(nn.Module):
             torch.tensor(labels, device=visual.device),
         )
 
-    def forward(self, frames: Tensor, passages: Sequence[Passage], *, ones_for_bos: bool = False) -> EmbedOutput:
+    def forward(
+        self, frames: Tensor, passages: Sequence[TokenizedPrompt], *, ones_for_bos: bool = False
+    ) -> EmbedOutput:
         """Return loss and logits of a batch of training examples, all videos of T frames or all images.
 
         Args:

@@ -80,7 +80,7 @@ BRIEF_IMAGE: Sequence[str] = (
 BRIEF_VIDEO: Sequence[str] = (
     "Describe the following video concisely.",
     "Provide a brief description of the given video clip.",
-    "Offer a succinct explanation of the footage presented.",
+    "Offer a succinct explanation of the video_set presented.",
     "Summarize the visual content of the following video.",
     "Give a short and clear explanation of the subsequent video clip.",
     "Share a concise interpretation of the video provided.",

@@ -36,9 +36,9 @@ from videochat.embed_model.data import (
     StepSampler,
     make_loader,
 )
-from videochat.embed_model.dialogue import Passage
+from videochat.embed_model.dialogue import TokenizedPrompt
 from videochat.embed_model.model import VideoChatEmbed, default_device
-from videochat.errors import MissingPart, VideoChatError
+from videochat.errors import MissingDependency, VideoChatError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -171,12 +171,12 @@ def make_learnable(model: VideoChatEmbed, recipe: Recipe) -> dict[str, nn.Parame
     With `lora_rank` the LLM gets its adapters here.
 
     Raises:
-        MissingPart: adapters are wanted and peft is not installed.
+        MissingDependency: adapters are wanted and peft is not installed.
     """
     model.requires_grad_(False)
     if recipe.lora_rank:
         if find_spec("peft") is None:
-            raise MissingPart(f"Adapters (lora_rank) need peft: {_HOW}.")
+            raise MissingDependency(f"Adapters (lora_rank) need peft: {_HOW}.")
         from peft import LoraConfig, get_peft_model
 
         rank = recipe.lora_rank
@@ -228,12 +228,12 @@ def train(
         on_step: is told of every step, in the main process.
 
     Raises:
-        MissingPart: accelerate is not installed.
+        MissingDependency: accelerate is not installed.
         DataError: too few examples for a step, or none of a whole epoch can be read.
         TrainingError: `out` holds a run of another recipe, or the loss is no longer a number.
     """
     if find_spec("accelerate") is None:
-        raise MissingPart(f"Training needs accelerate: {_HOW}.")
+        raise MissingDependency(f"Training needs accelerate: {_HOW}.")
     from accelerate import Accelerator
     from accelerate.utils import set_seed
 
@@ -366,7 +366,7 @@ def _loss(accelerator: Accelerator, model: nn.Module, batch: Batch, recipe: Reci
         # Nothing of this batch could be read, but the other processes count on this one's gradients.
         whole: VideoChatEmbed = accelerator.unwrap_model(model)
         side, end = whole.config.vision.image_size, whole.tokenizer.eos_token_id
-        frames, passages = torch.zeros(1, 1, 3, side, side), [Passage([end], [end], [end])]
+        frames, passages = torch.zeros(1, 1, 3, side, side), [TokenizedPrompt([end], [end], [end])]
     loss: Tensor = model(frames.to(accelerator.device), passages, ones_for_bos=recipe.ones_for_bos).loss
     return loss
 

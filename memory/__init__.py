@@ -1,14 +1,14 @@
 """Captions kept and found again."""
 
-from videochat.memory.budget import Selection, select
+from videochat.memory.appearances import Appearance, appearances
 from videochat.memory.caption_store import CaptionStore
+from videochat.memory.context_budget import Selection, select
 from videochat.memory.embeddings import SentenceTransformerEmbeddings, WordEmbeddings
-from videochat.memory.library import StoredVideo
-from videochat.memory.registry import Appearance, appearances
+from videochat.memory.library_index import StoredVideo
 from videochat.memory.retriever import VideoRetriever
-from videochat.memory.shelf import Gap, Hit, Shelf
 from videochat.memory.summaries import SCALES, SummaryReport, browse, summarize
 from videochat.memory.textualize import textualize
+from videochat.memory.video_captions import Gap, Hit, VideoCaptions
 
 __all__ = [
     "SCALES",
@@ -18,9 +18,9 @@ __all__ = [
     "Hit",
     "Selection",
     "SentenceTransformerEmbeddings",
-    "Shelf",
     "StoredVideo",
     "SummaryReport",
+    "VideoCaptions",
     "VideoRetriever",
     "WordEmbeddings",
     "appearances",

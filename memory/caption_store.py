@@ -18,13 +18,13 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from videochat.errors import BadQuestion, StoreError, StoreInUse, UnknownName
+from videochat.errors import InvalidArgument, StoreError, StoreInUse, UnknownName
 from videochat.home import home
+from videochat.memory.chroma_server import Server, ServerCaptions
 from videochat.memory.embeddings import Embedder, resolve_embedder
-from videochat.memory.library import BATCH, Library, StoredVideo
+from videochat.memory.library_index import BATCH, Library, StoredVideo
 from videochat.memory.ranking import WAYS, fuse, ways
-from videochat.memory.server import ServedShelf, Server
-from videochat.memory.shelf import Hit, Shelf
+from videochat.memory.video_captions import Hit, VideoCaptions
 from videochat.records import Caption, Kind, check_kind
 
 FORMAT = 2
@@ -47,7 +47,7 @@ class CaptionStore:
 
     Raises:
         StoreError: not writable, made by another embedder, of a newer version, or the server does not answer.
-        MissingPart: the embedder it was made with cannot be had.
+        MissingDependency: the embedder it was made with cannot be had.
     """
 
     def __init__(self, path: Any = None, *, embeddings: Embeddings | str | None = None) -> None:
@@ -59,7 +59,7 @@ class CaptionStore:
         self.path = Path(path).expanduser() if path is not None and self._server is None else home() / "memory"
         """Its directory; of no meaning where a server keeps the captions."""
         self._name = self._server.url if self._server else str(self.path)
-        self._shelves: OrderedDict[str, Shelf] = OrderedDict()
+        self._shelves: OrderedDict[str, VideoCaptions] = OrderedDict()
         self._guard = threading.RLock()
         remembered = self._read_header()
         given = embeddings if embeddings is not None else os.environ.get("VIDEOCHAT_EMBEDDINGS")
@@ -119,7 +119,7 @@ class CaptionStore:
             write_header(self.path, header)
         self._header_written = True
 
-    def shelf(self, video_id: str) -> Shelf:
+    def shelf(self, video_id: str) -> VideoCaptions:
         """Return one video's captions, opened for writing; the least recently used are closed again.
 
         Raises:
@@ -134,7 +134,7 @@ class CaptionStore:
                 self._shelves.pop(video_id).close()
             return self._open(video_id)
 
-    def _open(self, video_id: str) -> Shelf:
+    def _open(self, video_id: str) -> VideoCaptions:
         with self._guard:
             shelf = self._shelves.get(video_id)
             if shelf is not None:
@@ -143,9 +143,11 @@ class CaptionStore:
             if not self._header_written:
                 self._write_header()
             if self._server:
-                shelf = ServedShelf(self._server, video_id, self.embedder)
+                shelf = ServerCaptions(self._server, video_id, self.embedder)
             else:
-                shelf = Shelf(self._folder / video_id, video_id, self.embedder, lambda: self._library.mark(video_id))
+                shelf = VideoCaptions(
+                    self._folder / video_id, video_id, self.embedder, lambda: self._library.mark(video_id)
+                )
             self._shelves[video_id] = shelf
             while len(self._shelves) > 1 and (
                 len(self._shelves) > _OPEN_SHELVES or sum(s.bytes for s in self._shelves.values()) > _OPEN_BYTES
@@ -191,7 +193,7 @@ class CaptionStore:
 
         Raises:
             UnknownName: a kind that is none.
-            BadQuestion: a range that is none.
+            InvalidArgument: a range that is none.
         """
         wanted = _checked(kinds)
         check_range(start_seconds, end_seconds)
@@ -220,14 +222,14 @@ class CaptionStore:
             by: `"words"` (BM25), `"likeness"` (vectors), or `"both"`, fused.
 
         Raises:
-            BadQuestion: an empty query, `k` below 1, or a range that is none.
+            InvalidArgument: an empty query, `k` below 1, or a range that is none.
             UnknownName: a kind, or a way to search, that is none.
             StoreError: there is no such video.
             StoreInUse: several videos are asked for, and another process owns the library.
         """
         query = check_query(query)
         if k < 1:
-            raise BadQuestion(f"A search needs k of at least 1, got {k!r}.")
+            raise InvalidArgument(f"A search needs k of at least 1, got {k!r}.")
         check_range(start_seconds, end_seconds)
         wanted = _checked(kinds)
         if by not in WAYS:
@@ -315,7 +317,7 @@ class CaptionStore:
                 except StoreInUse:
                     continue
 
-    def _publish(self, video_id: str, shelf: Shelf) -> None:
+    def _publish(self, video_id: str, shelf: VideoCaptions) -> None:
         while True:
             seen = self._library.seen(video_id)
             changes = shelf.changes(seen, BATCH)
@@ -368,7 +370,7 @@ class CaptionStore:
 
         Raises:
             UnknownName: there is none.
-            BadQuestion: there are several.
+            InvalidArgument: there are several.
         """
         videos = self.videos()
         for fits in (
@@ -379,7 +381,7 @@ class CaptionStore:
                 return fits[0]
             if fits:
                 ids = ", ".join(video.id for video in fits[:_NAMED])
-                raise BadQuestion(f"{name!r} is the name of {len(fits)} videos; give the id: {ids}.")
+                raise InvalidArgument(f"{name!r} is the name of {len(fits)} videos; give the id: {ids}.")
         raise UnknownName("video", name, [video.name for video in videos][:_NAMED])
 
     def forget(self, video_id: str) -> None:
@@ -471,11 +473,11 @@ def check_query(query: str) -> str:
     """Return a query as text that any index can take.
 
     Raises:
-        BadQuestion: it is empty.
+        InvalidArgument: it is empty.
     """
     query = query.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
     if not query.strip():
-        raise BadQuestion("The query is empty; give the words to look for.")
+        raise InvalidArgument("The query is empty; give the words to look for.")
     return query
 
 
@@ -483,10 +485,10 @@ def check_range(start_seconds: float, end_seconds: float) -> None:
     """Hold a range of time to `0 <= start < end`.
 
     Raises:
-        BadQuestion: it is none.
+        InvalidArgument: it is none.
     """
     if not (0 <= start_seconds < end_seconds):
-        raise BadQuestion(
+        raise InvalidArgument(
             f"A range needs 0 <= start_seconds < end_seconds, got {start_seconds:g} to {end_seconds:g} seconds."
         )
 

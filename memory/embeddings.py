@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from videochat.errors import MissingPart
+from videochat.devices import loading
+from videochat.hub import find_weights, is_here, known
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 BUILTIN = "builtin"
-_PROBE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ def resolve_embedder(wanted: Embeddings | str | None, *, say: Callable[[str], No
 
     Args:
         wanted: LangChain embeddings; `"builtin"`; the name or directory of a sentence-transformers model;
-            or None: `VIDEOCHAT_EMBEDDINGS`, else `DEFAULT_MODEL` where it is present or its hub answers,
-            else the built-in one, which is then said.
+            or None: `VIDEOCHAT_EMBEDDINGS`, else `DEFAULT_MODEL` where it is on this machine, else the built-in
+            one, which is then said. Nothing is downloaded.
         say: told in plain words what was taken, when it is not what one would expect.
 
     Raises:
-        MissingPart: a model was asked for by name and cannot be had.
+        MissingDependency: a model was asked for by name and cannot be had.
     """
     if isinstance(wanted, Embeddings):
         return Embedder(_name_of(wanted), wanted, semantic=not isinstance(wanted, WordEmbeddings))
@@ -55,12 +55,12 @@ def resolve_embedder(wanted: Embeddings | str | None, *, say: Callable[[str], No
         return Embedder(BUILTIN, WordEmbeddings(), semantic=False)
     if wanted:
         return Embedder(*_sentence_transformer(wanted))
-    if _cached(DEFAULT_MODEL) or _hub_answers():
+    if is_present(DEFAULT_MODEL):
         return Embedder(*_sentence_transformer(DEFAULT_MODEL))
     say(
-        f"The text embedding model {DEFAULT_MODEL} is neither on this machine nor reachable, so captions are "
-        "compared by their words, not by their meaning. To change that: fetch the model, set "
-        "VIDEOCHAT_EMBEDDINGS to its name or directory, and watch again in a new store."
+        f"The text embedding model {DEFAULT_MODEL} is not on this machine, so captions are compared by their words, "
+        "not by their meaning. To change that: `videochat download embeddings`, then "
+        f"`videochat memory rebuild --embeddings {DEFAULT_MODEL}`."
     )
     return Embedder(BUILTIN, WordEmbeddings(), semantic=False)
 
@@ -93,12 +93,10 @@ class SentenceTransformerEmbeddings(Embeddings):
 
     def _load(self) -> Any:
         if self._model is None:
-            from sentence_transformers import SentenceTransformer
-            from transformers.utils import logging
+            with loading(f"The text embedding model {self.name!r}"):
+                from sentence_transformers import SentenceTransformer
 
-            # A bar for a model that loads in a moment, between question and answer, is noise.
-            logging.disable_progress_bar()
-            self._model = SentenceTransformer(self.directory, local_files_only=True)
+                self._model = SentenceTransformer(self.directory, local_files_only=True)
         return self._model
 
 
@@ -136,52 +134,18 @@ class WordEmbeddings(Embeddings):
 
 def is_present(model: str) -> bool:
     """Whether a sentence-transformers model can be used without the network."""
-    return Path(model).expanduser().is_dir() or _cached(model) is not None
+    return is_here(known(model))
 
 
 def _sentence_transformer(model: str) -> tuple[str, Embeddings]:
+    found = find_weights(model, needed_by="Search by meaning")
     directory = Path(model).expanduser()
     if directory.is_dir():
         # The same model under two paths is the same embedder.
         return f"sentence-transformers/{directory.resolve().name}", SentenceTransformerEmbeddings(
             str(directory), directory.name
         )
-    found = _cached(model) or _download(model)
-    return model, SentenceTransformerEmbeddings(found, model)
-
-
-def _cached(model: str) -> str | None:
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(model, local_files_only=True))
-    except (OSError, ValueError):
-        return None
-    return str(folder) if any(folder.glob("*.safetensors")) else None
-
-
-def _hub_answers() -> bool:
-    from huggingface_hub import HfApi, constants
-
-    if constants.is_offline_mode():
-        return False
-    try:
-        HfApi().model_info(DEFAULT_MODEL, timeout=_PROBE_SECONDS)
-    except Exception:
-        return False
-    return True
-
-
-def _download(model: str) -> str:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.safetensors"], etag_timeout=5)
-    except Exception as error:
-        raise MissingPart(
-            f"The text embedding model {model!r} is not on this machine and cannot be fetched "
-            f"({type(error).__name__}). Give the directory of a sentence-transformers model, or 'builtin'."
-        ) from error
+    return model, SentenceTransformerEmbeddings(str(found), model)
 
 
 def _name_of(embeddings: Embeddings) -> str:

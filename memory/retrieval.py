@@ -10,11 +10,11 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any
 
-from videochat.errors import BadQuestion
+from videochat.errors import InvalidArgument
 from videochat.memory.caption_store import CaptionStore
 from videochat.memory.embeddings import Embedder
-from videochat.memory.shelf import Hit, Shelf
 from videochat.memory.times import named_span, without_times
+from videochat.memory.video_captions import Hit, VideoCaptions
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption, Kind, check_kind
 
@@ -103,7 +103,7 @@ class Recall:
 
 
 def recall(
-    shelf: Shelf,
+    shelf: VideoCaptions,
     question: str,
     *,
     duration_seconds: float,
@@ -183,13 +183,13 @@ def recall_library(
         end_seconds: only captions that start before this.
 
     Raises:
-        BadQuestion, UnknownName, StoreError: as `CaptionStore.search`.
+        InvalidArgument, UnknownName, StoreError: as `CaptionStore.search`.
     """
     question = gist(question)
     wanted = None if kinds is None else [check_kind(kind) for kind in kinds]
     filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
     if k < 1:
-        raise BadQuestion(f"A search needs k of at least 1, got {k!r}.")
+        raise InvalidArgument(f"A search needs k of at least 1, got {k!r}.")
     chosen = None if video_ids is None else list(video_ids)
     pool = store.search(question, k=max(4 * k, _CANDIDATES), video_ids=chosen, **filters)
     if not pool:
@@ -215,7 +215,7 @@ def recall_library(
 class Range:
     """The part of a video that a question is about."""
 
-    shelf: Shelf
+    shelf: VideoCaptions
     start_seconds: float
     end_seconds: float
     kinds: list[Kind] | None
@@ -318,7 +318,7 @@ def _by_order(within: Range, question: str) -> list[Hit]:
     return []
 
 
-def _span_of_shot(shelf: Shelf, question: str) -> tuple[float, float] | None:
+def _span_of_shot(shelf: VideoCaptions, question: str) -> tuple[float, float] | None:
     """Return the range of the shot that a question numbers ("the second scene"), if it does."""
     found = re.search(rf"\b({'|'.join(_ORDINALS)})\s+(?:shot|scene)\b", question.casefold())
     if not found:

@@ -26,7 +26,7 @@ class VideoRetriever(BaseRetriever):
 
     Raises:
         UnknownName: a filter or a kind that is none.
-        BadQuestion: an empty question, `k` below 1, or a range of time that is none.
+        InvalidArgument: an empty question, `k` below 1, or a range of time that is none.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")

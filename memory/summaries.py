@@ -16,10 +16,11 @@ from difflib import SequenceMatcher
 from typing import Any, Literal, get_args
 
 from videochat.errors import UnknownName
-from videochat.memory.registry import appearances
-from videochat.memory.shelf import Shelf
+from videochat.intervals import clock
+from videochat.memory.appearances import appearances
+from videochat.memory.video_captions import VideoCaptions
 from videochat.memory.words import all_words, content_words
-from videochat.records import Caption, Kind, clock
+from videochat.records import Caption, Kind
 
 Scale = Literal["30s", "3min", "30min", "whole"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -112,7 +113,7 @@ class _Stretch:
         return f"summary/{self.scale}/{self.start_seconds:g}"
 
 
-def summarize(shelf: Shelf, duration_seconds: float, llm: Any = None) -> SummaryReport:
+def summarize(shelf: VideoCaptions, duration_seconds: float, llm: Any = None) -> SummaryReport:
     """Bring the summaries of a video up to date with its captions.
 
     Args:
@@ -149,7 +150,7 @@ def summarize(shelf: Shelf, duration_seconds: float, llm: Any = None) -> Summary
 
 
 def browse(
-    shelf: Shelf, scale: str | None = None, start_seconds: float = 0.0, end_seconds: float = math.inf
+    shelf: VideoCaptions, scale: str | None = None, start_seconds: float = 0.0, end_seconds: float = math.inf
 ) -> list[Caption]:
     """Return the summaries of a range, in temporal order.
 
@@ -194,7 +195,7 @@ def _span(scale: Scale, number: int, duration_seconds: float) -> tuple[float, fl
     return number * _SECONDS[scale], min((number + 1) * _SECONDS[scale], duration_seconds)
 
 
-def _from_captions(shelf: Shelf, scale: Scale, duration_seconds: float) -> list[_Stretch]:
+def _from_captions(shelf: VideoCaptions, scale: Scale, duration_seconds: float) -> list[_Stretch]:
     """Return the stretches of the finest scale that have captions; which they are is all that is read of them."""
     length = _SECONDS.get(scale, duration_seconds)
     last = max(math.ceil(duration_seconds / length) - 1, 0)
@@ -225,7 +226,7 @@ def _stretch(scale: Scale, span: tuple[float, float], made_from: list[str]) -> _
 
 
 def _make(
-    shelf: Shelf, stale: list[_Stretch], finer: list[_Stretch], llm: Any, maker: str, report: SummaryReport
+    shelf: VideoCaptions, stale: list[_Stretch], finer: list[_Stretch], llm: Any, maker: str, report: SummaryReport
 ) -> None:
     notes: list[str] = []
     for stretch in stale:
@@ -261,7 +262,7 @@ def _write(stale: list[_Stretch], notes: list[str], llm: Any, maker: str, report
             report.failed += 1
 
 
-def _belonging(shelf: Shelf, stretch: _Stretch) -> list[Caption]:
+def _belonging(shelf: VideoCaptions, stretch: _Stretch) -> list[Caption]:
     start, end = stretch.start_seconds, stretch.end_seconds
     needed = 0.25 * (_SECONDS.get(stretch.scale) or end - start)
     return [
@@ -345,7 +346,7 @@ def _extract(stretch: _Stretch) -> str:
     return "; ".join(pieces)
 
 
-def _store(shelf: Shelf, known: dict[str, _Stretch], current: dict[str, _Stretch]) -> None:
+def _store(shelf: VideoCaptions, known: dict[str, _Stretch], current: dict[str, _Stretch]) -> None:
     captions: list[Caption] = []
     for stretch in current.values():
         caption = Caption(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from videochat.records import Caption, Kind, clock_range
+from videochat.intervals import clock_range
+from videochat.records import Caption, Kind
 
 # Within one stretch of time, in the order of the template: clip caption, tags, dense captions, subtitles.
 _ORDER: tuple[Kind, ...] = (

@@ -53,7 +53,7 @@ _FEW = r"\s+(?:few\s+)?(?:seconds|moments|frames?|images?|pictures?)\b"
 _THING = r"\s+thing\s+(?:that\s+)?(?:we|you|one|is|can|to|happens|appears|visible|shown|seen)\b"
 _SEEN = r"\b(?:see|seen|shown|visible|happens?|happening|going on)"
 # What begins and ends as a whole; "when does the song begin?" asks for a time and names none.
-_FILM = r"(?:video|clip|film|movie|recording|footage|trailer|episode|lecture|talk|presentation|ride)"
+_FILM = r"(?:video|clip|film|movie|recording|video_set|trailer|episode|lecture|talk|presentation|ride)"
 _HOW = r"^how (?:does|did|do) (?:\w+ ){1,4}"
 _PART = r"(?:pose|move|movement|gesture|position|action|view)\b"
 _ASKS_WHEN = r"^(?:at what (?:time|point|second|moment)|when|how long|how often)\b"

@@ -12,7 +12,14 @@ from typing import Any
 
 import torch
 
-from videochat.embed_model.chat import Sight, Wording, ask_each, normalise, picture_of_frame, sample_seconds
+from videochat.embed_model.chat import (
+    EncodedClip,
+    SamplingSettings,
+    ask_each,
+    normalise,
+    picture_of_frame,
+    sample_seconds,
+)
 from videochat.embed_model.model import VideoChatEmbed
 from videochat.embed_model.toy import toy_model, write_world
 from videochat.media import Video
@@ -40,8 +47,8 @@ def start(out: Path, model: str) -> None:
     toy_model(**MODELS[model][1]).save_pretrained(out / model / "start")
 
 
-def look(model: VideoChatEmbed, paths: Sequence[Path], way: str) -> list[Sight]:
-    """See every video as `Viewer` does; `way` is one of `WAYS`."""
+def look(model: VideoChatEmbed, paths: Sequence[Path], way: str) -> list[EncodedClip]:
+    """See every video as `ClipEncoder` does; `way` is one of `WAYS`."""
     random = Random("shuffle")
     frames, seconds = [], []
     for path in paths:
@@ -55,20 +62,22 @@ def look(model: VideoChatEmbed, paths: Sequence[Path], way: str) -> list[Sight]:
         seconds.append(tuple(when))
     with torch.inference_mode():
         embeds = torch.cat([model.encode(torch.stack(frames[at : at + 50])) for at in range(0, len(frames), 50)])
-    return [Sight(one, when) for one, when in zip(embeds, seconds, strict=True)]
+    return [EncodedClip(one, when) for one, when in zip(embeds, seconds, strict=True)]
 
 
 def ask(model: VideoChatEmbed, world: Path, way: str) -> Shares:
     """Return the share of answers to held-out questions that are right to the letter, by kind."""
     items = json.loads((world / "held_out.json").read_text())
     sights = look(model, [world / item["video"] for item in items], way)
-    asked: dict[str, list[tuple[Sight, dict[str, str]]]] = defaultdict(list)
+    asked: dict[str, list[tuple[EncodedClip, dict[str, str]]]] = defaultdict(list)
     for item, sight in zip(items, sights, strict=True):
         for turn in item["QA"]:
             asked[turn["q"]].append((sight, turn))
     right: dict[str, list[bool]] = defaultdict(list)
     for question, cases in asked.items():
-        answers = ask_each(model, [sight for sight, _ in cases], question, Wording(temperature=0, max_new_tokens=12))
+        answers = ask_each(
+            model, [sight for sight, _ in cases], question, SamplingSettings(temperature=0, max_new_tokens=12)
+        )
         for answer, (_, turn) in zip(answers, cases, strict=True):
             right[turn["kind"]].append(answer == turn["a"])
     return _shares(right)

@@ -14,7 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Tiny models gain nothing from a second thread, and lose much by waiting for it where others work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.tiny_checkpoints import tiny
+from tests.fakes.tiny_checkpoints import tiny
 from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
 from videochat.media import Video

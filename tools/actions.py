@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from videochat.media import Frame, Sampling, Video
+from videochat.devices import Device, chunks, config_of, load_model, load_processor, to_pixels
+from videochat.frames import Frame, Sampling
+from videochat.hub import Weights
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, Settled
-from videochat.tools.device import Place, chunks, config_of, load_model, load_processor, to_pixels
 from videochat.tools.model_tool import ModelTool
 from videochat.tools.text_vectors import digest_of, stored_vectors, word_list, words_from
-from videochat.tools.weights import Weights
 
 _MAX_SIDE = 320
 _USUAL_PICTURES = 8
@@ -37,7 +38,7 @@ class ActionRecognizer(ModelTool):
         top: at most this many actions a window.
         min_score: an action's least probability, in [0, 1].
         batch_size: see `ModelTool`; counted in windows.
-        place: see `ModelTool`.
+        device: see `ModelTool`.
 
     Raises:
         ValueError: the list of labels is empty.
@@ -58,9 +59,9 @@ class ActionRecognizer(ModelTool):
         top: int = 3,
         min_score: float = 0.1,
         batch_size: int | None = None,
-        place: Place | None = None,
+        device: str | Device | None = None,
     ) -> None:
-        super().__init__(model, batch_size=batch_size, place=place)
+        super().__init__(model, batch_size=batch_size, device=device)
         self.labels = word_list("kinetics400.txt") if labels is None else words_from(labels)
         self.window_seconds, self.top, self.min_score = window_seconds, top, min_score
         self._look(_USUAL_PICTURES)
@@ -115,16 +116,16 @@ class ActionRecognizer(ModelTool):
 
     def _spread(self, window: list[Frame]) -> list[np.ndarray]:
         """Return as many pictures as the model wants; a window cut short by an end repeats some."""
-        places = np.linspace(0, len(window) - 1, self._pictures).round().astype(int)
-        return [window[place].image for place in places]
+        picked = np.linspace(0, len(window) - 1, self._pictures).round().astype(int)
+        return [window[i].image for i in picked]
 
     def _load(self) -> _Classifier:
         if self._classifier is None:
             is_xclip = config_of(self.folder)["model_type"] == "xclip"
             self._classifier = (
-                _OpenLabels(self.folder, self.place, self.labels, self.source)
+                _OpenLabels(self.folder, self.device, self.labels, self.source)
                 if is_xclip
-                else _FixedLabels(self.folder, self.place)
+                else _FixedLabels(self.folder, self.device)
             )
         return self._classifier
 
@@ -147,14 +148,14 @@ class _Classifier(Protocol):
 class _OpenLabels:
     """X-CLIP with the texts encoded once instead of with every clip; the result is the same."""
 
-    def __init__(self, folder: Path, place: Place, labels: Sequence[str], source: str) -> None:
+    def __init__(self, folder: Path, device: Device, labels: Sequence[str], source: str) -> None:
         import torch
 
-        self.labels, self.place = labels, place
+        self.labels, self.device = labels, device
         self.processor = load_processor("AutoProcessor", folder)
-        self.model = load_model("AutoModel", folder, place)
-        texts = stored_vectors(f"{source} {place.dtype}", labels, self._embed_texts)
-        self.texts = torch.from_numpy(texts).to(place.device, place.dtype)  # (labels, d)
+        self.model = load_model("AutoModel", folder, device)
+        texts = stored_vectors(f"{source} {device.dtype}", labels, self._embed_texts)
+        self.texts = torch.from_numpy(texts).to(device.name, device.dtype)  # (labels, d)
 
     def _embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         import torch
@@ -165,7 +166,7 @@ class _OpenLabels:
             batch = list(texts[first : first + _TEXT_BATCH])
             tokens = self.processor.tokenizer(
                 batch, padding=True, truncation=True, max_length=length, return_tensors="pt"
-            ).to(self.place.device)
+            ).to(self.device.name)
             with torch.inference_mode():
                 parts.append(self.model.get_text_features(**tokens).pooler_output.float().cpu().numpy())
         return np.concatenate(parts)
@@ -174,7 +175,7 @@ class _OpenLabels:
         import torch
 
         model = self.model
-        pixels = to_pixels(self.processor.video_processor, [list(clip) for clip in clips], self.place)
+        pixels = to_pixels(self.processor.video_processor, [list(clip) for clip in clips], self.device)
         B, T = pixels.shape[:2]  # noqa: N806 - dimensions are capitals: clips, pictures
         with torch.inference_mode():
             # Of shapes (B * T, patches, width) and (B * T, width).
@@ -192,17 +193,17 @@ class _OpenLabels:
 class _FixedLabels:
     """A classifier that knows the labels of its training."""
 
-    def __init__(self, folder: Path, place: Place) -> None:
-        self.place = place
+    def __init__(self, folder: Path, device: Device) -> None:
+        self.device = device
         self.processor = load_processor("AutoImageProcessor", folder)
-        self.model = load_model("AutoModelForVideoClassification", folder, place)
+        self.model = load_model("AutoModelForVideoClassification", folder, device)
         names = self.model.config.id2label
         self.labels: Sequence[str] = [names[i] for i in range(len(names))]
 
     def probabilities(self, clips: Sequence[list[np.ndarray]]) -> np.ndarray:
         import torch
 
-        pixels = to_pixels(self.processor, [list(clip) for clip in clips], self.place)
+        pixels = to_pixels(self.processor, [list(clip) for clip in clips], self.device)
         with torch.inference_mode():
             logits = self.model(pixel_values=pixels).logits
         scores: np.ndarray = logits.float().softmax(-1).cpu().numpy()

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from videochat.errors import BadQuestion
-from videochat.media import Sampling, Video
+from videochat.errors import InvalidArgument
+from videochat.frames import Sampling
+from videochat.hub import Weights, memory_of
+from videochat.media import Video
 from videochat.records import Caption, Kind
-from videochat.tools.weights import Weights, memory_of
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
-    from videochat.tools.as_tool import Memory
+    from videochat.tools.langchain_tool import Memory
 
 Needs = Sampling | Literal["sound", "subtitles"]
 """What a tool consumes: pictures at a rate and size, the sound track, or text that lies with the video."""
@@ -74,7 +75,7 @@ class PerceptionTool(ABC):
         `source` and `needs` may become more exact by it: what a model wants to see is written beside its weights.
 
         Raises:
-            MissingPart: they are not on this machine; the message names tool, model, reason and remedy.
+            MissingDependency: they are not on this machine; the message names tool, model, reason and remedy.
         """
 
     def version(self, video: Video) -> str:
@@ -85,9 +86,9 @@ class PerceptionTool(ABC):
         """Estimate what its model takes once loaded; 0 without one. Senses of the same weights share one."""
         if self.weights is None:
             return 0
-        from videochat.tools.device import best_place
+        from videochat.devices import choose_device
 
-        return memory_of(self.weights, best_place().dtype.itemsize)
+        return memory_of(self.weights, choose_device().dtype.itemsize)
 
     @abstractmethod
     def perceive(
@@ -96,7 +97,7 @@ class PerceptionTool(ABC):
         """Yield captions, and a `Settled` mark whenever nothing earlier is still open.
 
         Args:
-            stream: `Frame`s as `needs` asks, or `Sound`s, in order, from `[start_seconds, end_seconds)`;
+            stream: `Frame`s as `needs` asks, or `AudioBlock`s, in order, from `[start_seconds, end_seconds)`;
                 nothing for a tool that needs subtitles.
             video: where the stream comes from; its `id` goes into every caption.
             start_seconds: first moment to report on.
@@ -109,9 +110,9 @@ class PerceptionTool(ABC):
         """Perceive a range alone, in a decoding pass of its own; a watch feeds all senses from one.
 
         Raises:
-            BadQuestion: the range holds nothing.
+            InvalidArgument: the range holds nothing.
             MediaError: there is nothing of what it needs, or it cannot be read.
-            MissingPart: the weights are not on this machine.
+            MissingDependency: the weights are not on this machine.
         """
         self.prepare()
         start, end = video.span(start_seconds, end_seconds)
@@ -132,7 +133,7 @@ class PerceptionTool(ABC):
             video: what it perceives.
             memory: keeps every caption, such as a `CaptionStore`.
         """
-        from videochat.tools.as_tool import sense_as_tool
+        from videochat.tools.langchain_tool import sense_as_tool
 
         return sense_as_tool(self, video, memory)
 
@@ -149,12 +150,12 @@ def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
     """Return the tool looking at `fps` pictures a second; itself if its rate is not ours to choose.
 
     Raises:
-        BadQuestion: fps is not a rate between 0.001 and 1000.
+        InvalidArgument: fps is not a rate between 0.001 and 1000.
     """
     if not has_rate(tool):
         return tool
     if not 0.001 <= fps <= 1000:
-        raise BadQuestion(f"fps must be between 0.001 and 1000 pictures a second, got {fps!r}")
+        raise InvalidArgument(f"fps must be between 0.001 and 1000 pictures a second, got {fps!r}")
     other = copy.copy(tool)
     other.needs = replace(cast("Sampling", tool.needs), every_seconds=1 / fps)
     other.source = f"{tool.source}@{fps:g}fps"

@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from videochat.devices import Device, chunks, config_of, load_model, load_processor, to_pixels
 from videochat.errors import UnknownName
-from videochat.media import Frame, Sampling, Video
+from videochat.frames import Frame, Sampling
+from videochat.hub import Weights
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import MIN_CHANGE, Needs, Settled
-from videochat.tools.device import Place, chunks, config_of, load_model, load_processor, to_pixels
 from videochat.tools.florence import MAX_SIDE, Florence, shared_florence
 from videochat.tools.model_tool import ModelTool
-from videochat.tools.weights import Weights
 
 Detail = Literal["brief", "detailed", "paragraph"]
 
@@ -41,7 +42,7 @@ class FrameCaptioner(ModelTool):
         min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
         detail: how much to say; BLIP knows only "brief".
         batch_size: see `ModelTool`.
-        place: see `ModelTool`.
+        device: see `ModelTool`.
 
     Raises:
         UnknownName: there is no such detail.
@@ -60,11 +61,11 @@ class FrameCaptioner(ModelTool):
         min_change: float = MIN_CHANGE,
         detail: Detail = "brief",
         batch_size: int | None = None,
-        place: Place | None = None,
+        device: str | Device | None = None,
     ) -> None:
         if detail not in _TASKS:
             raise UnknownName("detail", detail, _TASKS)
-        super().__init__(model, batch_size=batch_size, place=place)
+        super().__init__(model, batch_size=batch_size, device=device)
         self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self.detail = detail
         self._captioner: Florence | _Blip | None = None
@@ -93,7 +94,7 @@ class FrameCaptioner(ModelTool):
     def _load(self) -> Florence | _Blip:
         if self._captioner is None:
             is_blip = config_of(self.folder)["model_type"] == "blip"
-            self._captioner = (_Blip if is_blip else shared_florence)(self.folder, self.place)
+            self._captioner = (_Blip if is_blip else shared_florence)(self.folder, self.device)
         return self._captioner
 
     def forget(self) -> None:
@@ -102,16 +103,16 @@ class FrameCaptioner(ModelTool):
 
 
 class _Blip:
-    def __init__(self, folder: Path, place: Place) -> None:
-        self.place = place
+    def __init__(self, folder: Path, device: Device) -> None:
+        self.device = device
         self.processor = load_processor("AutoProcessor", folder)
-        self.model: Any = load_model("AutoModelForImageTextToText", folder, place)
+        self.model: Any = load_model("AutoModelForImageTextToText", folder, device)
 
     def caption(self, images: Sequence[np.ndarray], task: str, max_new_tokens: int) -> list[str]:
         """Describe pictures; a BLIP has one task and is never long."""
         import torch
 
-        pixels = to_pixels(self.processor.image_processor, list(images), self.place)
+        pixels = to_pixels(self.processor.image_processor, list(images), self.device)
         with torch.inference_mode():
             ids = self.model.generate(
                 pixel_values=pixels,

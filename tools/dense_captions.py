@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
-from videochat.media import Frame, Sampling, Video
+from videochat.devices import Device, chunks
+from videochat.frames import Frame, Sampling
+from videochat.hub import Weights
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import MIN_CHANGE, Needs, Settled
-from videochat.tools.device import Place, chunks
 from videochat.tools.florence import MAX_SIDE, Florence, Region, shared_florence
 from videochat.tools.model_tool import ModelTool
-from videochat.tools.weights import Weights
 
 
 class DenseCaptioner(ModelTool):
@@ -23,12 +24,12 @@ class DenseCaptioner(ModelTool):
         every_seconds: how often to look. Regions take many tokens, so this is less often than a caption.
         min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
         batch_size: see `ModelTool`.
-        place: see `ModelTool`.
+        device: see `ModelTool`.
     """
 
     name: ClassVar[str] = "dense_captions"
     kind: ClassVar[Kind] = "dense_caption"
-    sees: ClassVar[str] = "the things in the picture, each described and with its place"
+    sees: ClassVar[str] = "the things in the picture, each described and with its device"
     accepts: ClassVar[tuple[str, ...]] = ("florence2",)
     task: ClassVar[str] = "<DENSE_REGION_CAPTION>"
     """What Florence is asked."""
@@ -44,9 +45,9 @@ class DenseCaptioner(ModelTool):
         every_seconds: float = 5.0,
         min_change: float = MIN_CHANGE,
         batch_size: int | None = None,
-        place: Place | None = None,
+        device: str | Device | None = None,
     ) -> None:
-        super().__init__(model, batch_size=batch_size, place=place)
+        super().__init__(model, batch_size=batch_size, device=device)
         self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self._florence: Florence | None = None
 
@@ -54,7 +55,7 @@ class DenseCaptioner(ModelTool):
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield a caption with a box in source pixels for each region of each picture."""
-        florence = self._florence = self._florence or shared_florence(self.folder, self.place)
+        florence = self._florence = self._florence or shared_florence(self.folder, self.device)
         size = video.size or (0, 0)
 
         def describe(frames: Sequence[Frame]) -> list[list[Region]]:

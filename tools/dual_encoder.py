@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from videochat.tools.device import Place, SharedModels, config_of, load_model, load_processor, to_pixels
+from videochat.devices import Device, SharedModels, config_of, load_model, load_processor, to_pixels
 
 MODEL_TYPES = ("siglip", "clip")
 """`model_type`s that `DualEncoder` loads; SigLIP 2 of fixed resolution says `siglip`."""
@@ -21,11 +21,11 @@ _TEXT_BATCH = 64
 class DualEncoder:
     """A loaded SigLIP or CLIP."""
 
-    def __init__(self, folder: Path, place: Place) -> None:
-        self.place = place
+    def __init__(self, folder: Path, device: Device) -> None:
+        self.device = device
         self.is_siglip = config_of(folder)["model_type"] == "siglip"
         self.processor = load_processor("AutoProcessor", folder)
-        self.model: Any = load_model("AutoModel", folder, place)
+        self.model: Any = load_model("AutoModel", folder, device)
 
     def embed_images(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Embed pictures.
@@ -38,7 +38,7 @@ class DualEncoder:
         """
         import torch
 
-        pixels = to_pixels(self.processor.image_processor, list(images), self.place)
+        pixels = to_pixels(self.processor.image_processor, list(images), self.device)
         with torch.inference_mode():
             features = self.model.get_image_features(pixel_values=pixels)
         return _unit(features.pooler_output)
@@ -60,7 +60,7 @@ class DualEncoder:
             tokens = self.processor.tokenizer(
                 texts, padding=True, truncation=True, max_length=length, return_tensors="pt"
             )
-            return {name: tokens[name].to(self.place.device) for name in ("input_ids", "attention_mask")}
+            return {name: tokens[name].to(self.device.name) for name in ("input_ids", "attention_mask")}
         # SigLIP was trained on lower case, padded to full length and without a mask; a mask moves the vector.
         tokens = self.processor.tokenizer(
             [text.lower() for text in texts],
@@ -70,7 +70,7 @@ class DualEncoder:
             padding_side="right",
             return_tensors="pt",
         )
-        return {"input_ids": tokens["input_ids"].to(self.place.device)}
+        return {"input_ids": tokens["input_ids"].to(self.device.name)}
 
     def probabilities(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """Return how well texts fit pictures.
@@ -96,9 +96,9 @@ class DualEncoder:
 _loaded: SharedModels[DualEncoder] = SharedModels()
 
 
-def shared_dual_encoder(folder: Path, place: Place) -> DualEncoder:
+def shared_dual_encoder(folder: Path, device: Device) -> DualEncoder:
     """Return the encoder of a folder, loaded once for all who hold it."""
-    return _loaded.get((folder.resolve(), place), lambda: DualEncoder(folder, place))
+    return _loaded.get((folder.resolve(), device), lambda: DualEncoder(folder, device))
 
 
 def _unit(features: Any) -> np.ndarray:

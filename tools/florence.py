@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videochat.tools.device import Place, SharedModels, load_model, load_processor, to_pixels
+from videochat.devices import Device, SharedModels, load_model, load_processor, to_pixels
 
 if TYPE_CHECKING:
     import torch
@@ -43,10 +43,10 @@ class Region:
 class Florence:
     """A loaded Florence-2; safe to use from several threads, one at a time."""
 
-    def __init__(self, folder: Path, place: Place) -> None:
-        self.place = place
+    def __init__(self, folder: Path, device: Device) -> None:
+        self.device = device
         self.processor = load_processor("AutoProcessor", folder)
-        self.model = load_model("AutoModelForImageTextToText", folder, place)
+        self.model = load_model("AutoModelForImageTextToText", folder, device)
         self.encoded = 0
         """How many pictures went through the vision tower."""
         self._encodings: OrderedDict[bytes, torch.Tensor] = OrderedDict()  # each of shape (tokens, width)
@@ -119,7 +119,7 @@ class Florence:
         keys = [_key(image) for image in images]
         new = {key: image for key, image in zip(keys, images, strict=True) if key not in self._encodings}
         if new:
-            pixels = to_pixels(self.processor.image_processor, list(new.values()), self.place)
+            pixels = to_pixels(self.processor.image_processor, list(new.values()), self.device)
             features = self.model.get_image_features(pixels).pooler_output
             self.encoded += len(new)
             # A copy of each, or one that stays would keep its whole batch.
@@ -134,11 +134,11 @@ class Florence:
     def _prompt(self, task: str) -> dict[str, torch.Tensor]:
         """Return `input_ids` and `attention_mask` of a task, each of shape (1, length)."""
         if task not in self._prompts:
-            # The processor lays out one place for each image token only when it sees a picture.
+            # The processor lays out one device for each image token only when it sees a picture.
             blank = np.zeros((8, 8, 3), np.uint8)
             laid_out = self.processor(text=[task], images=[blank], return_tensors="pt")
             names = ("input_ids", "attention_mask")
-            self._prompts[task] = {name: laid_out[name].to(self.place.device) for name in names}
+            self._prompts[task] = {name: laid_out[name].to(self.device.name) for name in names}
         prompt: dict[str, torch.Tensor] = self._prompts[task]
         return prompt
 
@@ -146,9 +146,9 @@ class Florence:
 _loaded: SharedModels[Florence] = SharedModels()
 
 
-def shared_florence(folder: Path, place: Place) -> Florence:
+def shared_florence(folder: Path, device: Device) -> Florence:
     """Return the Florence-2 of a folder, loaded once for all who hold it."""
-    return _loaded.get((folder.resolve(), place), lambda: Florence(folder, place))
+    return _loaded.get((folder.resolve(), device), lambda: Florence(folder, device))
 
 
 def _key(image: np.ndarray) -> bytes:

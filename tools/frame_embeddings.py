@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from videochat.errors import MissingPart
-from videochat.media import Frame
-from videochat.tools.device import Batcher, Place, best_place, chunks, config_of, free_memory
+from videochat.devices import Batcher, Device, choose_device, chunks, config_of, free_memory
+from videochat.errors import MissingDependency
+from videochat.frames import Frame
+from videochat.hub import Weights, find_weights, identity, known
 from videochat.tools.dual_encoder import MODEL_TYPES, DualEncoder, shared_dual_encoder
-from videochat.tools.weights import Weights, identity, known, resolve
 
 _NAME = "frame_embeddings"
 
@@ -39,7 +39,7 @@ class FrameEmbedder:
         model: hub id or folder of a SigLIP, SigLIP 2 (fixed resolution) or CLIP checkpoint; with the same one as
             the tags it is loaded once for both.
         batch_size: pictures at once; None for what suits the device. Halved when memory runs out.
-        place: device and floats; None for the best there is.
+        device: device and floats; None for the best there is.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class FrameEmbedder:
         model: Weights | str | os.PathLike[str] = "google/siglip2-base-patch16-224",
         *,
         batch_size: int | None = None,
-        place: Place | None = None,
+        device: str | Device | None = None,
     ) -> None:
         self.weights = known(model)
         self.source = f"{_NAME}:{identity(self.weights)}"
         """Model and revision; exact once `prepare` has found the weights."""
         self.batch_size = batch_size
-        self._place = place
+        self._device = device
         self._batcher: Batcher | None = None
         self._folder: Path | None = None
         self._encoder: DualEncoder | None = None
@@ -62,14 +62,14 @@ class FrameEmbedder:
         """Find the weights, without loading them.
 
         Raises:
-            MissingPart: they are not on this machine, or are of another architecture.
+            MissingDependency: they are not on this machine, or are of another architecture.
         """
         if self._folder is not None:
             return
-        folder = resolve(self.weights, tool=_NAME)
+        folder = find_weights(self.weights, needed_by=f"The sense {_NAME!r}")
         model_type = config_of(folder).get("model_type")
         if model_type not in MODEL_TYPES:
-            raise MissingPart(
+            raise MissingDependency(
                 f"{self.weights.model} is of type {model_type!r}; {_NAME} takes {', '.join(MODEL_TYPES)}. "
                 "Give another model as model=."
             )
@@ -106,12 +106,11 @@ class FrameEmbedder:
 
     def _load(self) -> tuple[DualEncoder, Batcher]:
         self.prepare()
-        if self._place is None:
-            self._place = best_place()
+        self._device = choose_device(self._device)
         if self._encoder is None and self._folder is not None:
-            self._encoder = shared_dual_encoder(self._folder, self._place)
+            self._encoder = shared_dual_encoder(self._folder, self._device)
         if self._batcher is None:
-            self._batcher = Batcher(self.batch_size or self._place.usual_batch(32), self._place)
+            self._batcher = Batcher(self.batch_size or self._device.usual_batch(32), self._device)
         assert self._encoder is not None  # noqa: S101 - prepare() has set the folder or raised
         return self._encoder, self._batcher
 

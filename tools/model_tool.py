@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from videochat.errors import MissingPart
+from videochat.devices import Batcher, Device, choose_device, config_of, free_memory
+from videochat.errors import MissingDependency
+from videochat.hub import Weights, find_weights, identity, known
 from videochat.media import Video
 from videochat.tools.base import PerceptionTool
-from videochat.tools.device import Batcher, Place, best_place, config_of, free_memory
-from videochat.tools.weights import Weights, identity, known, resolve
 
 
 class ModelTool(PerceptionTool):
@@ -19,7 +19,7 @@ class ModelTool(PerceptionTool):
     Args:
         model: hub id, or the folder of a checkpoint.
         batch_size: pictures (or clips) at once; None for what suits the device. Halved when memory runs out.
-        place: device and floats; None for the best there is.
+        device: device and floats; None for the best there is.
     """
 
     accepts: ClassVar[tuple[str, ...]]
@@ -31,12 +31,12 @@ class ModelTool(PerceptionTool):
         model: Weights | str | os.PathLike[str],
         *,
         batch_size: int | None = None,
-        place: Place | None = None,
+        device: str | Device | None = None,
     ) -> None:
         self.weights: Weights = known(model)
         self.source = f"{self.name}:{identity(self.weights)}"
         self.batch_size = batch_size
-        self._place = place
+        self._device = device
         self._folder: Path | None = None
         self._batcher: Batcher | None = None
 
@@ -44,14 +44,14 @@ class ModelTool(PerceptionTool):
         """Find the checkpoint and see that it is one this sense can use; nothing is loaded.
 
         Raises:
-            MissingPart: it is not on this machine, or is of another architecture.
+            MissingDependency: it is not on this machine, or is of another architecture.
         """
         if self._folder is not None:
             return
-        folder = resolve(self.weights, tool=self.name)
+        folder = find_weights(self.weights, needed_by=f"The sense {self.name!r}")
         config = config_of(folder)
         if config.get("model_type") not in self.accepts:
-            raise MissingPart(
+            raise MissingDependency(
                 f"The sense {self.name!r} cannot use {self.weights.model}: it is of type {config.get('model_type')!r}, "
                 f"and this sense takes {', '.join(self.accepts)}. Give another model as model=."
             )
@@ -80,17 +80,16 @@ class ModelTool(PerceptionTool):
         return self._folder
 
     @property
-    def place(self) -> Place:
+    def device(self) -> Device:
         """Where the model runs."""
-        if self._place is None:
-            self._place = best_place()
-        return self._place
+        self._device = choose_device(self._device)
+        return self._device
 
     @property
     def batcher(self) -> Batcher:
         """Runs batches; it remembers what fitted into memory."""
         if self._batcher is None:
-            self._batcher = Batcher(self.batch_size or self.place.usual_batch(self.batch_on_gpu), self.place)
+            self._batcher = Batcher(self.batch_size or self.device.usual_batch(self.batch_on_gpu), self.device)
         return self._batcher
 
     def forget(self) -> None:

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from videochat.errors import BadQuestion, MissingPart
+from videochat.devices import Batcher, Device, choose_device, chunks, free_memory, load_model, load_processor
+from videochat.errors import InvalidArgument, MissingDependency
+from videochat.frames import Frame, Sampling
 from videochat.home import home
-from videochat.media import Frame, Sampling, Video
+from videochat.hub import Weights, find_weights, identity, known
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
-from videochat.tools.device import Batcher, Place, best_place, chunks, free_memory, load_model, load_processor
 from videochat.tools.tracking import Sighting, Track, Tracker
-from videochat.tools.weights import Weights, identity, known, resolve
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
-    from videochat.tools.as_tool import Memory
+    from videochat.tools.langchain_tool import Memory
 
 DEFAULT_DETECTOR = "ustc-community/dfine-small-obj2coco"
 DEFAULT_FINDER = "IDEA-Research/grounding-dino-tiny"
@@ -89,10 +90,10 @@ class ObjectDetector(PerceptionTool):
         every_seconds: float = 0.5,
         min_score: float = 0.4,
         labels: Collection[str] | None = None,
-        device: str | None = None,
+        device: str | Device | None = None,
     ) -> None:
         if not 0 < min_score <= 1:
-            raise BadQuestion(f"min_score must be above 0 and at most 1, got {min_score!r}")
+            raise InvalidArgument(f"min_score must be above 0 and at most 1, got {min_score!r}")
         self.weights = known(os.fspath(model))
         self.min_score, self.device = min_score, device
         self.labels = None if labels is None else frozenset(labels)
@@ -114,22 +115,22 @@ class ObjectDetector(PerceptionTool):
         """Find the weights, and ultralytics where they are its own.
 
         Raises:
-            MissingPart: one of them is not on this machine.
+            MissingDependency: one of them is not on this machine.
         """
         self.source = self._named(self._find())
 
     def _find(self) -> Path:
         if not self.weights.model.endswith(".pt"):
-            return resolve(self.weights, tool=self.name)
+            return find_weights(self.weights, needed_by=f"The sense {self.name!r}")
         path = Path(self.weights.model).expanduser()
         if not path.is_file():
             # ultralytics itself would fetch a model of that name, into whatever folder the user stands in.
-            raise MissingPart(
+            raise MissingDependency(
                 f"The sense {self.name!r} needs the file {self.weights.model!r}, but there is none. Check the path; "
                 "models of ultralytics are not fetched by name, download the file yourself."
             )
         if find_spec("ultralytics") is None:
-            raise MissingPart(
+            raise MissingDependency(
                 f"The sense {self.name!r} needs ultralytics for {path.name!r}, which is not installed. Run "
                 "`pip install 'videochat[yolo]'` (its licence is AGPL-3.0), or use a model of transformers."
             )
@@ -141,7 +142,7 @@ class ObjectDetector(PerceptionTool):
         """Yield one caption for each thing, or for each minute of it.
 
         Raises:
-            MissingPart: the model is not on this machine, or is none.
+            MissingDependency: the model is not on this machine, or is none.
         """
         detector = self._load()
         lowest = min(self.min_score, _MIN_SCORE_TO_STAY)
@@ -213,7 +214,7 @@ class ObjectFinder:
         *,
         every_seconds: float = 1.0,
         min_score: float = 0.35,
-        device: str | None = None,
+        device: str | Device | None = None,
     ) -> None:
         self.weights = known(os.fspath(model))
         self.every_seconds, self.min_score, self.device = every_seconds, min_score, device
@@ -238,16 +239,16 @@ class ObjectFinder:
             fps: pictures a second; None for the usual rate.
 
         Raises:
-            BadQuestion: `what` is empty, the range holds nothing, or the rate is none.
+            InvalidArgument: `what` is empty, the range holds nothing, or the rate is none.
             MediaError: there are no pictures.
-            MissingPart: the model is not on this machine, or is none.
+            MissingDependency: the model is not on this machine, or is none.
         """
         what = " ".join(what.split())
         if not what:
-            raise BadQuestion("find_objects needs a thing in words, such as 'a red car', and got an empty text.")
+            raise InvalidArgument("find_objects needs a thing in words, such as 'a red car', and got an empty text.")
         every_seconds = 1 / fps if fps else self.every_seconds
         frames = video.frames(every_seconds, start_seconds, end_seconds, max_side=_MAX_SIDE)
-        folder = resolve(self.weights, tool=self.name)
+        folder = find_weights(self.weights, needed_by=f"The sense {self.name!r}")
         if self._detector is None:
             self._detector = _ZeroShot(folder, self.device)
         self._detector.what = what
@@ -263,7 +264,7 @@ class ObjectFinder:
 
     def as_langchain_tool(self, video: Video, memory: Memory) -> BaseTool:
         """Return a LangChain tool that searches a range of `video`; see `PerceptionTool.as_langchain_tool`."""
-        from videochat.tools.as_tool import ThingInput, tool_of
+        from videochat.tools.langchain_tool import ThingInput, tool_of
 
         lock = threading.Lock()
 
@@ -343,7 +344,7 @@ class _Teller:
 class _Yolo:
     """An ultralytics model."""
 
-    def __init__(self, path: Path, device: str | None) -> None:
+    def __init__(self, path: Path, device: str | Device | None) -> None:
         ultralytics = _ultralytics()
         try:
             self._model = ultralytics.YOLO(str(path), verbose=False)
@@ -351,12 +352,14 @@ class _Yolo:
         except Exception as error:
             # A pickle that is none of theirs fails in as many ways as there are pickles.
             reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-            raise MissingPart(f"{str(path)!r} cannot be loaded as an ultralytics model ({reason}).") from error
+            raise MissingDependency(f"{str(path)!r} cannot be loaded as an ultralytics model ({reason}).") from error
         if knows not in ("detect", "segment", "pose"):
-            raise MissingPart(f"{str(path)!r} is an ultralytics model for {knows!r}; objects needs one for 'detect'.")
-        self._place = best_place(device)
-        self.batch_size = self._place.usual_batch(_BATCH_ON_GPU)
-        self._batcher = Batcher(self.batch_size, self._place)
+            raise MissingDependency(
+                f"{str(path)!r} is an ultralytics model for {knows!r}; objects needs one for 'detect'."
+            )
+        self._device = choose_device(device)
+        self.batch_size = self._device.usual_batch(_BATCH_ON_GPU)
+        self._batcher = Batcher(self.batch_size, self._device)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)
@@ -365,8 +368,8 @@ class _Yolo:
         results = self._model.predict(
             [np.ascontiguousarray(image[:, :, ::-1]) for image in images],
             conf=min_score,
-            device=self._place.device,
-            quantize=16 if self._place.is_cuda else None,
+            device=self._device.name,
+            quantize=16 if self._device.is_cuda else None,
             verbose=False,
         )
         return [
@@ -381,21 +384,21 @@ class _Transformer:
     auto_class: ClassVar[str]
     auto_processor: ClassVar[str]
 
-    def __init__(self, folder: Path, device: str | None) -> None:
+    def __init__(self, folder: Path, device: str | Device | None) -> None:
         import torch
 
         # Half a percent of the picture is what bfloat16 knows of a place. So only what autocast chooses runs in 16.
-        best = best_place(device)
+        best = choose_device(device)
         self._half = torch.float16 if best.is_cuda else best.dtype
-        self._place = Place(best.device, torch.float32)
+        self._device = Device(best.name, torch.float32)
         self._processor = load_processor(self.auto_processor, folder)
-        self._model = load_model(self.auto_class, folder, self._place)
+        self._model = load_model(self.auto_class, folder, self._device)
         if self._half != torch.float32:
             for layer in self._model.modules():
                 if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
                     layer.to(self._half)  # once, and not by autocast at every picture
-        self.batch_size = self._place.usual_batch(_BATCH_ON_GPU)
-        self._batcher = Batcher(self.batch_size, self._place)
+        self.batch_size = self._device.usual_batch(_BATCH_ON_GPU)
+        self._batcher = Batcher(self.batch_size, self._device)
 
     def detect(self, images: Sequence[np.ndarray], min_score: float) -> list[list[Sighting]]:
         return self._batcher(lambda batch: self._detect(batch, min_score), images)
@@ -404,8 +407,8 @@ class _Transformer:
         import torch
 
         inputs = self._processor(images=list(images), return_tensors="pt", **self._words(len(images)))
-        inputs = inputs.to(self._place.device)
-        kind = torch.device(self._place.device).type
+        inputs = inputs.to(self._device.name)
+        kind = torch.device(self._device.name).type
         with torch.inference_mode(), torch.autocast(kind, self._half, enabled=self._half != torch.float32):
             outputs = self._model(**inputs)
         sizes = [image.shape[:2] for image in images]  # (height, width)

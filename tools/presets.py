@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from videochat.errors import UnknownName
+from videochat.hub import Weights, is_here, known
 from videochat.tools.base import PerceptionTool
 from videochat.tools.refine import CaptionRefiner
-from videochat.tools.weights import Weights, is_here, known
 
 TOOLS: dict[str, str] = {
     "shots": "videochat.tools.shots:ShotDetector",

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from videochat.errors import MissingPart
+from videochat.devices import Batcher, Device, choose_device, config_of, free_memory, load_model, load_processor
+from videochat.errors import MissingDependency
+from videochat.hub import Weights, find_weights, identity, known
 from videochat.media import Video
 from videochat.records import Caption, Kind
-from videochat.tools.device import Batcher, Place, best_place, config_of, free_memory, load_model, load_processor
-from videochat.tools.weights import Weights, identity, known, resolve
 
 _NAME = "refine"
 # What is on the screen or said word for word must not be reworded by a language model.
@@ -45,7 +45,7 @@ class CaptionRefiner:
         model: hub id or folder of a T5 checkpoint.
         window_seconds: length of the stretches that are condensed; they lie on the video's own time.
         batch_size: stretches at once; None for what suits the device. Halved when memory runs out.
-        place: device and floats; None for the best there is.
+        device: device and floats; None for the best there is.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class CaptionRefiner:
         *,
         window_seconds: float = 10.0,
         batch_size: int | None = None,
-        place: Place | None = None,
+        device: str | Device | None = None,
     ) -> None:
         self.weights = known(model)
         self.source = f"{_NAME}:{identity(self.weights)}"
         """Model and revision, as its captions name it; exact once `prepare` has found the weights."""
         self.window_seconds = window_seconds
         self.batch_size = batch_size
-        self._place = place
+        self._device = device
         self._batcher: Batcher | None = None
         self._folder: Path | None = None
         self._writer: _Writer | None = None
@@ -70,14 +70,14 @@ class CaptionRefiner:
         """Find the weights, without loading them.
 
         Raises:
-            MissingPart: they are not on this machine, or are no T5.
+            MissingDependency: they are not on this machine, or are no T5.
         """
         if self._folder is not None:
             return
-        folder = resolve(self.weights, tool=_NAME)
+        folder = find_weights(self.weights, needed_by=f"The sense {_NAME!r}")
         model_type = config_of(folder).get("model_type")
         if model_type != "t5":
-            raise MissingPart(
+            raise MissingDependency(
                 f"{self.weights.model} is of type {model_type!r}; {_NAME} takes t5. Give another model as model=."
             )
         self.source = f"{_NAME}:{identity(self.weights, folder)}"
@@ -133,12 +133,11 @@ class CaptionRefiner:
         if not prompts:
             return []
         self.prepare()
-        if self._place is None:
-            self._place = best_place()
+        self._device = choose_device(self._device)
         if self._writer is None and self._folder is not None:
-            self._writer = _Writer(self._folder, self._place)
+            self._writer = _Writer(self._folder, self._device)
         if self._batcher is None:
-            self._batcher = Batcher(self.batch_size or self._place.usual_batch(16, 4), self._place)
+            self._batcher = Batcher(self.batch_size or self._device.usual_batch(16, 4), self._device)
         assert self._writer is not None  # noqa: S101 - prepare() has set the folder or raised
         return self._batcher(self._writer.write, prompts)
 
@@ -149,21 +148,21 @@ class CaptionRefiner:
 
 
 class _Writer:
-    def __init__(self, folder: Path, place: Place) -> None:
+    def __init__(self, folder: Path, device: Device) -> None:
         import torch
 
         # T5 overflows in float16.
-        dtype = torch.bfloat16 if place.dtype == torch.float16 else place.dtype
-        self.place = Place(place.device, dtype)
+        dtype = torch.bfloat16 if device.dtype == torch.float16 else device.dtype
+        self.device = Device(device.name, dtype)
         self.tokenizer = load_processor("AutoTokenizer", folder)
-        self.model: Any = load_model("AutoModelForSeq2SeqLM", folder, self.place)
+        self.model: Any = load_model("AutoModelForSeq2SeqLM", folder, self.device)
 
     def write(self, prompts: Sequence[str]) -> list[str]:
         import torch
 
         tokens = self.tokenizer(
             list(prompts), padding=True, truncation=True, max_length=_MAX_INPUT_TOKENS, return_tensors="pt"
-        ).to(self.place.device)
+        ).to(self.device.name)
         with torch.inference_mode():
             ids = self.model.generate(
                 input_ids=tokens["input_ids"],

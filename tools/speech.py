@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from videochat.errors import MediaError
-from videochat.media import SAMPLE_RATE, Sound, Video
+from videochat.frames import SAMPLE_RATE, AudioBlock
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
 
@@ -103,7 +104,7 @@ class SpeechRegions(PerceptionTool):
         return super().unfit(video) or ("subtitles give the words" if has_subtitles(video) else None)
 
     def perceive(
-        self, stream: Iterable[Sound], video: Video, start_seconds: float, end_seconds: float
+        self, stream: Iterable[AudioBlock], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield one caption for each stretch of speech."""
         detector = self._load()
@@ -149,7 +150,7 @@ class SpeechRegions(PerceptionTool):
         self._model = None
 
 
-def voice_blocks(stream: Iterable[Sound]) -> Iterator[np.ndarray]:
+def voice_blocks(stream: Iterable[AudioBlock]) -> Iterator[np.ndarray]:
     """Cut sound into blocks of `VOICE_BLOCK` samples; the last is filled with silence."""
     rest = np.zeros(0, np.float32)
     for sound in stream:

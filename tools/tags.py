@@ -8,14 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from videochat.media import Frame, Sampling, Video
+from videochat.devices import Device, chunks
+from videochat.frames import Frame, Sampling
+from videochat.hub import Weights
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import MIN_CHANGE, Needs, Settled
-from videochat.tools.device import Place, chunks
 from videochat.tools.dual_encoder import MAX_SIDE, MODEL_TYPES, DualEncoder, shared_dual_encoder
 from videochat.tools.model_tool import ModelTool
 from videochat.tools.text_vectors import digest_of, stored_vectors, word_list, words_from
-from videochat.tools.weights import Weights
 
 _SENTENCE = "a photo of {}."
 # SigLIP's probabilities of one word stand alone, CLIP's are shares among hundreds of words.
@@ -35,7 +36,7 @@ class FrameTagger(ModelTool):
         top: at most this many tags a picture.
         min_score: a tag's least probability, in [0, 1]; None for what suits the model.
         batch_size: see `ModelTool`.
-        place: see `ModelTool`.
+        device: see `ModelTool`.
 
     Raises:
         ValueError: the vocabulary is empty.
@@ -57,9 +58,9 @@ class FrameTagger(ModelTool):
         top: int = 8,
         min_score: float | None = None,
         batch_size: int | None = None,
-        place: Place | None = None,
+        device: str | Device | None = None,
     ) -> None:
-        super().__init__(model, batch_size=batch_size, place=place)
+        super().__init__(model, batch_size=batch_size, device=device)
         self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self.vocabulary = word_list("tags.txt") if vocabulary is None else words_from(vocabulary)
         self.top, self.min_score = top, min_score
@@ -73,9 +74,9 @@ class FrameTagger(ModelTool):
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield one caption with the tags of each picture, best first; its score is that of the best."""
-        encoder = self._encoder = self._encoder or shared_dual_encoder(self.folder, self.place)
+        encoder = self._encoder = self._encoder or shared_dual_encoder(self.folder, self.device)
         sentences = [_SENTENCE.format(word) for word in self.vocabulary]
-        words = stored_vectors(f"{self.source} {self.place.dtype}", sentences, encoder.embed_texts)  # (words, d)
+        words = stored_vectors(f"{self.source} {self.device.dtype}", sentences, encoder.embed_texts)  # (words, d)
 
         def score(frames: Sequence[Frame]) -> np.ndarray:
             return encoder.probabilities(encoder.embed_images([frame.image for frame in frames]), words)

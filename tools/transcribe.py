@@ -17,13 +17,14 @@ from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
-from videochat.errors import BadQuestion, MissingPart, UnknownName
-from videochat.media import SAMPLE_RATE, Sound, Video
+from videochat.devices import Device, choose_device, config_of, free_memory
+from videochat.errors import InvalidArgument, MissingDependency, UnknownName
+from videochat.frames import SAMPLE_RATE, AudioBlock
+from videochat.hub import Weights, find_weights, identity, known
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
-from videochat.tools.device import Place, best_place, config_of, free_memory
 from videochat.tools.speech import VOICE_BLOCK, has_subtitles, voice_blocks
-from videochat.tools.weights import Weights, identity, known, resolve
 
 Backend = Literal["openai-whisper", "faster-whisper"]
 """Who runs Whisper."""
@@ -128,7 +129,7 @@ class SpeechRecognizer(PerceptionTool):
         backend: Backend | None = None,
         language: str | None = None,
         prefer_subtitles: bool = True,
-        device: str | None = None,
+        device: str | Device | None = None,
     ) -> None:
         if backend is not None and backend not in get_args(Backend):
             raise UnknownName("speech backend", backend, get_args(Backend))
@@ -152,18 +153,18 @@ class SpeechRecognizer(PerceptionTool):
         """Find the weights and the library that runs them.
 
         Raises:
-            MissingPart: one of them is not on this machine.
+            MissingDependency: one of them is not on this machine.
         """
         path = self._find()
         self.source = self._named(path)
 
     def perceive(
-        self, stream: Iterable[Sound], video: Video, start_seconds: float, end_seconds: float
+        self, stream: Iterable[AudioBlock], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield one caption for each sentence.
 
         Raises:
-            MissingPart: the model is not on this machine, or is none.
+            MissingDependency: the model is not on this machine, or is none.
         """
         for item in self._hear(stream, start_seconds, end_seconds):
             if isinstance(item, Settled):
@@ -186,9 +187,9 @@ class SpeechRecognizer(PerceptionTool):
         """Yield what is said in a range with the time of every word.
 
         Raises:
-            BadQuestion: the range holds nothing.
+            InvalidArgument: the range holds nothing.
             MediaError: there is no sound, or it cannot be decoded.
-            MissingPart: the model is not on this machine, or is none.
+            MissingDependency: the model is not on this machine, or is none.
         """
         start, end = video.span(start_seconds, end_seconds)
         for item in self._hear(video.audio(start, end), start, end):
@@ -200,11 +201,13 @@ class SpeechRecognizer(PerceptionTool):
         self._whisper = self._voice = None
         free_memory()
 
-    def _hear(self, stream: Iterable[Sound], start_seconds: float, end_seconds: float) -> Iterator[Utterance | Settled]:
+    def _hear(
+        self, stream: Iterable[AudioBlock], start_seconds: float, end_seconds: float
+    ) -> Iterator[Utterance | Settled]:
         whisper = self._load()
         for stretch in _stretches(stream, start_seconds, self._voice):
             if stretch.samples is not None:
-                with best_place(self.device).turn():
+                with choose_device(self.device).computing():
                     segments = whisper.hear(stretch.samples, self.language)
                 # Whisper always looks at 30 seconds, and sometimes places words in the part that is not there.
                 limit = min(stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE, end_seconds)
@@ -221,11 +224,11 @@ class SpeechRecognizer(PerceptionTool):
 
     def _find(self) -> Path:
         path = _of_openai(self.model) if self.backend != "faster-whisper" else None
-        path = path or resolve(self.weights, tool=self.name)
+        path = path or find_weights(self.weights, needed_by=f"The sense {self.name!r}")
         package = "faster_whisper" if self._runs_on(path) == "faster-whisper" else "whisper"
         if find_spec(package) is None:
             wanted = "videochat[faster-whisper]" if package == "faster_whisper" else "openai-whisper"
-            raise MissingPart(
+            raise MissingDependency(
                 f"The sense {self.name!r} needs the package {package!r} for {self.model!r}, which is not installed. "
                 f"Run `pip install '{wanted}'`."
             )
@@ -235,11 +238,11 @@ class SpeechRecognizer(PerceptionTool):
         """Return who can run the files at `path`.
 
         Raises:
-            BadQuestion: another backend was asked for.
+            InvalidArgument: another backend was asked for.
         """
         fitting: Backend = "faster-whisper" if (path / "model.bin").is_file() else "openai-whisper"
         if self.backend not in (None, fitting):
-            raise BadQuestion(
+            raise InvalidArgument(
                 f"{str(path)!r} holds a model for {fitting}, not for {self.backend}: leave backend= out, or give a "
                 f"model for {self.backend} (a folder with model.bin is for faster-whisper)."
             )
@@ -250,9 +253,9 @@ class SpeechRecognizer(PerceptionTool):
             from silero_vad import load_silero_vad
 
             path = self._find()
-            place = best_place(self.device)
+            device = choose_device(self.device)
             runs_on = _FasterWhisper if self._runs_on(path) == "faster-whisper" else _OpenAIWhisper
-            self._whisper = runs_on(path, place)
+            self._whisper = runs_on(path, device)
             self._voice = load_silero_vad(onnx=True)
         return self._whisper
 
@@ -277,7 +280,7 @@ class _Segment:
 
 
 class _Whisper(Protocol):
-    def __init__(self, path: Path, place: Place) -> None: ...
+    def __init__(self, path: Path, device: Device) -> None: ...
 
     def hear(self, samples: np.ndarray, language: str | None) -> list[_Segment]: ...
 
@@ -289,14 +292,14 @@ _SETTINGS = {"temperature": 0.0, "word_timestamps": True, "condition_on_previous
 class _OpenAIWhisper:
     """The openai-whisper package."""
 
-    def __init__(self, path: Path, place: Place) -> None:
+    def __init__(self, path: Path, device: Device) -> None:
         import whisper
 
-        self._half = place.is_cuda
+        self._half = device.is_cuda
         # On a CPU it computes in 32-bit floats only; Apple's GPUs lack the 64-bit ones its word times need.
-        device = place.device if place.is_cuda else "cpu"
+        name = device.name if device.is_cuda else "cpu"
         try:
-            self._model = whisper.load_model(str(path), device) if path.is_file() else _from_transformers(path, device)
+            self._model = whisper.load_model(str(path), name) if path.is_file() else _from_transformers(path, name)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
             raise _not_whisper(path, error) from error
         # Which heads follow the words is known for OpenAI's own files; a file of that name may be another's.
@@ -327,19 +330,21 @@ class _OpenAIWhisper:
 class _FasterWhisper:
     """The faster-whisper package, which runs CTranslate2."""
 
-    def __init__(self, path: Path, place: Place) -> None:
+    def __init__(self, path: Path, device: Device) -> None:
         from faster_whisper import WhisperModel
 
         if not (path / "tokenizer.json").is_file():
             # It would fetch one from the hub.
-            raise MissingPart(f"{str(path)!r} lacks tokenizer.json; copy it from the model it was converted from.")
-        device, _, number = place.device.partition(":") if place.is_cuda else ("cpu", "", "")
+            raise MissingDependency(
+                f"{str(path)!r} lacks tokenizer.json; copy it from the model it was converted from."
+            )
+        name, _, number = device.name.partition(":") if device.is_cuda else ("cpu", "", "")
         try:
             self._model = WhisperModel(
                 str(path),
-                device=device,
+                device=name,
                 device_index=int(number or 0),
-                compute_type="float16" if place.is_cuda else "int8",
+                compute_type="float16" if device.is_cuda else "int8",
                 local_files_only=True,
             )
         except (OSError, ValueError, RuntimeError) as error:
@@ -377,7 +382,7 @@ class _Stretch:
     """The part with a voice, float32 in [-1, 1], shape (n,), at most 30 seconds; None if nobody speaks."""
 
 
-def _stretches(stream: Iterable[Sound], start_seconds: float, voice: Any) -> Iterator[_Stretch]:
+def _stretches(stream: Iterable[AudioBlock], start_seconds: float, voice: Any) -> Iterator[_Stretch]:
     """Cut sound where nobody speaks, or at worst where a voice is faintest.
 
     After every cut the voice detector starts afresh, and what lies behind the cut is heard again.
@@ -520,9 +525,9 @@ def _of_openai(model: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _not_whisper(path: Path, error: Exception) -> MissingPart:
+def _not_whisper(path: Path, error: Exception) -> MissingDependency:
     said = " ".join(str(error).split())[:200]
-    return MissingPart(f"{str(path)!r} cannot be loaded as a Whisper model ({type(error).__name__}: {said}).")
+    return MissingDependency(f"{str(path)!r} cannot be loaded as a Whisper model ({type(error).__name__}: {said}).")
 
 
 # transformers' names of Whisper's parts, and OpenAI's.

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from videochat.media import Frame, Sampling, Video
+from videochat.frames import Frame, Sampling
+from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
 

@@ -11,22 +11,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from videochat.renamed import getter
+
 if TYPE_CHECKING:
-    from videochat.agent import Brakes, VideoAgent, VideoToolkit
+    from videochat.agent import Limits, VideoAgent, VideoToolkit
     from videochat.embed_model import VideoChatEmbed
     from videochat.errors import VideoChatError
+    from videochat.frames import Frame
+    from videochat.intervals import clock
     from videochat.loader import VideoCaptionLoader
-    from videochat.media import Frame, Video
+    from videochat.media import Video
     from videochat.memory import CaptionStore, VideoRetriever
-    from videochat.records import Answer, Caption, Citation, clock
+    from videochat.records import Answer, Caption, Citation
 
 _HOMES = {
     "Answer": "videochat.records",
-    "Brakes": "videochat.agent",
+    "Limits": "videochat.agent",
     "Caption": "videochat.records",
     "CaptionStore": "videochat.memory",
     "Citation": "videochat.records",
-    "Frame": "videochat.media",
+    "Frame": "videochat.frames",
     "Video": "videochat.media",
     "VideoAgent": "videochat.agent",
     "VideoCaptionLoader": "videochat.loader",
@@ -34,16 +38,16 @@ _HOMES = {
     "VideoChatError": "videochat.errors",
     "VideoRetriever": "videochat.memory",
     "VideoToolkit": "videochat.agent",
-    "clock": "videochat.records",
+    "clock": "videochat.intervals",
 }
 
 __all__ = [
     "Answer",
-    "Brakes",
     "Caption",
     "CaptionStore",
     "Citation",
     "Frame",
+    "Limits",
     "Video",
     "VideoAgent",
     "VideoCaptionLoader",
@@ -55,10 +59,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'videochat' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # or a misspelt name would pass for one of type Any
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            return getter(__name__)(name)
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -286,7 +286,7 @@ def _instruct(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from videochat.agent import VideoAgent
-    from videochat.agent.llms import resolve_llm
+    from videochat.agent.chat_models import resolve_llm
     from videochat.embed_model.instruct import MAKINGS, WatchedVideo, forecast, make_instructions
     from videochat.media import Video
     from videochat.memory.textualize import textualize
@@ -351,7 +351,7 @@ def _chat(options: argparse.Namespace) -> int:
     with _agent(options, checkpointer=options.conversation, **_answering(options)) as agent:
         with _progress(agent) as progress:
             report = agent.watch(progress=progress)
-        names = ", ".join(agent.footage.names.values())
+        names = ", ".join(agent.video_set.names.values())
         print(f"{report}\nAsk about {names}; an empty line or Ctrl-D ends.", file=sys.stderr)
         while question := _read_line("> "):
             try:
@@ -366,10 +366,10 @@ def _tell(agent: VideoAgent, question: str) -> Answer:
     live = sys.stdout.isatty()
     streamed = ""
     for event in agent.stream(question):
-        if event.kind == "step":
-            arguments = ", ".join(f"{name}={value!r}" for name, value in event.step["args"].items())
-            found = event.step.get("error") or f"{event.step['captions']} captions"
-            print(f"  {event.step['tool']}({arguments}): {found}", file=sys.stderr)
+        if event.step is not None:
+            arguments = ", ".join(f"{name}={value!r}" for name, value in event.step.args.items())
+            found = event.step.error or f"{event.step.captions} captions"
+            print(f"  {event.step.tool}({arguments}): {found}", file=sys.stderr)
         elif event.kind == "token" and live:
             print(event.text, end="", flush=True)
             streamed += event.text
@@ -382,7 +382,7 @@ def _tell(agent: VideoAgent, question: str) -> Answer:
         print(str(answer)[len(answer.text) :])
     else:
         print(f"\n{answer}" if streamed else answer)
-    print(f"({answer.status}, {answer.usage['seconds']:.1f} s)", file=sys.stderr)
+    print(f"({answer.status}, {answer.usage.seconds:.1f} s)", file=sys.stderr)
     return answer
 
 
@@ -463,15 +463,15 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _download(options: argparse.Namespace) -> int:
     from videochat.errors import UnknownName
+    from videochat.hub import find_weights
     from videochat.tools import PRESETS
-    from videochat.tools.weights import resolve
 
     if options.preset not in PRESETS:
         raise UnknownName("preset", options.preset, PRESETS)
     wanted = PRESETS[options.preset].weights()
     for weights in wanted:
         print(f"{weights.model} ({weights.licence}), about {weights.download_mb} MB", file=sys.stderr)
-        print(resolve(weights, tool=options.preset, allow_download=True))
+        print(find_weights(weights, needed_by=f"The preset {options.preset!r}", allow_download=True))
     if not wanted:
         print(f"The preset {options.preset} needs no downloads.", file=sys.stderr)
     return 0
@@ -480,8 +480,8 @@ def _download(options: argparse.Namespace) -> int:
 def _presets(options: argparse.Namespace) -> int:
     import dataclasses
 
+    from videochat.hub import cached
     from videochat.tools import PRESETS, make_tools
-    from videochat.tools.weights import cached
 
     listed: dict[str, dict[str, Any]] = {
         preset.name: {
@@ -541,24 +541,24 @@ def _progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from videochat.records import clock
+    from videochat.intervals import clock
 
     console = Console(stderr=True)
     columns = (
         TextColumn("watching"),
         BarColumn(),
-        TextColumn("{task.fields[at]} of " + clock(agent.footage.duration_seconds)),
+        TextColumn("{task.fields[at]} of " + clock(agent.video_set.duration_seconds)),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     began = time.monotonic()
-    task = bar.add_task("", total=agent.footage.duration_seconds, at=clock(0))
+    task = bar.add_task("", total=agent.video_set.duration_seconds, at=clock(0))
 
     def show(seconds: float) -> None:
         if time.monotonic() - began > 0.5:
             bar.start()
             bar.update(task, completed=seconds, at=clock(max(seconds, 0)))
-            if seconds >= agent.footage.duration_seconds - 1e-3:
+            if seconds >= agent.video_set.duration_seconds - 1e-3:
                 bar.update(task, at="finishing")
 
     try:

@@ -54,5 +54,5 @@ def run_demo(path: str | os.PathLike[str]) -> None:
         print(agent.watch(), "\n")
         for question in QUESTIONS:
             answer = agent.ask(question)
-            print(f"> {question}\n{answer}\n  {answer.status}, {answer.usage['seconds']:.2f} s\n")
+            print(f"> {question}\n{answer}\n  {answer.status}, {answer.usage.seconds:.2f} s\n")
     print(f"Everything took {time.perf_counter() - began:.1f} s, without a GPU, a key or a download.")

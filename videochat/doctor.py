@@ -27,7 +27,7 @@ def examine() -> list[Finding]:
 
 
 def _ffmpeg() -> Finding:
-    from videochat.media import ffmpeg_exe
+    from videochat.ffmpeg import ffmpeg_exe
 
     try:
         return Finding("ffmpeg", True, ffmpeg_exe(), needed=True)
@@ -93,8 +93,8 @@ def _senses() -> Finding:
 
 
 def _presets() -> Finding:
+    from videochat.hub import is_here
     from videochat.tools import DEFAULT_PRESET, PRESETS, best_present
-    from videochat.tools.weights import is_here
 
     lacking = {}
     for name, preset in PRESETS.items():

@@ -3,10 +3,12 @@
     VideoChatError              what this package raises on purpose
     ├── MediaError              the file is missing, empty, not a video, broken, unreachable
     ├── UnknownName             a preset, tool, kind or LLM that does not exist (also a ValueError)
-    ├── BadQuestion             an empty question, a range that is none (also a ValueError)
-    ├── MissingPart             an optional package or model weights that must be fetched first
+    ├── InvalidArgument         an empty question, a range or a number that is none (also a ValueError)
+    ├── MissingDependency       an optional package or model weights that must be fetched first
     ├── CheckpointError         weights that are not those expected (videochat.embed_model)
     ├── PromptError             a prompt without a place for the video (videochat.embed_model; also a ValueError)
+    ├── DataError               annotations from which nothing can be learned (videochat.embed_model)
+    ├── TrainingError           a training run that cannot go on (videochat.embed_model)
     ├── StoreError              the caption store cannot be opened, written or mixed
     │   └── StoreInUse          another process owns the directory
     └── LLMError                the language model cannot be made or did not answer
@@ -18,6 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from videochat.renamed import getter
+
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
 
 class VideoChatError(Exception):
@@ -29,7 +37,13 @@ class MediaError(VideoChatError):
 
 
 class UnknownName(VideoChatError, ValueError):
-    """A name that is not among the known ones; the message lists those."""
+    """A name that is not among the known ones; the message lists those.
+
+    Args:
+        what: what the name is of, such as `preset`.
+        given: the name.
+        known: the names that there are.
+    """
 
     def __init__(self, what: str, given: object, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -38,11 +52,11 @@ class UnknownName(VideoChatError, ValueError):
         super().__init__(f"There is no {what} {given!r}; the known ones are {', '.join(names)}.{hint}")
 
 
-class BadQuestion(VideoChatError, ValueError):
-    """A question or a time range that cannot be worked on."""
+class InvalidArgument(VideoChatError, ValueError):
+    """A question, a range of time or another argument that cannot be worked on."""
 
 
-class MissingPart(VideoChatError):
+class MissingDependency(VideoChatError):
     """An optional package or model weights that are not on this machine."""
 
 
@@ -56,3 +70,8 @@ class StoreInUse(StoreError):
 
 class LLMError(VideoChatError):
     """A language model that cannot be made or did not answer."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or the name of its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].strip()

@@ -14,7 +14,7 @@ from langchain_core.tools import BaseTool
 from pydantic import ValidationError
 
 from videochat.agent import VideoToolkit
-from videochat.errors import MissingPart, VideoChatError
+from videochat.errors import MissingDependency, VideoChatError
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -29,13 +29,13 @@ def make_server(toolkit: VideoToolkit) -> Server:
     """Return an MCP server with the tools of a toolkit.
 
     Raises:
-        MissingPart: the extra `mcp` is not installed.
+        MissingDependency: the extra `mcp` is not installed.
     """
     try:
         from mcp.server.lowlevel import Server
         from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
     except ImportError as error:
-        raise MissingPart("`videochat mcp` needs a package: pip install 'videochat[mcp]'.") from error
+        raise MissingDependency("`videochat mcp` needs a package: pip install 'videochat[mcp]'.") from error
     tools = {tool.name: tool for tool in toolkit.get_tools()}
 
     def failed(text: str) -> CallToolResult:

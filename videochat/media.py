@@ -1,135 +1,41 @@
 """Video in; frames and sound out, each with the second at which a player shows or plays it.
 
 One time base: seconds since the first picture (or, without pictures, the first sound), from the file's
-presentation timestamps. Streams come from one ffmpeg process (built by ffmpeg-python) and are read as they
-are made, so memory does not grow with the length. Probing and single pictures use PyAV, which seeks exactly.
+presentation timestamps. Streams come from one ffmpeg process and are read as they are made, so memory does not grow
+with the length. Probing and single pictures use PyAV, which seeks exactly.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import math
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
 import av
 import ffmpeg
 import numpy as np
 from av.error import FFmpegError
 
-from videochat.errors import BadQuestion, MediaError
-from videochat.home import home
+from videochat.download import download
+from videochat.errors import InvalidArgument, MediaError
+from videochat.ffmpeg import Seeker, decode_pictures, first_slot, reason, running
+from videochat.frames import SAMPLE_RATE, AudioBlock, Frame, Sampling, SubtitleTrack
+from videochat.intervals import fit_interval
+from videochat.renamed import getter
 
-SAMPLE_RATE = 16_000
-"""Samples per second of all sound handed out."""
-
-# Times pass through microseconds and floats on their way: a picture this little after t is shown at t.
-_SLACK_SECONDS = 0.00005
-
-# What is stored with a picture is held back until the next one that differs.
-_STILL_SECONDS = 30.0
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
 # Below this a file is hashed whole; above, its size and blocks spread over it, so that opening stays quick.
 _WHOLE_HASH_BYTES = 256 * 2**20
 
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of a video."""
-
-    seconds: float
-    """When it was sampled, in seconds from the first picture."""
-    image: np.ndarray = field(repr=False)
-    """uint8 RGB array, shape (height, width, 3), upright."""
-    duration_seconds: float = 0.0
-    """How long the sample stands for: the sampling step, or the time until the next picture."""
-
-    def __post_init__(self) -> None:
-        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
-            raise ValueError(
-                f"image must be uint8 of shape (height, width, 3), got {self.image.dtype} {self.image.shape}"
-            )
-
-    @property
-    def end_seconds(self) -> float:
-        """First moment the sample no longer stands for."""
-        return self.seconds + self.duration_seconds
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A stretch of mono sound."""
-
-    seconds: float
-    """When its first sample is heard, in seconds from the first picture."""
-    samples: np.ndarray = field(repr=False)
-    """float32 in [-1, 1], shape (n,), `SAMPLE_RATE` per second."""
-
-    @property
-    def end_seconds(self) -> float:
-        """When the sample after the last would be heard."""
-        return self.seconds + len(self.samples) / SAMPLE_RATE
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which pictures a consumer wants."""
-
-    every_seconds: float | None = 1.0
-    """The picture shown at 0, every, 2 x every ... seconds; None for every picture of the file."""
-    max_side: int | None = None
-    """Scale down so that the longer side has at most this many pixels; None keeps the source size."""
-    min_change: float = 0.0
-    """Leave out pictures that look like the last one given, which then stands for them too, for half a minute at
-    most. The measure: the mean difference, in levels of 0-255, of the eighth-by-eighth part of the picture that
-    changed most, seen at 32 x 32 pixels. 0 leaves out none; `every_seconds` must be given otherwise."""
-
-    def __post_init__(self) -> None:
-        if self.every_seconds is not None and not 0.001 <= self.every_seconds < math.inf:
-            raise BadQuestion(f"every_seconds must be at least 0.001, got {self.every_seconds!r}")
-        if self.max_side is not None and self.max_side < 2:
-            raise BadQuestion(f"max_side must be at least 2 pixels, got {self.max_side!r}")
-        if not 0 <= self.min_change <= 255 or (self.min_change and self.every_seconds is None):
-            raise BadQuestion(f"min_change must be 0-255, and 0 where every picture is wanted; got {self.min_change!r}")
-
-
-@dataclass(frozen=True)
-class SubtitleTrack:
-    """A text subtitle stream inside the file."""
-
-    index: int
-    """Stream index in the file."""
-    language: str | None
-    """ISO 639 code, where the file says it."""
-    default: bool
-    """Whether players show it without being asked."""
-
-
-@cache
-def ffmpeg_exe() -> str:
-    """Return the ffmpeg to run: the system's if it is 5.1 or newer, else the one of the imageio-ffmpeg wheel."""
-    system = shutil.which("ffmpeg")
-    if system:
-        banner = subprocess.run([system, "-version"], capture_output=True, text=True, check=False).stdout
-        # Builds from git are called N-12345-g...; they are newer than any release that matters here.
-        version = re.match(r"ffmpeg version n?(\d+)\.(\d+)", banner)
-        if banner.startswith("ffmpeg version N-") or (version and (int(version[1]), int(version[2])) >= (5, 1)):
-            return system
-    import imageio_ffmpeg
-
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
+_PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "xsub"})
 
 
 class Video:
@@ -144,7 +50,7 @@ class Video:
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
         text = os.fspath(source)
-        self.path: Path = fetch(text) if re.match(r"https?://", text) else Path(text).expanduser()
+        self.path: Path = download(text) if re.match(r"https?://", text) else Path(text).expanduser()
         """The file that is read."""
         self.name: str = self.path.name
         """What people call it."""
@@ -166,7 +72,7 @@ class Video:
             container = av.open(str(self.path), metadata_errors="ignore")
         except (FFmpegError, ValueError) as error:
             raise MediaError(
-                f"{str(self.path)!r} is not a video that can be opened ({_reason(error)}). "
+                f"{str(self.path)!r} is not a video that can be opened ({reason(error)}). "
                 "If it should be one, it may be cut short or still being written; get it again."
             ) from error
         with container:
@@ -222,7 +128,7 @@ class Video:
         except FFmpegError as error:
             raise MediaError(
                 f"{self.name!r} has a video stream ({stream.codec_context.name}), but not one picture can be decoded "
-                f"({_reason(error)}). Play it elsewhere to check it, or re-encode it to H.264."
+                f"({reason(error)}). Play it elsewhere to check it, or re-encode it to H.264."
             ) from error
         raise MediaError(
             f"{self.name!r} has a video stream, but no picture in it. It is cut short or damaged; get it again."
@@ -235,7 +141,7 @@ class Video:
                 if frame.pts is not None:
                     return float(frame.pts * frame.time_base)
         except FFmpegError as error:
-            raise MediaError(f"The sound of {self.name!r} cannot be read ({_reason(error)}).") from error
+            raise MediaError(f"The sound of {self.name!r} cannot be read ({reason(error)}).") from error
         raise MediaError(f"{self.name!r} has a sound stream, but no sound in it. Get it again.")
 
     def _duration_from_header(self, container: Any) -> float | None:
@@ -326,7 +232,7 @@ class Video:
             max_side: scale down so that the longer side has at most this many pixels.
 
         Raises:
-            BadQuestion: a range or rate that is none.
+            InvalidArgument: a range or rate that is none.
             MediaError: there are no pictures, or reading broke.
         """
         sampling = Sampling(every_seconds, max_side)
@@ -355,7 +261,7 @@ class Video:
         wanted = [
             index
             for index, sampling in enumerate(samplings)
-            if sampling.every_seconds is None or _first_slot(start, sampling.every_seconds) < end - 1e-9
+            if sampling.every_seconds is None or first_slot(start, sampling.every_seconds) < end - 1e-9
         ]
         if not wanted:
             return
@@ -375,95 +281,25 @@ class Video:
 
     def _sample(self, samplings: Sequence[Sampling], start: float, end: float) -> Iterator[tuple[int, Frame]]:
         source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(self._safe_start(start)))
-        # Microseconds since the first picture, less the slack.
-        shift = round((self._zero_seconds + _SLACK_SECONDS) * 1e6)
-        decoded = source[str(self._video_index)].filter("settb", "1/1000000").filter("setpts", f"PTS-({shift})")
-        branches = decoded.filter_multi_output("split", len(samplings)) if len(samplings) > 1 else [decoded]
-        outputs = []
-        for index, sampling in enumerate(samplings):
-            branch = branches[index]
-            if sampling.every_seconds is None:
-                branch = branch.filter("trim", start=f"{start - 2 * _SLACK_SECONDS:.6f}")
-                branch = branch.filter("setpts", f"PTS+{round(_SLACK_SECONDS * 1e6)}")
-            else:
-                # round=up puts into slot t the last picture with a time <= t: what a player shows at t.
-                branch = branch.filter(
-                    "fps",
-                    fps=str(1 / Fraction(sampling.every_seconds).limit_denominator(10_000)),
-                    round="up",
-                    start_time=f"{_first_slot(start, sampling.every_seconds):.6f}",
-                )
-            if sampling.max_side is not None:
-                branch = branch.filter("scale", *self._fit(sampling.max_side), flags="area")
-            outputs.append(branch)
-        job = ffmpeg.output(
-            *outputs,
-            "pipe:",
-            format="nut",
-            vcodec="rawvideo",
-            pix_fmt="rgb24",
-            fps_mode="passthrough",
-            enc_time_base="1/1000000",
+        return decode_pictures(
+            source[str(self._video_index)],
+            samplings,
+            [None if sampling.max_side is None else self._fit(sampling.max_side) for sampling in samplings],
+            start,
+            end,
+            zero_seconds=self._zero_seconds,
+            frame_rate=self.frame_rate,
+            name=self.name,
         )
-        with _running(job, self.name) as pipe:
-            yield from self._read_pictures(pipe, samplings, start, end)
-
-    def _read_pictures(
-        self, pipe: io.BufferedReader, samplings: Sequence[Sampling], start: float, end: float
-    ) -> Iterator[tuple[int, Frame]]:
-        try:
-            container = av.open(pipe, mode="r", format="nut")
-        except FFmpegError:
-            return  # nothing came; _running says why
-        # A picture of an every-picture stream lasts until the next one, so it is handed out one late.
-        waiting: dict[int, Frame] = {}
-        stills = {index: _Still(sampling.min_change) for index, sampling in enumerate(samplings) if sampling.min_change}
-        # ffmpeg would go on to the end of the file; the reader leaves when nobody lacks a picture of the range.
-        lacking = set(range(len(samplings)))
-        with container:
-            for packet in container.demux():
-                if not lacking:
-                    break
-                pictures: list[Any] = list(packet.decode()) if packet.pts is not None else []
-                for decoded in pictures:
-                    index = packet.stream_index
-                    every = samplings[index].every_seconds
-                    seconds = float(decoded.pts * decoded.time_base)
-                    image = decoded.to_ndarray(format="rgb24")
-                    if every is not None:
-                        # The grid, free of the pipe's microseconds.
-                        seconds = round(round(seconds / every) * every, 6)
-                        if seconds + every >= end - 1e-9:
-                            lacking.discard(index)
-                        if start - 1e-9 <= seconds < end - 1e-9:
-                            frame = Frame(seconds, image, min(every, end - seconds))
-                            if index not in stills:
-                                yield index, frame
-                            elif over := stills[index].add(frame, _thumbnail(decoded)):
-                                yield index, over
-                        continue
-                    seconds = max(round(seconds, 6), 0.0)
-                    if held := waiting.pop(index, None):
-                        yield index, Frame(held.seconds, held.image, min(seconds, end) - held.seconds)
-                    if seconds < end - _SLACK_SECONDS:
-                        waiting[index] = Frame(seconds, image)
-                    else:
-                        lacking.discard(index)
-        for index, still in stills.items():
-            if still.frame:
-                yield index, still.frame
-        for index, held in waiting.items():
-            usual = 1 / self.frame_rate if self.frame_rate else 0.04
-            yield index, Frame(held.seconds, held.image, max(min(usual, end - held.seconds), 0.001))
 
     def _frames_at(self, at_seconds: Sequence[float], max_side: int | None) -> Iterator[Frame]:
         for seconds in at_seconds:
             if not (math.isfinite(seconds) and seconds >= 0):
-                raise BadQuestion(f"at_seconds must be finite and not negative, got {seconds!r}")
+                raise InvalidArgument(f"at_seconds must be finite and not negative, got {seconds!r}")
         with av.open(str(self.path), metadata_errors="ignore") as container:
             stream: Any = container.streams[self._video_index or 0]
             stream.thread_type = "AUTO"
-            reader = _Seeker(container, stream, self._zero_seconds)
+            reader = Seeker(container, stream, self._zero_seconds)
             for seconds in at_seconds:
                 shown = reader.shown_at(seconds)
                 if shown is None:
@@ -485,11 +321,11 @@ class Video:
 
     def audio(
         self, start_seconds: float = 0.0, end_seconds: float | None = None, *, block_seconds: float = 10.0
-    ) -> Iterator[Sound]:
+    ) -> Iterator[AudioBlock]:
         """Yield 16 kHz mono sound in blocks; pauses in the recording come as silence, so times stay true.
 
         Raises:
-            BadQuestion: a range that is none.
+            InvalidArgument: a range that is none.
             MediaError: there is no sound, or it cannot be decoded.
         """
         if self._audio_index is None:
@@ -505,10 +341,10 @@ class Video:
         )
         job = ffmpeg.output(sound, "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=SAMPLE_RATE)
         seconds = start
-        with _running(job, self.name) as pipe:
+        with running(job, self.name) as pipe:
             while data := pipe.read(round(block_seconds * SAMPLE_RATE) * 4):
                 samples = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
-                yield Sound(seconds, samples)
+                yield AudioBlock(seconds, samples)
                 seconds += len(samples) / SAMPLE_RATE
 
     def subtitle_files(self) -> list[Path]:
@@ -534,7 +370,7 @@ class Video:
             MediaError: the track cannot be decoded.
         """
         job = ffmpeg.output(ffmpeg.input(str(self.path), nostdin=None)[str(track.index)], "pipe:", format="srt")
-        with _running(job, self.name) as pipe:
+        with running(job, self.name) as pipe:
             return pipe.read().decode("utf-8", errors="replace")
 
     def _need_pictures(self) -> None:
@@ -545,15 +381,9 @@ class Video:
         """Return a range with its end filled in, or brought back to the video's.
 
         Raises:
-            BadQuestion: it holds nothing.
+            InvalidArgument: it holds nothing.
         """
-        end = self.duration_seconds if end_seconds is None else min(end_seconds, self.duration_seconds)
-        if not (math.isfinite(start_seconds) and 0 <= start_seconds < end):
-            raise BadQuestion(
-                f"The range from {start_seconds:g} to {end:g} seconds holds nothing: {self.name!r} lasts "
-                f"{self.duration_seconds:.2f} s, and the start must come before the end."
-            )
-        return start_seconds, end
+        return fit_interval(start_seconds, end_seconds, self.duration_seconds, repr(self.name))
 
     def _safe_start(self, start_seconds: float) -> float:
         """Return a second from which a decoder reaches the picture shown at `start_seconds`.
@@ -567,7 +397,7 @@ class Video:
             stream = container.streams[self._video_index or 0]
             for back in (0.0, 2.0, 10.0, 60.0):
                 seconds = max(start_seconds - back, 0.0)
-                reader = _Seeker(container, stream, self._zero_seconds, seconds)
+                reader = Seeker(container, stream, self._zero_seconds, seconds)
                 if reader.next is not None and reader.seconds(reader.next) <= start_seconds:
                     return seconds
         return 0.0
@@ -586,141 +416,3 @@ class Video:
             facts.append(f"{self.frame_rate:.3f} fps")
         facts.append("sound" if self.has_audio else "no sound")
         return f"Video({str(self.path)!r}: {', '.join(facts)})"
-
-
-class _Still:
-    """A picture and how long what is shown hardly differs from it."""
-
-    def __init__(self, min_change: float) -> None:
-        self.min_change = min_change
-        self.frame: Frame | None = None
-        self.thumbnail: np.ndarray | None = None
-
-    def add(self, frame: Frame, thumbnail: np.ndarray) -> Frame | None:
-        """Take the next picture; return the earlier one if this one is another."""
-        held = self.frame
-        if held is not None and self.thumbnail is not None and frame.seconds - held.seconds < _STILL_SECONDS:
-            apart = np.abs(thumbnail - self.thumbnail).reshape(8, 4, 8, 4, 3).mean((1, 3, 4))
-            if apart.max() < self.min_change:
-                self.frame = replace(held, duration_seconds=frame.end_seconds - held.seconds)
-                return None
-        self.frame, self.thumbnail = frame, thumbnail
-        return held
-
-
-def _thumbnail(decoded: Any) -> np.ndarray:
-    small: np.ndarray = decoded.to_ndarray(format="rgb24", width=32, height=32, interpolation="AREA")
-    return small.astype(np.int16)
-
-
-_PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "xsub"})
-
-
-class _Seeker:
-    """Finds the picture shown at a second, going forward where that is nearer than seeking."""
-
-    def __init__(self, container: Any, stream: Any, zero_seconds: float, start_seconds: float = 0.0) -> None:
-        self.container, self.stream, self.zero_seconds = container, stream, zero_seconds
-        self.shown: Any = None  # the latest picture not after the wanted second
-        self.next: Any = None  # the one after it, already decoded
-        self.frames: Iterator[Any] = iter(())
-        self.seek(start_seconds)
-
-    def seconds(self, frame: Any) -> float:
-        return float(frame.pts * frame.time_base) - self.zero_seconds - _SLACK_SECONDS
-
-    def seek(self, seconds: float) -> None:
-        ticks = math.floor((self.zero_seconds + seconds) / self.stream.time_base)
-        self.container.seek(ticks, stream=self.stream, backward=True)
-        self.frames = (frame for frame in self.container.decode(self.stream) if frame.pts is not None)
-        self.shown, self.next = None, self._decode()
-
-    def _decode(self) -> Any:
-        while True:
-            try:
-                return next(self.frames, None)
-            except FFmpegError:
-                # A damaged picture: go on with the next. At the end of the file the iterator is exhausted.
-                continue
-
-    def shown_at(self, seconds: float) -> Any:
-        ahead = self.next if self.next is not None else self.shown
-        if self.shown is None or not self.seconds(self.shown) <= seconds <= self.seconds(ahead) + 2.0:
-            # Key pictures are sometimes listed late; step back until one lies before the wanted second.
-            for back in (0.0, 1.0, 10.0, 60.0):
-                self.seek(max(seconds - back, 0.0))
-                if self.next is not None and self.seconds(self.next) <= seconds:
-                    break
-            else:
-                self.seek(0.0)
-        while self.next is not None and (self.shown is None or self.seconds(self.next) <= seconds):
-            self.shown, self.next = self.next, self._decode()
-        return self.shown
-
-
-def _first_slot(start: float, every_seconds: float) -> float:
-    """Return the first second of a grid from 0 that is not before `start`."""
-    return math.ceil(start / every_seconds - 1e-9) * every_seconds
-
-
-@contextlib.contextmanager
-def _running(job: Any, name: str) -> Iterator[io.BufferedReader]:
-    """Run an ffmpeg job and give its standard output; stop it when the reader has enough.
-
-    Raises:
-        MediaError: it failed without giving a single byte.
-    """
-    # A file, not a pipe: nobody reads it meanwhile, and a full pipe would stop ffmpeg.
-    with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(
-            job.compile(cmd=[ffmpeg_exe(), "-v", "error"]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-        )
-        pipe = cast("io.BufferedReader", process.stdout)
-        try:
-            if not pipe.peek(1) and process.wait() != 0:
-                complaints.seek(0)
-                said = complaints.read().decode(errors="replace").strip().splitlines()
-                raise MediaError(f"ffmpeg could not read {name!r}: {said[0] if said else 'no reason given'}")
-            yield pipe
-        finally:
-            pipe.close()
-            process.kill()
-            process.wait()
-
-
-def fetch(url: str) -> Path:
-    """Download a media file into the data folder, once per address, and return where it lies.
-
-    Raises:
-        MediaError: the address does not answer within 20 seconds, or answers with an error or a web page.
-    """
-    import urllib.error
-    import urllib.request
-
-    name = Path(unquote(urlsplit(url).path)).name or "video"
-    target = home() / "downloads" / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / name
-    if target.exists():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + f".{os.getpid()}.part")
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer, part.open("wb") as file:  # noqa: S310 - http(s) only
-            if answer.headers.get_content_type() == "text/html":
-                raise MediaError(f"{url} is a web page, not a media file; give the address of the file itself.")
-            shutil.copyfileobj(answer, file, 2**20)
-    except (urllib.error.URLError, OSError) as error:
-        part.unlink(missing_ok=True)
-        raise MediaError(f"{url} cannot be fetched ({error}). Check the address, or download it yourself.") from error
-    except MediaError:
-        part.unlink(missing_ok=True)
-        raise
-    part.replace(target)
-    return target
-
-
-def _reason(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text.split("\n")[0].strip()

@@ -77,8 +77,8 @@ def _id(store: CaptionStore, name: str) -> str:
 
 
 def _search(options: argparse.Namespace) -> int:
+    from videochat.intervals import clock_range
     from videochat.memory.retrieval import recall_library
-    from videochat.records import clock_range
 
     with _store(options) as store:
         names = {video.id: video.name for video in store.videos()}
@@ -103,7 +103,7 @@ def _search(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from videochat.records import clock
+    from videochat.intervals import clock
 
     with _store(options) as store:
         videos = store.videos()
@@ -119,14 +119,14 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from videochat.memory.upkeep import verify
+    from videochat.memory.maintenance import verify
 
     with _store(options) as store:
         return _tell(options, verify(store))
 
 
 def _rebuild(options: argparse.Namespace) -> int:
-    from videochat.memory.upkeep import rebuild
+    from videochat.memory.maintenance import rebuild
 
     return _tell(options, rebuild(_directory(options), options.embeddings))
 
@@ -150,7 +150,7 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from videochat.memory.upkeep import export_captions
+    from videochat.memory.maintenance import export_captions
 
     with _store(options) as store:
         chosen = [_id(store, name) for name in options.videos] or None
@@ -167,7 +167,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from videochat.memory.upkeep import import_captions
+    from videochat.memory.maintenance import import_captions
 
     with _store(options) as store:
         if options.file == "-":

@@ -1,6 +1,6 @@
 """The records that travel between the rooms: caption, citation, answer. Standard library only.
 
-Times are seconds from the first picture of the video (design: one time base), intervals are half-open.
+Times are seconds from the first picture of the video, intervals are half-open.
 """
 
 from __future__ import annotations
@@ -8,13 +8,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import math
+import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from videochat.errors import UnknownName
+from videochat.errors import InvalidArgument, UnknownName
+from videochat.intervals import check_interval, clock_range
+from videochat.renamed import getter
+
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
 Kind = Literal[
     "action",
@@ -30,6 +36,9 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The senses a caption can come from."""
+
+AttributeValue = str | int | float | bool
+"""What a caption's `attributes` may hold."""
 
 Status = Literal["grounded", "partly", "not_found"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -47,37 +56,6 @@ def check_kind(kind: str) -> Kind:
     return kind
 
 
-def clock(seconds: float) -> str:
-    """Write seconds as a player does: `01:05`, from an hour on `1:02:05`. Fractions are cut, not rounded.
-
-    Raises:
-        ValueError: negative or not finite.
-    """
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"clock() needs seconds >= 0, got {seconds!r}")
-    # Half a millisecond of slack: 65.0 must not become 01:04 because it was summed from floats.
-    whole = int(seconds + 0.0005)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes:02d}:{whole % 60:02d}"
-
-
-def clock_range(start_seconds: float, end_seconds: float) -> str:
-    """Write an interval as `00:42-00:47`; the end is rounded up so that the range covers the moment."""
-    return f"{clock(start_seconds)}-{clock(math.ceil(end_seconds - 0.0005))}"
-
-
-def check_interval(start_seconds: float, end_seconds: float) -> None:
-    """Hold an interval to `0 <= start < end`, both finite.
-
-    Raises:
-        ValueError: it is not such an interval.
-    """
-    if not (math.isfinite(start_seconds) and math.isfinite(end_seconds) and 0 <= start_seconds < end_seconds):
-        raise ValueError(
-            f"an interval needs 0 <= start_seconds < end_seconds, got [{start_seconds!r}, {end_seconds!r})"
-        )
-
-
 @dataclass(frozen=True)
 class Caption:
     """One timestamped piece of text about a video: the only currency between the rooms.
@@ -86,7 +64,7 @@ class Caption:
     so that watching twice stores once.
 
     Raises:
-        ValueError: the interval, text, score or box is not one.
+        InvalidArgument: the interval, text, score or box is not one.
         UnknownName: the kind is not one of `KINDS`.
     """
 
@@ -110,22 +88,31 @@ class Caption:
     """The same number for the same thing over time."""
     language: str | None = None
     """BCP 47 or ISO 639 code of spoken or written text, as far as known."""
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict, hash=False)
+    """Facts beside the text, as plain values, so that nobody reads them out of prose: e.g. `scale` of a summary,
+    `lightness` of a measurement. Part of the `id`; not to be changed."""
 
     def __post_init__(self) -> None:
         check_interval(self.start_seconds, self.end_seconds)
         check_kind(self.kind)
         if not self.text.strip():
-            raise ValueError(f"a caption needs text, got {self.text!r} ({self.kind} from {self.source})")
+            raise InvalidArgument(f"a caption needs text, got {self.text!r} ({self.kind} from {self.source})")
         if not self.video_id:
-            raise ValueError("a caption needs the id of its video")
+            raise InvalidArgument("a caption needs the id of its video")
         if self.score is not None and not 0 <= self.score <= 1:
-            raise ValueError(f"score must be in [0, 1], got {self.score!r}")
+            raise InvalidArgument(f"score must be in [0, 1], got {self.score!r}")
         if self.box is not None:
             # Whole numbers and broken ones are one box, also to the id and to Chroma.
             x1, y1, x2, y2 = (float(v) for v in self.box)
             if not (0 <= x1 < x2 and 0 <= y1 < y2):
-                raise ValueError(f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {self.box}")
+                raise InvalidArgument(f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {self.box}")
             object.__setattr__(self, "box", (x1, y1, x2, y2))
+        for name, value in self.attributes.items():
+            if not isinstance(name, str) or not isinstance(value, str | int | float | bool):
+                raise InvalidArgument(
+                    f"attributes must map names to str, int, float or bool, got {name!r}: {value!r} ({self.kind})"
+                )
+        object.__setattr__(self, "attributes", dict(self.attributes))
 
     @cached_property
     def id(self) -> str:
@@ -139,6 +126,7 @@ class Caption:
             self.text,
             str(self.box or ""),
             str("" if self.track_id is None else self.track_id),
+            *(f"{name}={json.dumps(self.attributes[name])}" for name in sorted(self.attributes)),
         )
         return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
@@ -150,7 +138,7 @@ class Caption:
         """Return plain data for JSON: every field that has a value, and the id."""
         data: dict[str, Any] = {"id": self.id}
         for name, value in asdict(self).items():
-            if value is not None:
+            if value is not None and value != {}:
                 data[name] = list(value) if name == "box" else value
         return data
 
@@ -193,6 +181,67 @@ class Citation:
         return str(self.caption)
 
 
+@dataclass
+class Step:
+    """One call of a tool on the way to an answer."""
+
+    tool: str
+    """Its name."""
+    args: dict[str, Any] = field(default_factory=dict)
+    """What the model gave it."""
+    seconds: float | None = None
+    """How long it took; None while it runs, or where it failed."""
+    captions: int | None = None
+    """How many captions it brought."""
+    error: str | None = None
+    """Why it failed, where it did."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: every field that has a value."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def __getitem__(self, name: str) -> Any:
+        return _old_item(self, name)
+
+    def __contains__(self, name: str) -> bool:
+        return getattr(self, name, None) is not None
+
+
+@dataclass
+class Usage:
+    """What an answer took."""
+
+    seconds: float = 0.0
+    """From the question on, without the first watch."""
+    model_calls: int = 0
+    """Calls of the language model."""
+    tool_calls: int = 0
+    """Calls of tools."""
+    input_tokens: int | None = None
+    """Tokens read, where the model reports them."""
+    output_tokens: int | None = None
+    """Tokens written, where the model reports them."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: every field that has a value."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def __getitem__(self, name: str) -> Any:
+        return _old_item(self, name)
+
+
+def _old_item(record: Step | Usage, name: str) -> Any:
+    """Return a field of what was a dict in the previous release."""
+    if name not in vars(record):
+        raise KeyError(name)
+    warnings.warn(
+        f"{type(record).__name__}[{name!r}] is now .{name}; the old form goes with the next release.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return getattr(record, name)
+
+
 Judgement = Literal["confirmed", "rejected", "unverified"]
 """What a second look says of a sentence; one that failed, or was not understood, leaves it unverified."""
 
@@ -213,7 +262,7 @@ class Answer:
 
     Raises:
         UnknownName: the status is not one of `STATUSES`.
-        ValueError: `grounded` or `partly` without a citation.
+        InvalidArgument: `grounded` or `partly` without a citation.
     """
 
     text: str
@@ -224,10 +273,10 @@ class Answer:
     status: Status = "not_found"
     """`grounded`: every citation resolved; `partly`: some did not and were removed, or parts of the answer
     have none; `not_found`: nothing that was retrieved supports an answer."""
-    steps: list[dict[str, Any]] = field(default_factory=list, repr=False)
-    """What was done: for each tool call `tool`, `args`, `seconds`, how many `captions` it brought, or its `error`."""
-    usage: dict[str, float] = field(default_factory=dict)
-    """`seconds`, `model_calls`, `tool_calls`, and where the model reports them `input_tokens`, `output_tokens`."""
+    steps: list[Step] = field(default_factory=list, repr=False)
+    """The calls of tools, in the order in which the model asked for them."""
+    usage: Usage = field(default_factory=Usage)
+    """What it took."""
     notes: list[str] = field(default_factory=list)
     """What the reader must know, e.g. that a citation was removed or a stretch was not seen."""
     option: str | None = None
@@ -241,7 +290,7 @@ class Answer:
         if self.status not in STATUSES:
             raise UnknownName("status", self.status, STATUSES)
         if self.status != "not_found" and not self.citations:
-            raise ValueError(f"an answer that is {self.status!r} needs at least one citation")
+            raise InvalidArgument(f"an answer that is {self.status!r} needs at least one citation")
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -250,8 +299,8 @@ class Answer:
             "status": self.status,
             "citations": [citation.as_dict() for citation in self.citations],
             "notes": self.notes,
-            "steps": self.steps,
-            "usage": self.usage,
+            "steps": [step.as_dict() for step in self.steps],
+            "usage": self.usage.as_dict(),
             "option": self.option,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "seen_seconds": self.seen_seconds,

@@ -1,0 +1,69 @@
+"""A watch that runs in the background while questions are answered from what has been seen so far."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from videochat.agent.watch import Progress, WatchReport
+
+
+class _Stop(Exception):
+    """The watch is to end; what has settled is stored."""
+
+
+class BackgroundWatch:
+    """A running watch.
+
+    Args:
+        run: what watches; it calls its argument with the second reached, a few times a second.
+    """
+
+    def __init__(self, run: Callable[[Progress], list[WatchReport]]) -> None:
+        self._run = run
+        self._stop = threading.Event()
+        self._outcome: Future[list[WatchReport]] = Future()
+        self._thread = threading.Thread(target=self._work, daemon=True, name="videochat-watch")
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._outcome.set_result(self._run(self._go_on))
+        except _Stop:
+            self._outcome.set_result([])
+        except BaseException as error:
+            self._outcome.set_exception(error)
+
+    def _go_on(self, seconds: float) -> None:
+        if self._stop.is_set():
+            raise _Stop
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._outcome.done()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it ends, at most so long; return whether it has.
+
+        Raises:
+            VideoChatError: the watch failed; the same error as from a watch in the foreground.
+        """
+        # Not on the future alone: whoever waits for the end also wants the files let go.
+        until = None if seconds is None else time.monotonic() + seconds
+        self._thread.join(None if until is None else max(until - time.monotonic(), 0))
+        if self._thread.is_alive():
+            return False
+        self._outcome.result()
+        return True
+
+    def reports(self) -> list[WatchReport]:
+        """Return what was done, one report for each video; empty while it runs, or if it was stopped."""
+        return self._outcome.result() if self.done and self._outcome.exception() is None else []
+
+    def stop(self) -> None:
+        """End it; what was seen is kept, and the next watch goes on from there."""
+        self._stop.set()
+        self._thread.join()

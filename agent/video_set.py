@@ -1,0 +1,322 @@
+"""The videos at hand, the senses that watch them, and the memory of what was seen."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from videochat.agent.background_watch import BackgroundWatch
+from videochat.agent.frame_search import Frames
+from videochat.agent.watch import Progress, WatchReport, refine, watch
+from videochat.errors import InvalidArgument, UnknownName, VideoChatError
+from videochat.frames import Sampling
+from videochat.media import Video
+from videochat.memory import CaptionStore, Gap, VideoCaptions
+from videochat.memory.retrieval import meant_kinds
+from videochat.memory.summaries import summarize
+from videochat.records import Caption
+from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tool, make_tools
+
+# A closer look takes about this many pictures at most, whatever the range.
+_MOST_PICTURES = 240
+_USUAL_RATE = 4.0
+_PICTURE_SIDE = 640
+
+# Two agents on one memory must not watch one video at the same time: all would be seen twice.
+_LOCKS: WeakKeyDictionary[CaptionStore, dict[tuple[str, str], threading.RLock]] = WeakKeyDictionary()
+_GUARD = threading.Lock()
+# Looks of all agents together: their models share a device.
+_LOOKING = threading.RLock()
+
+
+class VideoSet:
+    """Videos, senses and memory: what the agent, its tools and other apps stand on.
+
+    Args:
+        videos: one or several; the same content given twice is one video.
+        preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
+            are on this machine and that suits it; nothing is downloaded.
+        memory: a `CaptionStore`, or the place of one; None for the user's own.
+        summary_llm: a chat model that writes the summaries; None: extracts.
+        models_gb: how many gigabytes the models of a watch may take together; None for most of the device's memory.
+
+    Raises:
+        InvalidArgument: there is no video.
+        MediaError: a video cannot be read.
+        UnknownName: no such preset or tool.
+        StoreError: the memory cannot be opened.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[str | os.PathLike[str] | Video],
+        *,
+        preset: str | Sequence[str | PerceptionTool] | None = None,
+        memory: CaptionStore | str | os.PathLike[str] | None = None,
+        summary_llm: Any = None,
+        models_gb: float | None = None,
+    ) -> None:
+        opened = [video if isinstance(video, Video) else Video(video) for video in videos]
+        if not opened:
+            raise InvalidArgument("There is no video to ask; give a path, an http(s) address, or a list of them.")
+        self.videos: list[Video] = list({video.id: video for video in opened}.values())
+        self.names: dict[str, str] = _names(self.videos)
+        """A name for each video id; no two are the same."""
+        chosen = best_present() if preset is None else preset
+        self.preset = chosen if isinstance(chosen, str) else None
+        """Name of the line-up; None for one of the user's own."""
+        self.senses = make_tools(chosen)
+        self.refiner = make_refiner(chosen)
+        self.models_gb = models_gb
+        self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
+        self.summary_llm = summary_llm
+        self._closer: dict[str, tuple[PerceptionTool, str]] = {}
+        self._frames: dict[str | None, Frames] = {}
+
+    @property
+    def several(self) -> bool:
+        """Whether a video must be named."""
+        return len(self.videos) > 1
+
+    @property
+    def duration_seconds(self) -> float:
+        """Of all videos together."""
+        return sum(video.duration_seconds for video in self.videos)
+
+    def video(self, name: str | None = None) -> Video:
+        """Return a video by name or id; the only one where there is only one.
+
+        Raises:
+            UnknownName: there is none of that name, or none was named and there are several.
+        """
+        if name is None and not self.several:
+            return self.videos[0]
+        for video in self.videos:
+            if name is not None and name.casefold() in (self.names[video.id].casefold(), video.id):
+                return video
+        raise UnknownName("video", name or "", self.names.values())
+
+    def shelf(self, video: Video) -> VideoCaptions:
+        """Return the captions of a video."""
+        return self.memory.shelf(video.id)
+
+    def watch(
+        self,
+        video: Video,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        *,
+        fps: float | None = None,
+        tools: Sequence[str | PerceptionTool] | None = None,
+        progress: Progress | None = None,
+    ) -> WatchReport:
+        """Run senses over a range of one video and store what they see; see `VideoAgent.watch`."""
+        senses = self.senses if tools is None else make_tools(tools)
+        with self.lock("watch", video):
+            shelf = self.shelf(video)
+            shelf.set_facts(
+                name=video.name,
+                path=str(video.path.absolute()),
+                duration_seconds=video.duration_seconds,
+                size=video.size,
+            )
+            if self.refiner is not None:
+                self.refiner.prepare()
+            if fps is not None:
+                senses = [at_rate(sense, fps) for sense in senses]
+            report = watch(
+                video, senses, shelf, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
+            )
+            if tools is None:
+                report.preset = self.preset
+            if self.refiner is not None and not report.already_watched:
+                report.captions_added += refine(video, self.refiner, shelf)
+            self.summarize(video)
+        return report
+
+    def watch_all(self, progress: Progress | None = None) -> list[WatchReport]:
+        """Watch every video to its end; `progress` is told seconds of all of them together."""
+        reports, before = [], 0.0
+        for video in self.videos:
+            told = None if progress is None else _shifted(progress, before)
+            reports.append(self.watch(video, progress=told))
+            before += video.duration_seconds
+        return reports
+
+    def start_watching(self) -> BackgroundWatch:
+        """Watch every video in the background."""
+        return BackgroundWatch(self.watch_all)
+
+    def summarize(self, video: Video) -> None:
+        """Bring a video's summaries up to date with its captions; costs nothing when they are."""
+        with self.lock("summarize", video):
+            summarize(self.shelf(video), video.duration_seconds, self.summary_llm)
+
+    def reached(self, video: Video) -> float:
+        """Return the second up to which every sense has seen a video."""
+        shelf, reached = self.shelf(video), video.duration_seconds
+        for sense in self.senses:
+            if not sense.unfit(video):
+                spans = shelf.watched(sense.source, sense.version(video))
+                reached = min(reached, spans[0][1] if spans and spans[0][0] <= 0 else 0.0)
+        return reached
+
+    def gaps(self) -> list[Gap]:
+        """Return what could not be seen of any video."""
+        return [gap for video in self.videos for gap in self.shelf(video).gaps()]
+
+    def sharp_senses(self) -> list[str]:
+        """Return the names of the senses of the line-up that can look again at a higher rate."""
+        return [s.name for s in self.senses if isinstance(s.needs, Sampling) and s.needs.every_seconds is not None]
+
+    def look(
+        self,
+        video: Video,
+        start_seconds: float,
+        end_seconds: float,
+        *,
+        question: str = "",
+        tool: str | None = None,
+        rate: float | None = None,
+    ) -> tuple[list[Caption], str]:
+        """Run a sense again over a range, more densely, and store what it sees.
+
+        Args:
+            video: where to look.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+            question: what is to be found out; without `tool` it decides which sense looks.
+            tool: name of a sense, of the line-up or any other whose weights are here.
+            rate: pictures per second; None for four, fewer in a long range.
+
+        Returns:
+            What the sense says of the range now, in temporal order, and a sentence on how it looked.
+
+        Raises:
+            UnknownName: there is no such sense.
+            InvalidArgument: the range holds nothing, or no sense of the line-up can look again.
+            MissingDependency: its weights are not on this machine.
+            VideoChatError: the sense failed.
+        """
+        start, end = video.span(start_seconds, end_seconds)
+        names = [tool] if tool else self._senses_for(question)
+        wanted = rate or _USUAL_RATE
+        fps = min(wanted, _MOST_PICTURES / (end - start))
+        found: list[Caption] = []
+        with _LOOKING:
+            senses = [self._at_rate(name, fps) for name in names]
+            report = self.watch(video, start, end, tools=senses)
+        for sense in senses:
+            failed = [g for g in report.gaps if g.source == sense.source]
+            if failed:
+                raise VideoChatError(f"The sense {sense.name!r} could not see this range: {failed[0].reason}")
+            if sense.name in report.skipped:
+                raise InvalidArgument(f"The sense {sense.name!r} has nothing to do here: {report.skipped[sense.name]}.")
+            found += [c for c in self.shelf(video).between(start, end, [sense.kind]) if c.source == sense.source]
+        how = f"looked with {', '.join(names)} at {fps:.3g} pictures a second"
+        if fps < wanted:
+            how += f" (at most {_MOST_PICTURES} pictures; take a shorter range for a higher rate)"
+        return sorted(found, key=lambda c: (c.start_seconds, c.end_seconds)), how
+
+    def _senses_for(self, question: str) -> list[str]:
+        able = {s.name: s.kind for s in self.senses if s.name in self.sharp_senses()}
+        if not able:
+            raise InvalidArgument("No sense of this line-up can look again at a rate; name another as `tool`.")
+        kinds = meant_kinds(question)
+        return [name for name, kind in able.items() if kind in kinds] or list(able)
+
+    def _at_rate(self, name: str, fps: float) -> PerceptionTool:
+        """Return a sense for looks only: a watch in the background may be using the one of the line-up.
+
+        The next look takes over what this one has loaded, at whatever rate.
+        """
+        if name not in self._closer:
+            mine = {sense.name: sense for sense in self.senses}
+            sense = copy.copy(mine[name]) if name in mine else make_tool(name)
+            sense.prepare()
+            self._closer[name] = sense, sense.source
+        before, source = self._closer[name]
+        before.source = source
+        self._closer[name] = at_rate(before, fps), source
+        return self._closer[name][0]
+
+    def frames(self, model: str | os.PathLike[str] | None = None) -> Frames:
+        """Return the pictures as vectors of a model, to be found by text or picture; see `VideoAgent.find_frames`."""
+        from videochat.tools.frame_embeddings import FrameEmbedder
+
+        name = None if model is None else os.fspath(model)
+        if name not in self._frames:
+            embedder = FrameEmbedder() if name is None else FrameEmbedder(name)
+            embedder.prepare()
+            self._frames[name] = Frames(self, embedder)
+        return self._frames[name]
+
+    def picture(self, video: Video, seconds: float, max_side: int = _PICTURE_SIDE) -> bytes | None:
+        """Return the picture at a second as JPEG, or None where there is none."""
+        if not video.has_video:
+            return None
+        from PIL import Image
+
+        with contextlib.suppress(VideoChatError):
+            jpeg = io.BytesIO()
+            Image.fromarray(video.frame_at(seconds, max_side=max_side).image).save(jpeg, "JPEG", quality=80)
+            return jpeg.getvalue()
+        return None
+
+    def close(self) -> None:
+        """Free the senses' models and the memory's files."""
+        closer = [sense for sense, _ in self._closer.values()]
+        embedders = [frames.embedder for frames in self._frames.values()]
+        for part in (*self.senses, *closer, *embedders, self.refiner):
+            if part is not None:
+                part.close()
+        self.memory.close()
+
+    def lock(self, what: str, video: Video) -> threading.RLock:
+        """Return what to hold while doing something to a video that two must not do at once."""
+        with _GUARD:
+            return _LOCKS.setdefault(self.memory, {}).setdefault((what, video.id), threading.RLock())
+
+
+def together(reports: Sequence[WatchReport]) -> WatchReport:
+    """Return one report for several videos."""
+    if len(reports) == 1:
+        return reports[0]
+    total = WatchReport(f"{len(reports)} videos", 0.0, sum(r.end_seconds - r.start_seconds for r in reports))
+    added: Counter[str] = Counter()
+    for report in reports:
+        added.update(report.by_tool)
+        total.skipped |= {f"{tool} on {report.video_name}": why for tool, why in report.skipped.items()}
+        total.gaps += report.gaps
+        total.captions_added += report.captions_added
+        total.seconds += report.seconds
+    total.by_tool = dict(added)
+    total.already_watched = all(report.already_watched for report in reports)
+    return total
+
+
+def _names(videos: Sequence[Video]) -> dict[str, str]:
+    """Return a name for each video: that of its file, with its folder or a number where two are called the same."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for video in videos:
+        alike = [other for other in videos if other.name == video.name]
+        name = video.name if len(alike) == 1 else f"{video.path.absolute().parent.name}/{video.name}"
+        base, number = name, 2
+        while name.casefold() in taken:
+            name, number = f"{base} ({number})", number + 1
+        taken.add(name.casefold())
+        # Brackets would end a citation that names the video.
+        names[video.id] = name.translate(str.maketrans("[]", "()"))
+    return names
+
+
+def _shifted(progress: Progress, by: float) -> Progress:
+    return lambda seconds: progress(by + seconds)

@@ -1,0 +1,111 @@
+"""Who and what appears in a video: each thing counted once, with when it is first and last seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from videochat.intervals import clock, merge_intervals
+from videochat.memory.video_captions import VideoCaptions
+from videochat.records import Caption
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """One sort of thing in a video, such as `person`."""
+
+    name: str
+    """As the sense that saw it names it, in lower case."""
+    count: int
+    """How many different ones were followed. A thing that left for a while and came back counts again, so this
+    is an upper bound; `at_once` is a lower one."""
+    at_once: int
+    """The most that were in sight at the same moment."""
+    first_seconds: float
+    """When the first is first seen."""
+    last_seconds: float
+    """First moment after the last is last seen."""
+    spans: tuple[tuple[float, float], ...]
+    """When at least one is in sight, `[start, end)` in seconds, in order, not touching."""
+    captions: tuple[Caption, ...]
+    """The captions it rests on, in temporal order."""
+
+    @property
+    def seconds(self) -> float:
+        """How long at least one is in sight."""
+        return sum(end - start for start, end in self.spans)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain data for JSON, without the captions."""
+        return {
+            "name": self.name,
+            "count": self.count,
+            "at_once": self.at_once,
+            "first_seconds": self.first_seconds,
+            "last_seconds": self.last_seconds,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def __str__(self) -> str:
+        often = f"{self.count} seen, {self.at_once} at once" if self.count > 1 else "1 seen"
+        return f"{self.name}: {often}, from {clock(self.first_seconds)} to {clock(self.last_seconds)}"
+
+
+def appearances(source: VideoCaptions | Iterable[Caption], name: str | None = None) -> list[Appearance]:
+    """Return what appears, longest in sight first, from captions of kind `objects`.
+
+    Pieces with one `track_id` are one thing. Where several senses saw the same sort of thing, they are not added
+    up: the one that was on it longest speaks.
+
+    Args:
+        source: a video's shelf, or captions of one video, in any order.
+        name: only this sort of thing; `cars` finds `car`. None for all.
+    """
+    captions = source.between(kinds=["objects"]) if isinstance(source, VideoCaptions) else source
+    groups: dict[str, dict[str, list[Caption]]] = defaultdict(lambda: defaultdict(list))
+    wanted = None if name is None else _singular(name.strip().casefold())
+    for caption in captions:
+        label = caption.text.casefold()
+        if caption.kind == "objects" and (wanted is None or _singular(label) == wanted):
+            groups[label][caption.source].append(caption)
+    seen = [max((_appearance(label, c) for c in by_sense.values()), key=_length) for label, by_sense in groups.items()]
+    return sorted(seen, key=lambda appearance: (-appearance.seconds, appearance.first_seconds, appearance.name))
+
+
+def _appearance(name: str, captions: list[Caption]) -> Appearance:
+    ordered = sorted(captions, key=lambda c: (c.start_seconds, c.end_seconds))
+    # Ends before starts, so that a piece and the next piece of one thing are not two at once.
+    steps = sorted([(c.end_seconds, -1) for c in ordered] + [(c.start_seconds, 1) for c in ordered])
+    now = most = 0
+    for _, step in steps:
+        now += step
+        most = max(most, now)
+    followed = {c.track_id for c in ordered if c.track_id is not None}
+    spans = merge_intervals((c.start_seconds, c.end_seconds) for c in ordered)
+    return Appearance(
+        name=name,
+        # Things that nobody followed cannot be told apart over time, only beside each other.
+        count=len(followed) or most,
+        at_once=most,
+        first_seconds=spans[0][0],
+        last_seconds=spans[-1][1],
+        spans=tuple(spans),
+        captions=tuple(ordered),
+    )
+
+
+def _length(appearance: Appearance) -> float:
+    return appearance.seconds
+
+
+_IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse"}
+
+
+def _singular(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    for ending, single in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("s", "")):
+        if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 2:
+            return word[: -len(ending)] + single
+    return word

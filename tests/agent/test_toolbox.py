@@ -1,0 +1,174 @@
+"""The tools on their own: LangChain's standard suites, and apps of other shapes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import RunnablePassthrough
+from langchain_core.tools import BaseTool
+from langchain_tests.integration_tests import ToolsIntegrationTests
+from langchain_tests.unit_tests import ToolsUnitTests
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+
+from tests.fakes.video_language_models import smolvlm
+from videochat import VideoAgent, VideoToolkit
+from videochat.errors import InvalidArgument
+from videochat.memory import CaptionStore
+from videochat.records import Caption
+from videochat.testing import Scene, ScriptedLLM, call, draw_video
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "browse": {"question": "What happens?"},
+    "search": {"query": "milk"},
+    "read": {"start": 13, "end": 18},
+    "look": {"start": 4, "end": 6, "tool": "ocr", "rate": 2},
+    "count": {"what": "cup"},
+    "frames": {"start": 0, "end": 4, "n": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def toolkit(tea: Path, tea_memory: CaptionStore) -> VideoToolkit:
+    toolkit = VideoToolkit(tea, memory=tea_memory, pictures=True)
+    video_id = toolkit._toolbox.video_set.videos[0].id
+    cups = [Caption(video_id, 14.0 + i, 17.0, "objects", "cup", "test", track_id=i) for i in (1, 2)]
+    tea_memory.add(cups)
+    return toolkit
+
+
+def tools(toolkit: VideoToolkit) -> dict[str, BaseTool]:
+    return {tool.name: tool for tool in toolkit.get_tools()}
+
+
+class Standard:
+    @pytest.fixture(autouse=True, params=sorted(ARGUMENTS))
+    def _which(self, request: pytest.FixtureRequest, toolkit: VideoToolkit) -> None:
+        self.name = request.param
+        self.tool_ = tools(toolkit)[self.name]
+
+    @property
+    def tool_constructor(self) -> BaseTool:
+        return self.tool_
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return ARGUMENTS[self.name]
+
+
+class TestUnit(Standard, ToolsUnitTests):
+    pass
+
+
+class TestIntegration(Standard, ToolsIntegrationTests):
+    pass
+
+
+def test_what_is_counted_is_counted_once(toolkit: VideoToolkit) -> None:
+    count = tools(toolkit)["count"]
+    assert "cup: 2 seen, 2 at once, from 00:15 to 00:17" in count.invoke({"what": "cups"})
+    assert "Only these were followed: cup" in count.invoke({"what": "dog"})
+
+
+def test_a_closer_look_is_stored(tea: Path, tea_memory: CaptionStore) -> None:
+    agent = VideoAgent(tea, memory=tea_memory, llm="extractive")
+    look = {tool.name: tool for tool in agent.langchain_tools()}["look"]
+    text = look.invoke({"start": 4, "end": 8, "question": "What is written?", "rate": 3})
+    assert "looked with ocr at 3 pictures a second from 00:04-00:08" in text
+    assert "Boil the water" in text
+    assert any(caption.source == "rapidocr@3fps" for caption in agent.captions("ocr"))
+
+
+def test_tools_watch_first_what_was_not_watched(tea: Path, tmp_path: Path) -> None:
+    toolkit = VideoToolkit(tea, memory=CaptionStore(tmp_path, embeddings="builtin"), preset=["subtitles"])
+    assert "Now the milk is poured" in tools(toolkit)["search"].invoke({"query": "milk"})
+    toolkit.close()
+
+
+def test_a_toolkit_needs_a_video() -> None:
+    with pytest.raises(InvalidArgument, match="no video"):
+        VideoToolkit()
+
+
+def test_a_graph_with_a_tool_node_uses_the_tools(toolkit: VideoToolkit) -> None:
+    llm = ScriptedLLM(call("search", query="milk"), "It is poured last [1].")
+    given = toolkit.get_tools()
+    graph = StateGraph(MessagesState)
+    graph.add_node("model", lambda state: {"messages": [llm.bind_tools(given).invoke(state["messages"])]})
+    graph.add_node("tools", ToolNode(given))
+    graph.add_edge(START, "model")
+    graph.add_conditional_edges(
+        "model", lambda state: "tools" if state["messages"][-1].tool_calls else END, ["tools", END]
+    )
+    graph.add_edge("tools", "model")
+    result = graph.compile().invoke({"messages": "When is the milk poured?"})
+    brought = result["messages"][2]
+    assert "Now the milk is poured, slowly and last." in [caption["text"] for caption in brought.artifact]
+    assert result["messages"][-1].text == "It is poured last [1]."
+
+
+def test_a_retriever_in_a_chain(tea: Path, tea_memory: CaptionStore) -> None:
+    retriever = VideoAgent(tea, memory=tea_memory, llm="extractive").as_retriever(k=2, kinds=["speech"])
+    llm = ScriptedLLM(lambda messages: messages[0].text)
+    chain = (
+        {"contexts": retriever, "question": RunnablePassthrough()}
+        | RunnablePassthrough()
+        | (lambda parts: f"{[d.page_content for d in parts['contexts']]} {parts['question']}")
+        | llm
+        | StrOutputParser()
+    )
+    assert "Now the milk is poured" in chain.invoke("When is the milk poured?")
+
+
+def test_pictures_go_to_the_user_turn(tea: Path, tea_memory: CaptionStore) -> None:
+    llm = ScriptedLLM(call("frames", start=0, end=4, n=2), "A title [13].")
+    agent = VideoAgent(tea, memory=tea_memory, llm=llm, pictures=True)
+    agent.ask("When is the milk poured?")
+    *_, result, pictures = llm.sent[1]
+    assert isinstance(result.content, str)
+    assert [block["type"] for block in pictures.content] == ["text", "image", "image"]
+
+
+def test_a_video_model_is_asked_and_what_it_says_can_be_cited(tea: Path, tmp_path: Path) -> None:
+    def cite(messages: list) -> str:
+        return f"It says so [{messages[-1].artifact[0]['number']}]."
+
+    llm = ScriptedLLM(call("watch_clip", question="What is shown?", start=0, end=4), cite)
+    smolvlm(tmp_path / "vlm")
+    memory = CaptionStore(tmp_path / "memory", embeddings="builtin")
+    agent = VideoAgent(tea, memory=memory, preset=["subtitles"], llm=llm, video_model=tmp_path / "vlm")
+    answer = agent.ask("What is shown?")
+    assert answer.status == "grounded", answer
+    assert answer.citations[0].caption.kind == "clip_caption"
+    assert agent.captions("clip_caption") == [answer.citations[0].caption]
+
+
+def test_several_videos_are_asked_together(tea: Path, tea_memory: CaptionStore, tmp_path: Path) -> None:
+    words = [(2.0, 4.0, "The coffee is ground by hand.")]
+    coffee = draw_video(tmp_path / "coffee.mp4", [Scene(6, "COFFEE")], subtitles=words)
+    llm = ScriptedLLM(
+        call("browse"),
+        call("search", query="coffee ground", videos=["coffee.mp4"]),
+        AIMessage(
+            "", tool_calls=[_read("coffee.mp4", 1, 5, "a"), _read("tea.mp4", 13, 18, "b"), _read(None, 0, 1, "c")]
+        ),
+        lambda messages: " ".join(f"{said['text']} [{said['number']}]" for m in messages[-3:-1] for said in _said(m)),
+    )
+    agent = VideoAgent([tea, coffee, tea], memory=tea_memory, preset=["subtitles"], llm=llm)
+    assert len(agent.videos) == 2
+    answer = agent.ask("What is done by hand, and when is the milk poured?")
+    assert "[coffee.mp4 00:02-00:04]" in answer.text
+    assert "[tea.mp4 00:1" in answer.text
+    (error,) = [step.error for step in answer.steps if step.error]
+    assert "the known ones are coffee.mp4, tea.mp4" in error
+    assert answer.status == "grounded"
+
+
+def _said(message: ToolMessage) -> list[dict[str, Any]]:
+    return [caption for caption in message.artifact if caption["kind"] == "speech"]
+
+
+def _read(video: str | None, start: float, end: float, id_: str) -> Any:
+    return {"name": "read", "args": {"video": video, "start": start, "end": end}, "id": id_}

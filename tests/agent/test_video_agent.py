@@ -1,0 +1,231 @@
+"""The agent over a drawn clip: both ways of answering, several turns, proof."""
+
+import time
+from pathlib import Path
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+from videochat import VideoAgent
+from videochat.agent.prompts import PAPER_INSTRUCTION
+from videochat.errors import InvalidArgument, LLMError, MediaError, UnknownName
+from videochat.memory import CaptionStore
+from videochat.records import Answer
+from videochat.testing import ScriptedLLM, call
+
+
+@pytest.fixture
+def clip(tea: Path) -> Path:
+    return tea
+
+
+@pytest.fixture
+def memory(tea_memory: CaptionStore) -> CaptionStore:
+    return tea_memory
+
+
+def cited(answer: Answer) -> list[str]:
+    return [citation.caption.text for citation in answer.citations]
+
+
+MILK = "Now the milk is poured, slowly and last."
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("When is the milk poured?", MILK),
+        ("What is said about leaves?", "The leaves steep for exactly three minutes."),
+        ("What text is on screen at 2 seconds?", "HOW TO MAKE TEA"),
+        ("What is written at the end?", "THE END"),
+        ("What is said between 4 and 8 seconds?", "First we boil fresh water in the kettle."),
+    ],
+)
+def test_without_a_model_the_right_caption_is_quoted_first(
+    clip: Path, memory: CaptionStore, question: str, text: str
+) -> None:
+    answer = VideoAgent(clip, memory=memory, llm="extractive").ask(question)
+    assert cited(answer)[0] == text
+    assert answer.status == "grounded"
+    assert "No language model is configured" in answer.text
+
+
+@pytest.mark.parametrize("question", ["When does the cat jump?", "Is there a red car?", "What is said about Napoleon?"])
+def test_what_is_absent_is_not_found(clip: Path, memory: CaptionStore, question: str) -> None:
+    answer = VideoAgent(clip, memory=memory, llm="extractive").ask(question)
+    assert answer.status == "not_found"
+    assert answer.citations == []
+    assert "does not show" in answer.text
+
+
+def test_retrieve_sends_the_papers_words_and_keeps_the_video_out_of_the_system_message(
+    clip: Path, memory: CaptionStore
+) -> None:
+    llm = ScriptedLLM("It comes last [1].")
+    answer = VideoAgent(clip, memory=memory, llm=llm, mode="retrieve").ask("When is the milk poured?")
+    system, user = llm.sent[0]
+    assert isinstance(system, SystemMessage)
+    assert system.text.startswith(PAPER_INSTRUCTION)
+    assert "milk" not in system.text
+    assert isinstance(user, HumanMessage)
+    assert user.text.startswith("Video contexts in temporal order: ")
+    assert user.text.endswith("Question: When is the milk poured?")
+    assert f"00:14-00:18: {MILK} [1]" in user.text
+    assert str(answer).splitlines()[0] == "It comes last [00:14-00:18]."
+    assert answer.status == "grounded"
+
+
+def test_table_2_is_word_for_word() -> None:
+    for words in (
+        "You are a chatbot that conducts conversations based on video contexts. You mainly answer based on the given",
+        "The timing description is a description every 1/FPS second, so that you can convert it into time.",
+        "Dense caption is to give content every five seconds, you can disambiguate them in timing.",
+        "But you don't create a video plot out of nothing. Begin!",
+    ):
+        assert words in PAPER_INSTRUCTION
+
+
+def test_an_agent_searches_and_reads_before_it_answers(clip: Path, memory: CaptionStore) -> None:
+    def answer_from(messages: list) -> str:
+        found = {item["text"]: item["number"] for item in messages[-1].artifact}
+        return f"Boiling [{found['1. Boil the water']}] and milk [1]."
+
+    llm = ScriptedLLM(call("search", query="boil water"), call("read", start=0, end=20), answer_from)
+    answer = VideoAgent(clip, memory=memory, llm=llm).ask("When is the milk poured, and what comes first?")
+    assert answer.status == "grounded"
+    assert cited(answer) == ["1. Boil the water", MILK]
+    assert [(step.tool, step.captions > 0) for step in answer.steps] == [
+        ("search", True),
+        ("read", True),
+    ]
+    assert {tool["function"]["name"] for tool in llm.bound} == {"browse", "search", "read", "look", "count"}
+
+
+def test_a_citation_that_was_never_retrieved_is_gone(clip: Path, memory: CaptionStore) -> None:
+    llm = ScriptedLLM("The milk comes last [1]. The cat drinks it [99].")
+    answer = VideoAgent(clip, memory=memory, llm=llm).ask("When is the milk poured?")
+    assert "99" not in answer.text
+    assert cited(answer) == [MILK]
+    assert answer.status == "partly"
+    assert any("[99]" in note for note in answer.notes)
+
+
+def test_only_invented_citations_means_not_found(clip: Path, memory: CaptionStore) -> None:
+    answer = VideoAgent(clip, memory=memory, llm=ScriptedLLM("A cat [77].")).ask("Is there a cat?")
+    assert answer.status == "not_found"
+    assert answer.citations == []
+
+
+def test_a_tool_error_goes_to_the_model(clip: Path, memory: CaptionStore) -> None:
+    llm = ScriptedLLM(call("read", start=9, end=3), "The video does not show this.")
+    answer = VideoAgent(clip, memory=memory, llm=llm).ask("What?")
+    assert "must be greater" in llm.sent[1][-1].text
+    assert answer.status == "not_found"
+
+
+def test_a_model_that_never_stops_is_stopped(clip: Path, memory: CaptionStore) -> None:
+    llm = ScriptedLLM(*[call("search", query="milk")] * 50)
+    answer = VideoAgent(clip, memory=memory, llm=llm).ask("When is the milk poured?")
+    assert len(llm.sent) <= 12
+    assert answer.status == "not_found"
+
+
+def test_earlier_turns_condition_the_next(clip: Path, memory: CaptionStore) -> None:
+    llm = ScriptedLLM("It comes last [1].", "Yes, slowly [1].", "Anew.")
+    agent = VideoAgent(clip, memory=memory, llm=llm, mode="retrieve")
+    agent.ask("When is the milk poured?")
+    second = agent.ask("Slowly?")
+    assert [m.text for m in llm.sent[1][1:3]] == ["When is the milk poured?", "It comes last [1]."]
+    assert cited(second) == [MILK]
+    agent.reset()
+    agent.ask("Anything?")
+    assert len(llm.sent[2]) == 2
+
+
+def test_a_model_without_tools_answers_from_one_retrieval(clip: Path, memory: CaptionStore) -> None:
+    llm = FakeListChatModel(responses=["Last [1]."])
+    assert VideoAgent(clip, memory=memory, llm=llm).mode == "retrieve"
+    with pytest.warns(UserWarning, match="cannot call tools"):
+        agent = VideoAgent(clip, memory=memory, llm=llm, mode="agent")
+    assert cited(agent.ask("When is the milk poured?")) == [MILK]
+
+
+def test_a_failing_model_is_one_sentence_and_leaves_no_turn(clip: Path, memory: CaptionStore) -> None:
+    agent = VideoAgent(clip, memory=memory, llm=ScriptedLLM(ValueError("no route"), "Last [1]."), mode="retrieve")
+    with pytest.raises(LLMError, match="did not answer: no route"):
+        agent.ask("When is the milk poured?")
+    assert agent.ask("When is the milk poured?").status == "grounded"
+
+
+def test_an_empty_answer_is_said(clip: Path, memory: CaptionStore) -> None:
+    answer = VideoAgent(clip, memory=memory, llm=ScriptedLLM(AIMessage("")), mode="retrieve").ask("When?")
+    assert answer.status == "not_found"
+    assert any("empty" in note for note in answer.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"video": "nothing.mp4"}, MediaError, "no file"),
+        ({"preset": "biultin"}, UnknownName, "Did you mean 'builtin'"),
+        ({"preset": ["orc"]}, UnknownName, "Did you mean 'ocr'"),
+        ({"mode": "think"}, UnknownName, "retrieve"),
+    ],
+)
+def test_bad_settings_are_one_sentence(
+    clip: Path, memory: CaptionStore, change: dict, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        VideoAgent(**({"video": clip, "memory": memory} | change))
+
+
+@pytest.mark.parametrize("question", ["", "  \n"])
+def test_an_empty_question_is_refused(clip: Path, memory: CaptionStore, question: str) -> None:
+    with pytest.raises(InvalidArgument, match="empty"):
+        VideoAgent(clip, memory=memory).ask(question)
+
+
+def test_a_question_that_is_no_text_is_refused(clip: Path, memory: CaptionStore) -> None:
+    with pytest.raises(InvalidArgument, match="must be a text, got NoneType"):
+        VideoAgent(clip, memory=memory).ask(None)
+
+
+def test_a_question_with_a_book_pasted_in_is_answered_at_once(clip: Path, memory: CaptionStore) -> None:
+    agent = VideoAgent(clip, memory=memory, llm="extractive")
+    began = time.monotonic()
+    assert agent.ask("When is the milk poured? " + "lorem ipsum " * 20_000).status == "not_found"
+    assert time.monotonic() - began < 5
+
+
+def test_an_answer_shows_pictures_of_what_it_cites(clip: Path, memory: CaptionStore) -> None:
+    answer = VideoAgent(clip, memory=memory, llm="extractive").ask("When is the milk poured?")
+    page = answer._repr_html_()
+    assert "data:image/jpeg;base64," in page
+    assert "<b>00:14-00:18</b> speech" in page
+
+
+def test_the_tools_work_outside_the_agent(clip: Path, memory: CaptionStore) -> None:
+    agent = VideoAgent(clip, memory=memory)
+    agent.watch()
+    tools = {tool.name: tool for tool in agent.langchain_tools()}
+    assert MILK in tools["search"].invoke({"query": "milk"})
+    assert "THE END" in tools["read"].invoke({"start": 18, "end": 20})
+
+
+def test_the_timeline_has_a_lane_for_each_kind(clip: Path, tmp_path: Path) -> None:
+    agent = VideoAgent(clip, memory=CaptionStore(tmp_path, embeddings="builtin"))
+    agent.watch()
+    labels = [label.get_text() for label in agent.timeline().axes[0].get_yticklabels()]
+    assert labels == ["tags", "speech", "ocr", "shot"]
+
+
+def test_a_denser_look_is_kept_beside_the_first(clip: Path, tmp_path: Path) -> None:
+    agent = VideoAgent(clip, memory=CaptionStore(tmp_path, embeddings="builtin"), preset=["ocr"])
+    agent.watch()
+    before = agent.captions("ocr")
+    report = agent.watch(3, 6, fps=4, tools=["ocr"])
+    assert not report.already_watched
+    assert {c.source for c in agent.captions("ocr")} == {"rapidocr", "rapidocr@4fps"}
+    assert set(before) < set(agent.captions("ocr"))
+    assert [c.start_seconds for c in agent.captions("ocr") if c.source != "rapidocr"] == [3.0, 4.0]

@@ -1,0 +1,319 @@
+"""Models that do not do what they should: each comes to the right end, in a sentence, and nothing hangs."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.exceptions import ContextOverflowError, ModelRateLimitError
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.tools import tool
+
+from videochat import Limits, VideoAgent
+from videochat.errors import InvalidArgument, LLMError
+from videochat.memory import CaptionStore
+from videochat.records import Answer
+from videochat.testing import ScriptedLLM, call
+
+QUESTION = "When is the milk poured?"
+READ = call("read", start=13, end=18)
+
+
+@pytest.fixture
+def ask(tea: Path, tea_memory: CaptionStore) -> Callable[..., Answer]:
+    def ask(*script: Any, question: str = QUESTION, **settings: Any) -> Answer:
+        agent = VideoAgent(tea, memory=tea_memory, llm=ScriptedLLM(*script), **settings)
+        return agent.ask(question)
+
+    return ask
+
+
+def notes(answer: Answer) -> str:
+    return " ".join(answer.notes)
+
+
+def broken_call(tool: str = "search") -> AIMessage:
+    return AIMessage(
+        "",
+        invalid_tool_calls=[
+            {"name": tool, "args": '{"query": "mil', "id": "c1", "error": "cut", "type": "invalid_tool_call"}
+        ],
+    )
+
+
+def test_it_cites_what_was_never_retrieved(ask: Callable[..., Answer]) -> None:
+    answer = ask(READ, "Milk [1]. A cat drinks it [77].")
+    assert "77" not in answer.text
+    assert answer.status == "partly"
+    assert "[77]" in notes(answer)
+
+
+def test_it_calls_unknown_tools_and_is_told_which_there_are(ask: Callable[..., Answer]) -> None:
+    seen: list[str] = []
+
+    def after(messages: list[BaseMessage]) -> AIMessage:
+        seen.append(messages[-1].text)
+        return READ
+
+    answer = ask(call("google", query="milk"), after, "Milk [1].")
+    assert "search" in seen[0]
+    assert answer.status == "grounded"
+    assert "not a valid tool" in answer.steps[0].error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ({"start": 9, "end": 3}, "must be greater"),
+        ({"start": 500, "end": 600}, "lasts 20.0 seconds"),
+        ({"start": -1, "end": 3}, "greater than or equal to 0"),
+        ({"start": "soon", "end": 3}, "valid number"),
+        ({"start": float("nan"), "end": 3}, "finite"),
+        ({"end": 3}, "required"),
+        ({"start": 0, "end": 3, "video": "other.mp4"}, "known ones are tea.mp4"),
+    ],
+)
+def test_bad_arguments_come_back_with_a_hint(ask: Callable[..., Answer], arguments: dict, hint: str) -> None:
+    seen: list[str] = []
+
+    def after(messages: list[BaseMessage]) -> AIMessage:
+        seen.append(messages[-1].text)
+        return READ
+
+    answer = ask(call("read", **arguments), after, "Milk [1].")
+    assert hint in seen[0]
+    assert answer.status == "grounded"
+    assert answer.steps[0].error
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "hint"),
+    [
+        ("search", {"query": "  "}, "empty"),
+        ("search", {"query": "milk", "kinds": ["smell"]}, "kinds"),
+        ("search", {"query": "x" * 3000}, "2000"),
+        ("look", {"start": 0, "end": 5, "tool": "orc"}, "Did you mean 'ocr'"),
+        ("look", {"start": 0, "end": 5, "tool": "captions"}, "Florence"),
+        ("look", {"start": 0, "end": 5, "rate": 0}, "greater than 0"),
+        ("count", {"what": "cars"}, "No sense has followed things"),
+    ],
+)
+def test_every_tool_says_what_is_wrong(ask: Callable[..., Answer], name: str, arguments: dict, hint: str) -> None:
+    seen: list[str] = []
+
+    def after(messages: list[BaseMessage]) -> str:
+        seen.append(messages[-1].text)
+        return "The video does not show this."
+
+    assert ask(call(name, **arguments), after).status == "not_found"
+    assert hint in seen[0]
+
+
+def test_calls_that_are_not_json_are_asked_for_again(ask: Callable[..., Answer]) -> None:
+    answer = ask(broken_call(), READ, "Milk [1].")
+    assert answer.status == "grounded"
+
+
+def test_calls_that_are_never_json_end(ask: Callable[..., Answer]) -> None:
+    answer = ask(*[broken_call()] * 12)
+    assert (answer.text, answer.status) == ("There is no answer.", "not_found")
+    assert answer.usage.model_calls == 4
+
+
+def test_it_loops_forever(ask: Callable[..., Answer]) -> None:
+    answer = ask(*[call("search", query="milk")] * 50)
+    assert "brake: 12 model calls" in notes(answer)
+    assert answer.status == "not_found"
+    assert answer.usage.model_calls == 12
+
+
+def test_it_is_told_that_the_last_call_is_the_last(ask: Callable[..., Answer]) -> None:
+    told: list[str] = []
+
+    def last(messages: list[BaseMessage]) -> str:
+        told.append(messages[-1].text)
+        return "Milk [1]."
+
+    answer = ask(READ, READ, last, brakes=Limits(model_calls=3))
+    assert "Answer now" in told[0]
+    assert answer.status == "grounded"
+    assert "brake: 3 model calls" in notes(answer)
+
+
+def test_a_hundred_calls_in_one_turn_are_not_all_run(ask: Callable[..., Answer]) -> None:
+    many = AIMessage(
+        "", tool_calls=[{"name": "read", "args": {"start": i % 10, "end": 18}, "id": f"c{i}"} for i in range(100)]
+    )
+    answer = ask(many, "Milk [1].", brakes=Limits(tool_calls=8))
+    assert sum(not step.error for step in answer.steps) == 8
+    assert answer.usage.tool_calls == 8
+    assert "brake: 8 tool calls" in notes(answer)
+    assert answer.status == "grounded"
+
+
+def test_calls_made_together_are_told_in_the_order_of_the_model(ask: Callable[..., Answer]) -> None:
+    slow = {"name": "browse", "args": {"question": "What is this about?"}, "id": "slow"}
+    quick = [{"name": "read", "args": {"start": start, "end": 18}, "id": "same"} for start in (14, 16)]
+    answer = ask(AIMessage("", tool_calls=[slow, *quick]), "Milk [1].")
+    assert [step.tool for step in answer.steps] == ["browse", "read", "read"]
+    assert [step.args.get("start") for step in answer.steps] == [None, 14, 16]
+    assert all(step.seconds is not None for step in answer.steps)
+
+
+def test_tokens_run_out(ask: Callable[..., Answer]) -> None:
+    costly = call("read", start=13, end=18).model_copy(
+        update={"usage_metadata": {"input_tokens": 900, "output_tokens": 200, "total_tokens": 1100}}
+    )
+    answer = ask(costly, "Milk [1].", brakes=Limits(tokens=1000))
+    assert "brake: 1000 tokens" in notes(answer)
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (900, 200)
+    assert answer.status == "grounded"
+
+
+def test_it_hangs(ask: Callable[..., Answer]) -> None:
+    began = time.monotonic()
+    answer = ask(lambda messages: time.sleep(60) or "late", brakes=Limits(seconds=0.5))
+    assert time.monotonic() - began < 5
+    assert (answer.text, answer.status) == ("There is no answer.", "not_found")
+    assert "brake: 0.5 seconds" in notes(answer)
+
+
+async def test_it_hangs_in_async_code(tea: Path, tea_memory: CaptionStore) -> None:
+    agent = VideoAgent(
+        tea, memory=tea_memory, llm=ScriptedLLM(lambda m: time.sleep(1.5) or "late"), brakes=Limits(seconds=0.5)
+    )
+    began = time.monotonic()
+    answer = await agent.aask(QUESTION)
+    assert time.monotonic() - began < 1.4
+    assert "brake: 0.5 seconds" in notes(answer)
+
+
+def test_a_tool_hangs(ask: Callable[..., Answer]) -> None:
+    @tool
+    def ponder(what: str) -> str:
+        """Think about it."""
+        time.sleep(60)
+        return "42"
+
+    answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], brakes=Limits(seconds=0.7))
+    assert "did not return within" in answer.steps[0].error
+    assert "brake: 0.7 seconds" in notes(answer)
+    assert answer.text == "Milk [00:14-00:18]."
+
+
+def test_a_tool_breaks(ask: Callable[..., Answer]) -> None:
+    @tool
+    def ponder(what: str) -> str:
+        """Think about it."""
+        raise RuntimeError("secret /etc/passwd")
+
+    seen: list[str] = []
+
+    def after(messages: list[BaseMessage]) -> AIMessage:
+        seen.append(messages[-1].text)
+        return READ
+
+    answer = ask(call("ponder", what="milk"), after, "Milk [1].", tools=[ponder])
+    assert seen == ["ponder failed (RuntimeError). Try other arguments or another tool."]
+    assert answer.status == "grounded"
+
+
+@pytest.mark.parametrize("mode", ["agent", "retrieve"])
+def test_an_empty_answer(ask: Callable[..., Answer], mode: str) -> None:
+    answer = ask("", "", mode=mode)
+    assert (answer.text, answer.status) == ("There is no answer.", "not_found")
+    assert "empty answer" in notes(answer)
+    assert ask("", READ, "Milk [1].").status == "grounded"
+
+
+def test_ten_thousand_tokens(ask: Callable[..., Answer]) -> None:
+    began = time.monotonic()
+    answer = ask("The milk is poured [1]. " + "And so on and on [1] [2] [99]. " * 2000, mode="retrieve")
+    assert time.monotonic() - began < 10
+    assert len(answer.text) < 25_000
+    assert "Cut: the answer had" in notes(answer)
+    assert answer.status == "partly"
+
+
+@pytest.mark.parametrize("mode", ["agent", "retrieve"])
+def test_rate_limited_twice_then_fine(ask: Callable[..., Answer], mode: str) -> None:
+    limited = [ModelRateLimitError("429"), ModelRateLimitError("429")]
+    answer = ask(*limited, *([READ] if mode == "agent" else []), "Milk [1].", mode=mode)
+    assert answer.status == "grounded"
+
+
+def test_rate_limited_for_good(ask: Callable[..., Answer]) -> None:
+    with pytest.raises(LLMError, match="ScriptedLLM did not answer: 429 slow down"):
+        ask(*[ModelRateLimitError("429 slow down")] * 3)
+
+
+def test_the_context_overflows_and_is_cut(ask: Callable[..., Answer]) -> None:
+    sizes: list[int] = []
+
+    def picky(messages: list[BaseMessage]) -> str:
+        sizes.append(sum(len(message.text) for message in messages[1:]))
+        if len(sizes) < 3:
+            raise ContextOverflowError("too long")
+        assert QUESTION in messages[1].text
+        return "Milk [1]."
+
+    answer = ask(picky, picky, picky, mode="retrieve")
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert answer.status == "grounded"
+
+
+def test_the_context_never_fits(ask: Callable[..., Answer]) -> None:
+    with pytest.raises(LLMError, match="maximum context length"):
+        ask(*[ValueError("This model's maximum context length is 12 tokens")] * 3)
+
+
+def test_caption_dumps_do_not_fill_the_window(ask: Callable[..., Answer]) -> None:
+    sent: list[int] = []
+
+    def again(messages: list[BaseMessage]) -> AIMessage:
+        sent.append(sum(len(message.text) for message in messages))
+        return call("read", start=0, end=20)
+
+    ask(*[again] * 8, "Milk [1].", context_tokens=3000)
+    assert max(sent[4:]) < sent[3] + 800
+
+
+def test_what_was_found_must_be_looked_at_before_it_is_cited(ask: Callable[..., Answer]) -> None:
+    asked: list[str] = []
+
+    def after(messages: list[BaseMessage]) -> AIMessage:
+        asked.append(messages[-1].text)
+        return READ
+
+    answer = ask("Milk [1].", after, "Milk, slowly [1].")
+    assert "[1] (seconds 14.5 to 17.5, 00:14-00:18) was only found by a search" in asked[0]
+    assert (answer.text, answer.status) == ("Milk, slowly [00:14-00:18].", "grounded")
+
+
+def test_one_that_will_not_look_is_said_to_have_not(ask: Callable[..., Answer]) -> None:
+    answer = ask("Milk [1].", "Milk [1].")
+    assert answer.status == "partly"
+    assert "not looked at again: 00:14-00:18" in notes(answer)
+
+
+def test_a_draft_stays_when_the_model_then_fails(ask: Callable[..., Answer]) -> None:
+    answer = ask("Milk [1].", ValueError("gone"))
+    assert answer.text == "Milk [00:14-00:18]."
+    assert answer.status == "partly"
+    assert "failed (gone): this is a draft" in notes(answer)
+
+
+def test_a_server_that_refuses_tools_is_asked_without_them(tea: Path, tea_memory: CaptionStore) -> None:
+    refusal = ValueError("400: registry/model:1b does not support tools")
+    agent = VideoAgent(tea, memory=tea_memory, llm=ScriptedLLM(refusal, "Milk [1].", "Milk again [1]."))
+    answer = agent.ask(QUESTION)
+    assert (answer.status, agent.mode) == ("grounded", "retrieve")
+    assert "cannot call tools" in notes(answer)
+    assert "cannot call tools" not in notes(agent.ask(QUESTION))
+
+
+@pytest.mark.parametrize("limits", [{"model_calls": 0}, {"seconds": -1}, {"tool_calls": 0}, {"tokens": 0}])
+def test_brakes_that_are_none_are_refused(limits: dict) -> None:
+    with pytest.raises(InvalidArgument, match="must be above 0"):
+        Limits(**limits)

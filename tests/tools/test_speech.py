@@ -1,0 +1,285 @@
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes.tiny_detectors import tiny_faster_whisper, tiny_whisper, tiny_whisper_pt
+from videochat.errors import InvalidArgument, MissingDependency, UnknownName
+from videochat.frames import SAMPLE_RATE, AudioBlock
+from videochat.media import Video
+from videochat.records import Caption
+from videochat.testing import Scene, draw_video, seconds_of_voice
+from videochat.tools import transcribe
+from videochat.tools.base import Settled
+from videochat.tools.transcribe import SpeechRecognizer, Word, _Segment, _stretches, _utterances
+
+MATERIAL = Path(__file__).parents[2] / "../shared/material"
+
+
+@pytest.fixture(scope="session")
+def silero():
+    from silero_vad import load_silero_vad
+
+    return load_silero_vad(onnx=True)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "talk.mp4"
+    return Video(draw_video(path, [Scene(7.0)], speech=[(1.0, 6.0)]))
+
+
+def voiced(speech, length_seconds):
+    return np.concatenate(list(seconds_of_voice(speech, length_seconds)))
+
+
+def sounds(samples, start=0.0, block_seconds=10.0):
+    step = round(block_seconds * SAMPLE_RATE)
+    for first in range(round(start * SAMPLE_RATE), len(samples), step):
+        yield AudioBlock(first / SAMPLE_RATE, samples[first : first + step])
+
+
+class Echo:
+    """Says how loud what it was given is, in one word, one second after it begins."""
+
+    def hear(self, samples, language):
+        text = f" {len(samples)} samples of {np.abs(samples).sum():.3f}."
+        return [_Segment(1.0, 2.0, text, -0.2, 0.0, 1.0, "en", (Word(1.0, 2.0, text, 0.9),))]
+
+
+class Deaf:
+    def hear(self, samples, language):
+        raise AssertionError("nothing was said, and still Whisper was asked")
+
+
+def recognizer(whisper, silero):
+    tool = SpeechRecognizer(prefer_subtitles=False)
+    tool._whisper, tool._voice = whisper, silero
+    return tool
+
+
+def captions(items):
+    return [item for item in items if isinstance(item, Caption)]
+
+
+def test_stretches_hold_the_speech_and_nothing_is_lost_or_moved(silero):
+    spoken = [(2.0, 5.0), (9.0, 12.0), (13.0, 55.0), (70.0, 72.0)]
+    sound = voiced(spoken, 110.0)
+    stretches = list(_stretches(sounds(sound, block_seconds=7.3), 0.0, silero))
+    ends = [stretch.settled_seconds for stretch in stretches]
+    assert ends == sorted(ends)
+    assert ends[-1] == pytest.approx(110.0, abs=0.05)
+    heard = np.zeros(len(sound), bool)
+    for stretch in stretches:
+        if stretch.samples is None:
+            continue
+        assert len(stretch.samples) <= 30 * SAMPLE_RATE
+        first = round(stretch.start_seconds * SAMPLE_RATE)
+        assert np.array_equal(stretch.samples, sound[first : first + len(stretch.samples)])
+        heard[first : first + len(stretch.samples)] = True
+    for start, end in spoken:
+        assert heard[round((start + 0.1) * SAMPLE_RATE) : round((end - 0.1) * SAMPLE_RATE)].mean() > 0.95
+    # The long pauses were not handed over.
+    assert not heard[60 * SAMPLE_RATE : 68 * SAMPLE_RATE].any()
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "chord"])
+def test_nothing_is_asked_where_nobody_speaks(kind, silero, clip):
+    t = np.arange(40 * SAMPLE_RATE) / SAMPLE_RATE
+    sound = {
+        "silence": np.zeros_like(t),
+        "noise": np.random.default_rng(0).normal(0, 0.1, len(t)),
+        "chord": sum(np.sin(2 * np.pi * pitch * t) for pitch in (220, 277, 330)) / 6,
+    }[kind].astype(np.float32)
+    items = list(recognizer(Deaf(), silero).perceive(sounds(sound), clip, 0.0, 40.0))
+    assert not captions(items)
+    assert items[-1] == Settled(40.0)
+    assert items[0].seconds < 40.0
+
+
+def test_resumed_at_any_mark_it_tells_the_same(silero, clip):
+    sound = voiced([(1.0, 3.0), (7.0, 50.0), (51.5, 53.0), (58.0, 60.0)], 64.0)
+
+    def run(start):
+        return list(recognizer(Echo(), silero).perceive(sounds(sound, start), clip, start, 64.0))
+
+    whole = run(0.0)
+    marks = [item for item in whole if isinstance(item, Settled)]
+    assert len(marks) >= 4
+    assert marks[-1] == Settled(64.0)
+    for mark in marks[:-1]:
+        position = whole.index(mark) + 1
+        assert all(c.start_seconds < mark.seconds for c in captions(whole[:position]))
+        assert run(mark.seconds) == whole[position:]
+
+
+def segment(*words, **facts):
+    words = tuple(Word(start, end, text, 0.5) for start, end, text in words)
+    text = "".join(word.text for word in words)
+    start, end = (words[0].start_seconds, words[-1].end_seconds) if words else (0.0, 1.0)
+    return replace(_Segment(start, end, text, -0.2, 0.0, 1.2, "en", words), **facts)
+
+
+def test_one_utterance_a_sentence_on_the_time_of_the_video():
+    told = list(
+        _utterances(
+            [segment((0.0, 0.5, " Hello"), (0.5, 1.0, " there."), (1.0, 1.4, " Come"), (3.0, 3.3, " in"))], 100.0
+        )
+    )
+    assert [(u.start_seconds, u.end_seconds, u.text) for u in told] == [
+        (100.0, 101.0, "Hello there."),
+        (101.0, 101.4, "Come"),
+        (103.0, 103.3, "in"),
+    ]
+    assert told[0].words[1] == Word(100.5, 101.0, " there.", 0.5)
+    assert (told[0].score, told[0].language) == (0.5, "en")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"compression": 3.0},
+        {"no_speech": 0.9, "logprob": -2.0},
+        {"logprob": float("nan")},
+        {"text": " ...", "words": ()},
+    ],
+)
+def test_text_that_whisper_made_up_is_dropped(facts):
+    assert not list(_utterances([segment((0.0, 0.5, " Thanks"), (0.5, 1.0, " for watching"), **facts)], 0.0))
+
+
+def test_without_word_times_the_segment_is_told():
+    (told,) = _utterances([segment(text=" Good morning", words=(), end_seconds=2.0)], 5.0)
+    assert (told.start_seconds, told.end_seconds, told.text) == (5.0, 7.0, "Good morning")
+
+
+@pytest.mark.parametrize("make", [tiny_whisper, tiny_faster_whisper])
+def test_real_loading_code(make, clip, monkeypatch):
+    # Random weights stammer, which the recognizer would rightly drop.
+    from whisper.tokenizer import LANGUAGES
+
+    monkeypatch.setattr(transcribe, "_MAX_COMPRESSION", 1e9)
+    tool = SpeechRecognizer(make(), device="cpu")
+    tool.prepare()
+    assert make().name in tool.source
+    *told, mark = tool.perceive(clip.audio(), clip, 0.0, clip.duration_seconds)
+    assert mark == Settled(clip.duration_seconds)
+    told = captions(told)
+    # In CTranslate2's 8-bit arithmetic random weights may say nothing; that it loads and ends is what is seen then.
+    assert told or make is tiny_faster_whisper
+    for caption in told:
+        assert 0.6 <= caption.start_seconds < caption.end_seconds <= 6.5
+        assert caption.language in LANGUAGES
+        assert 0 <= caption.score <= 1
+    tool.close()
+
+
+def test_words_and_a_given_language(clip, monkeypatch):
+    monkeypatch.setattr(transcribe, "_MAX_COMPRESSION", 1e9)
+    tool = SpeechRecognizer(tiny_whisper_pt(), language="de", device="cpu")
+    said = list(tool.transcribe(clip, 0.5, 6.5))
+    assert said
+    for utterance in said:
+        assert utterance.language == "de"
+        assert "".join(word.text for word in utterance.words).strip() == utterance.text
+        assert all(0.5 <= word.start_seconds < word.end_seconds for word in utterance.words)
+
+
+def test_a_checkpoint_of_transformers_computes_the_same_in_openai_whisper():
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    theirs = WhisperForConditionalGeneration.from_pretrained(tiny_whisper()).eval()
+    ours = transcribe._from_transformers(tiny_whisper(), "cpu")
+    generator = torch.Generator().manual_seed(0)
+    mel = torch.randn(1, 80, 3000, generator=generator)
+    tokens = torch.randint(0, 51865, (1, 12), generator=generator)
+    with torch.inference_mode():
+        expected = theirs(input_features=mel, decoder_input_ids=tokens).logits
+        assert torch.allclose(ours(mel, tokens), expected, atol=1e-4)
+    assert ours.alignment_heads.indices().T.tolist() == [[1, 0], [1, 1]]
+
+
+def test_what_is_missing_is_said_before_the_first_sound(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(MissingDependency, match=r"'speech' needs the model openai/whisper-base"):
+        SpeechRecognizer().prepare()
+    with pytest.raises(MissingDependency, match=r"'speech' needs the model Systran/faster-whisper-small"):
+        SpeechRecognizer("small", backend="faster-whisper").prepare()
+    with pytest.raises(MissingDependency, match="no such folder or file"):
+        SpeechRecognizer(tmp_path / "nowhere.pt").prepare()
+    monkeypatch.setattr(transcribe, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match=r"package 'faster_whisper'.*pip install 'videochat\[faster-whisper\]'"):
+        SpeechRecognizer(tiny_faster_whisper()).prepare()
+    with pytest.raises(MissingDependency, match=r"package 'whisper'.*pip install 'openai-whisper'"):
+        SpeechRecognizer(tiny_whisper()).prepare()
+    assert time.monotonic() - began < 10
+
+
+def test_what_openai_whisper_fetched_earlier_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "whisper").mkdir()
+    shutil.copy(tiny_whisper_pt(), tmp_path / "whisper/base.pt")
+    tool = SpeechRecognizer("base")
+    tool.prepare()
+    # It is of another shape than the model of that name, whose alignment heads it cannot have.
+    assert tool._load()._model.dims.n_audio_state == 32
+
+
+def test_wrong_names_and_files(tmp_path):
+    with pytest.raises(UnknownName, match="large-v3-turbo"):
+        SpeechRecognizer("larg-v3-turbo")
+    with pytest.raises(UnknownName, match="faster-whisper, openai-whisper"):
+        SpeechRecognizer(backend="whisper.cpp")
+    with pytest.raises(InvalidArgument, match="holds a model for openai-whisper, not for faster-whisper"):
+        SpeechRecognizer(tiny_whisper(), backend="faster-whisper").prepare()
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"no weights")
+    with pytest.raises(MissingDependency, match=r"broken.pt' cannot be loaded as a Whisper model"):
+        SpeechRecognizer(broken)._load()
+    folder = tmp_path / "bare"
+    shutil.copytree(tiny_faster_whisper(), folder)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(MissingDependency, match=r"lacks tokenizer.json"):
+        SpeechRecognizer(folder)._load()
+
+
+def test_subtitles_take_precedence_unless_told_otherwise(tmp_path):
+    video = Video(draw_video(tmp_path / "a.mp4", [Scene(2.0)], speech=[(1.0, 20.0)]))
+    assert SpeechRecognizer().unfit(video) is None
+    (tmp_path / "a.srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nHello\n")
+    assert SpeechRecognizer().unfit(video) == "subtitles give the words"
+    assert SpeechRecognizer(prefer_subtitles=False).unfit(video) is None
+    mute = Video(draw_video(tmp_path / "b.mp4", [Scene(1.0)]))
+    assert SpeechRecognizer().unfit(mute) == "there is no sound track"
+
+
+@pytest.mark.material
+@pytest.mark.parametrize("name", ["odd/silent_audio.mp4", "big_buck_bunny_0_30.webm"])
+def test_real_silence_and_music_hold_no_words(name, silero):
+    video = Video(MATERIAL / "videos" / name)
+    items = list(recognizer(Deaf(), silero).perceive(video.audio(), video, 0.0, video.duration_seconds))
+    assert not captions(items)
+    assert items[-1] == Settled(video.duration_seconds)
+
+
+@pytest.mark.material
+def test_real_speech_is_cut_where_it_is(silero):
+    video = Video(MATERIAL / "audio/jfk.flac")
+    (stretch,) = [s for s in _stretches(video.audio(), 0.0, silero) if s.samples is not None]
+    assert stretch.start_seconds < 0.4
+    assert 10.0 < stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE <= 11.05
+
+
+@pytest.mark.material
+def test_a_damaged_whisper_tells_nothing():
+    # The decoder of this file computes nan from the second sign on; its text would be one sign, 200 times.
+    video = Video(MATERIAL / "audio/jfk.flac")
+    tool = SpeechRecognizer(MATERIAL / "weights/whisper-random-micro.pt", device="cpu")
+    items = list(tool.perceive(video.audio(), video, 0.0, video.duration_seconds))
+    assert items == [Settled(video.duration_seconds)]

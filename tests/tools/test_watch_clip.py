@@ -1,0 +1,246 @@
+"""The watch_clip tool, alone and called by an agent (videochat/tools/embed_chat.py)."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from typing import Any
+
+import pytest
+import torch
+from langchain.agents import create_agent
+from langchain_core.messages import ToolMessage
+
+from tests.fakes import video_language_models
+from tests.fakes.tiny_embed import SHARED, CountingVideo, need, toy_model, upstream_files
+from videochat.agent import VideoAgent
+from videochat.demo import draw_demo
+from videochat.embed_model.chat import ClipEncoder, SamplingSettings
+from videochat.embed_model.checkpoints import convert
+from videochat.embed_model.config import EmbedConfig
+from videochat.embed_model.model import VideoChatEmbed
+from videochat.memory import CaptionStore
+from videochat.records import Caption
+from videochat.testing import ScriptedLLM, call
+from videochat.tools import embed_chat
+from videochat.tools.watch_clip import ModelCache, WatchClip, needed_bytes
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toy-model")
+    toy_model().save_pretrained(folder)
+    return folder
+
+
+def watch(tool: WatchClip, question: str = "What?", start: float = 2, end: float = 6) -> ToolMessage:
+    arguments = {"question": question, "start": start, "end": end}
+    return tool.invoke({"type": "tool_call", "id": "1", "name": "watch_clip", "args": arguments})
+
+
+def test_the_answer_carries_the_range_watched(toy):
+    video = CountingVideo()
+    message = watch(WatchClip(video=video, weights=str(toy), frames=4, shelf=ModelCache()))
+    assert message.content.startswith("[00:02-00:06] ")
+    (caption,) = message.artifact
+    assert (caption["start_seconds"], caption["end_seconds"]) == (2, 6)
+    assert caption["video_id"] == "drawn"
+    assert message.content.endswith(Caption.from_dict(caption).text)
+    assert len(video.decoded) == 4
+
+
+def test_an_end_beyond_the_video_is_brought_back(toy):
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), shelf=ModelCache())
+    assert watch(tool, end=500).artifact[0]["end_seconds"] == 10
+
+
+def test_a_range_that_is_none_goes_back_to_the_model(toy):
+    message = watch(WatchClip(video=CountingVideo(), weights=str(toy)), start=20, end=30)
+    assert message.status == "error"
+    assert message.content.startswith("There is nothing to see from 20 to 10 seconds")
+
+
+def test_loaded_on_first_use_and_once(toy, monkeypatch):
+    loaded = []
+    load = embed_chat._load
+    monkeypatch.setattr(embed_chat, "_load", lambda *given: loaded.append(given) or load(*given))
+    shelf = ModelCache()
+    tools = [WatchClip(video=CountingVideo(id), weights=str(toy), shelf=shelf) for id in ("a", "b")]
+    assert not loaded
+    for tool in tools * 2:
+        watch(tool)
+    assert len(loaded) == 1
+
+
+def test_a_range_watched_again_is_not_decoded_again(toy):
+    video = CountingVideo()
+    tool = WatchClip(video=video, weights=str(toy), shelf=ModelCache())
+    watch(tool, "What?")
+    watch(tool, "Why?")
+    assert len(video.decoded) == 8
+
+
+def test_calls_from_several_threads_take_turns(toy):
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), shelf=ModelCache())
+    alone = {start: watch(tool, start=start, end=start + 2).content for start in range(4)}
+    found: dict[int, str] = {}
+    threads = [
+        threading.Thread(target=lambda s=s: found.update({s: watch(tool, start=s, end=s + 2).content}))
+        for s in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == alone
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ("no/such/folder", "The weights 'no/such/folder' are not here"),
+        ("someone/something", "The weights 'someone/something' are not here"),
+    ],
+)
+def test_missing_weights_are_said_plainly(weights, says):
+    message = watch(WatchClip(video=CountingVideo(), weights=weights, shelf=ModelCache()))
+    assert message.status == "error"
+    assert message.content.startswith(says)
+    assert "\n" not in message.content
+
+
+def test_an_empty_or_cut_folder_is_said_plainly(tmp_path, toy):
+    tool = WatchClip(video=CountingVideo(), weights=str(tmp_path), shelf=ModelCache())
+    assert "There are no safetensors in" in watch(tool).content
+    (tmp_path / "model.safetensors").write_bytes((toy / "model.safetensors").read_bytes()[:50])
+    assert "is cut short" in watch(tool).content
+
+
+def test_a_model_over_the_budget_is_not_loaded(toy):
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), memory_gb=1e-5, shelf=ModelCache())
+    assert "but the budget is 0.0 GB; raise memory_gb" in watch(tool).content
+
+
+def test_the_budget_lets_the_oldest_model_go(toy, tmp_path):
+    other = tmp_path / "other"
+    toy_model(1).save_pretrained(other)
+    shelf = ModelCache()
+    one_fits = 1.5 * needed_bytes(toy) / 1e9
+    first = shelf.get(str(toy), None, one_fits)
+    assert shelf.get(str(toy), None, one_fits) is first
+    shelf.get(str(other), None, one_fits)
+    assert shelf.get(str(toy), None, one_fits) is not first
+    both = ModelCache()
+    first = both.get(str(toy), None, 2 * one_fits)
+    both.get(str(other), None, 2 * one_fits)
+    assert both.get(str(toy), None, 2 * one_fits) is first
+
+
+def test_needed_memory_counts_weights_once(toy):
+    numbers = sum(p.numel() for p in toy_model().parameters())
+    assert needed_bytes(toy) == pytest.approx(1.2 * 4 * numbers, rel=0.01)
+    assert needed_bytes(toy, 4) < needed_bytes(toy, 8) < needed_bytes(toy)
+
+
+has_video_processors = importlib.util.find_spec("torchvision") and importlib.util.find_spec("num2words")
+
+
+@pytest.fixture
+def prompts(monkeypatch):
+    """What video-language models are given to read."""
+    from transformers import GenerationMixin
+
+    seen: list[Any] = []
+    generate = GenerationMixin.generate
+
+    def watched(self, *given, **named):
+        seen.append(named["input_ids"][0])
+        return generate(self, *given, **named)
+
+    monkeypatch.setattr(GenerationMixin, "generate", watched)
+    return seen
+
+
+@pytest.mark.skipif(not has_video_processors, reason="torchvision and num2words are an extra")
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        # Two frames make one picture for Qwen3-VL, told with the time between them.
+        ("qwen3_vl", ["<3.0 seconds>", "<5.0 seconds>"]),
+        ("smolvlm", ["Frame from 00:02:", "Frame from 00:03:", "Frame from 00:04:", "Frame from 00:05:"]),
+    ],
+)
+def test_modern_models_are_told_the_true_seconds(tmp_path, prompts, model, told):
+    from transformers import AutoTokenizer
+
+    getattr(video_language_models, model)(tmp_path)
+    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path), frames=4, shelf=ModelCache())
+    message = watch(tool, "What is it?")
+    assert message.status == "success"
+    assert message.artifact[0]["start_seconds"] == 2
+    text = AutoTokenizer.from_pretrained(tmp_path).decode(prompts[0])
+    assert [one for one in told if one not in text] == [], text
+    assert "The video contains 4 frames sampled at 2.5, 3.5, 4.5, 5.4 seconds. What is it?" in text
+
+
+class SizedVideo(CountingVideo):
+    """As `videochat.Video`, which shrinks pictures on request."""
+
+    def frames(self, *, at_seconds, max_side=None):
+        assert max_side == 640
+        return super().frames(at_seconds=at_seconds)
+
+
+def test_a_folder_of_a_model_without_video(tmp_path):
+    upstream_files(tmp_path, EmbedConfig.preset("toy"))
+    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path / "vicuna"), shelf=ModelCache())
+    message = watch(tool)
+    assert "cannot be loaded as a video-language model" in message.content
+    assert "\n" not in message.content
+
+
+@pytest.mark.material
+def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
+    from videochat.media import Video
+
+    video = Video(need(SHARED / "material" / "videos" / "jesse_dance.mp4"))
+    files = upstream_files(tmp_path / "upstream", EmbedConfig.preset("toy"))
+    folder = convert(tmp_path / "videochat-toy", config=EmbedConfig.preset("toy"), **files)
+
+    torch.manual_seed(0)
+    model = VideoChatEmbed.from_pretrained(folder)
+    chat = ClipEncoder(model, frames=8).chat(video, start_seconds=1, end_seconds=9)
+    for question in ("What happens?", "And then?", "Why?"):
+        assert isinstance(chat.ask(question, SamplingSettings(max_new_tokens=16, temperature=0)), str)
+    assert len(chat.conversation.turns) == 3
+    assert chat.conversation.opening.endswith(
+        "The video contains 8 frames sampled at 1.5, 2.5, 3.5, 4.5, 5.5, 6.4, 7.4, 8.4 seconds."
+    )
+
+    tool = WatchClip(video=video, weights=str(folder), shelf=ModelCache())
+    llm = ScriptedLLM(
+        call("watch_clip", question="How does he move?", start=0, end=4),
+        call("watch_clip", question="Where does he stand?", start=50, end=60),
+        call("watch_clip", question="Where does he stand?", start=4, end=60),
+        "He dances [00:00-00:04].",
+    )
+    state = create_agent(llm, [tool]).invoke({"messages": "What does he do?"})
+    seen = [message for message in state["messages"] if isinstance(message, ToolMessage)]
+    assert [message.status for message in seen] == ["success", "error", "success"]
+    assert "the video ends at" in seen[1].content
+    assert seen[2].artifact[0]["end_seconds"] == pytest.approx(video.duration_seconds)
+    assert seen[0].artifact[0]["video_id"] == video.id
+    assert llm.bound[0]["function"]["parameters"]["required"] == ["question", "start", "end"]
+    assert state["messages"][-1].text == "He dances [00:00-00:04]."
+
+
+def test_what_it_saw_is_stored_and_can_be_cited(toy, tmp_path):
+    clip = draw_demo(tmp_path / "tea.mp4")
+    llm = ScriptedLLM(call("watch_clip", question="What moves?", start=9, end=12), "A disc [00:09-00:12].")
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        agent = VideoAgent(clip, llm=llm, memory=memory, preset=["subtitles"], video_model=toy)
+        answer = agent.ask("What moves at ten seconds?")
+        assert answer.status == "grounded"
+        (citation,) = answer.citations
+        assert (citation.start_seconds, citation.end_seconds, citation.caption.source) == (9, 12, toy.name)
+        assert citation.caption in agent.captions("clip_caption")

@@ -1,0 +1,187 @@
+"""Devices, batches and loading."""
+
+import gc
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import T5Config, T5ForConditionalGeneration
+
+from videochat.devices import Batcher, Cores, Device, SharedModels, choose_device, chunks, config_of, load_model
+from videochat.errors import MissingDependency
+
+CPU = Device("cpu", torch.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("t5")
+    config = T5Config(vocab_size=16, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    T5ForConditionalGeneration(config).save_pretrained(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512_bf16", "dtype"),
+    [(True, False, torch.bfloat16), (False, True, torch.bfloat16), (False, False, torch.float32)],
+)
+def test_floats_of_a_cpu(monkeypatch: pytest.MonkeyPatch, amx: bool, avx512_bf16: bool, dtype: torch.dtype) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    assert choose_device("cpu") == Device("cpu", dtype)
+
+
+@pytest.mark.parametrize(("capability", "dtype"), [((7, 5), torch.float16), ((9, 0), torch.bfloat16)])
+def test_floats_of_a_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    place = choose_device()
+    assert place == Device("cuda", dtype)
+    assert place.is_cuda
+
+
+def test_a_promised_gpu_is_there() -> None:
+    if os.environ.get("VIDEOCHAT_REQUIRE_CUDA") == "1":
+        assert torch.cuda.is_available(), "VIDEOCHAT_REQUIRE_CUDA promises a GPU, and torch sees none"
+
+
+@pytest.fixture
+def four_threads() -> Iterator[None]:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_a_model_that_is_alone_has_all_cores() -> None:
+    cores = Cores(4)
+    with cores.share() as held, cores.share() as again:
+        assert held == again == 4
+        assert torch.get_num_threads() == 4
+    with Cores(2).share() as held:
+        assert held == torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 4
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_models_share_the_cores_and_never_have_more() -> None:
+    cores, busy, most, told = Cores(4), Counter[str](), [0], []
+    lock, all_here = threading.Lock(), threading.Barrier(6)
+
+    def compute(name: str) -> None:
+        all_here.wait()
+        for _ in range(20):
+            with cores.share() as held:
+                with lock:
+                    busy[name] = held
+                    most[0] = max(most[0], busy.total())
+                    told.append(torch.get_num_threads() == held)
+                time.sleep(0.002)
+                with lock:
+                    busy[name] = 0
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(compute, "abcdef"))
+    assert len(told) == 120
+    assert all(told)
+    assert most == [4]
+    with cores.share() as held:
+        assert held == 4, "the cores came back"
+
+
+def test_who_gives_up_waiting_leaves_the_cores_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = Cores(2)
+
+    def interrupted(ready: Callable[[], bool]) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cores._change, "wait_for", interrupted)
+        with pytest.raises(KeyboardInterrupt), cores.share():
+            pass
+    with cores.share() as held:
+        assert held == min(2, torch.get_num_threads())
+        assert cores._wanting == 1
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
+    sizes = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        if len(items) > 3:
+            raise torch.OutOfMemoryError("too much")
+        return [item * 2 for item in items]
+
+    batcher = Batcher(8, Device("cpu", torch.float32))
+    assert batcher(run, list(range(10))) == list(range(0, 20, 2))
+    assert sizes == [8, 4, 2, 2, 2, 2, 2]
+    assert batcher(run, [1, 2, 3]) == [2, 4, 6]
+    assert sizes[7:] == [2, 1]
+
+
+def test_one_item_too_large_is_an_error() -> None:
+    def run(items: Sequence[int]) -> list[int]:
+        raise torch.OutOfMemoryError("too much")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Batcher(4, Device("cpu", torch.float32))(run, [1, 2])
+    with pytest.raises(ValueError, match="at least one item"):
+        Batcher(0, Device("cpu", torch.float32))
+
+
+def test_chunks() -> None:
+    assert list(chunks(iter(range(5)), 2)) == [[0, 1], [2, 3], [4]]
+
+
+def test_shared_models_load_once_and_are_freed() -> None:
+    class Model:
+        pass
+
+    shared: SharedModels[Model] = SharedModels()
+    first = shared.get("a", Model)
+    assert shared.get("a", Model) is first
+    assert shared.get("b", Model) is not first
+    number = id(first)
+    del first
+    gc.collect()
+    assert "a" not in shared._models, number
+
+
+def test_load_model(folder: Path) -> None:
+    model = load_model("AutoModelForSeq2SeqLM", folder, CPU)
+    assert not model.training
+    assert model.dtype == torch.float32
+
+
+def test_missing_keys_are_an_error(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["encoder.final_layer_norm.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(MissingDependency, match=r"lacks 1 weights of T5For.*encoder\.final_layer_norm"):
+        load_model("AutoModelForSeq2SeqLM", tmp_path, CPU)
+
+
+def test_another_architecture_is_an_error(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingDependency, match="cannot be loaded as AutoModelForObjectDetection"):
+        load_model("AutoModelForObjectDetection", folder, CPU)
+    with pytest.raises(MissingDependency, match=r"config\.json cannot be read"):
+        config_of(tmp_path)
+
+
+def test_senses_may_load_at_the_same_time(folder: Path) -> None:
+    # transformers alone reports untied weights here, now and for every later model of the process.
+    with ThreadPoolExecutor(8) as threads:
+        models = list(threads.map(lambda _: load_model("AutoModelForSeq2SeqLM", folder, CPU), range(16)))
+    for model in models:
+        assert model.get_input_embeddings().weight is model.encoder.embed_tokens.weight
