@@ -81,7 +81,7 @@ class Frames:
             start, end = spans[video.id]
             with self.video_set.lock("frames", video):
                 self._look_through(video, start, end, progress)
-                starts, ends, matrix = self.video_set.shelf(video).frames(self._source)
+                starts, ends, matrix = self.video_set.captions_of(video).frame_vectors(self._source)
             fits = np.flatnonzero((ends > start) & (starts < end))
             scores = matrix[fits] @ wanted if len(fits) else np.zeros(0)
             taken: list[float] = []
@@ -105,8 +105,8 @@ class Frames:
         """Make the vectors that are missing; what was made is kept if it is interrupted."""
         if not video.has_video:
             return
-        shelf = self.video_set.shelf(video)
-        starts, ends, _ = shelf.frames(self._source)
+        stored = self.video_set.captions_of(video)
+        starts, ends, _ = stored.frame_vectors(self._source)
         position = start
         missing = []
         for first, last in [*merge_intervals(zip(starts.tolist(), ends.tolist(), strict=True)), (end, end)]:
@@ -121,14 +121,14 @@ class Frames:
             for vector in self.embedder.embed_frames(frame for _, frame in video.sample([sampling], first, last)):
                 held.append(vector)
                 if len(held) == _KEPT_AT_ONCE:
-                    _keep(shelf, self._source, held)
+                    _keep(stored, self._source, held)
                 if progress is not None:
                     progress(vector.end_seconds)
-            _keep(shelf, self._source, held)
+            _keep(stored, self._source, held)
 
 
-def _keep(shelf: VideoCaptions, source: str, held: list[FrameVector]) -> None:
-    shelf.record_frames(source, [(one.start_seconds, one.end_seconds, one.vector) for one in held])
+def _keep(stored: VideoCaptions, source: str, held: list[FrameVector]) -> None:
+    stored.record_frame_vectors(source, [(one.start_seconds, one.end_seconds, one.vector) for one in held])
     held.clear()
 
 

@@ -53,7 +53,7 @@ class ForeignTools(AgentMiddleware):
         if not captions:
             return result
         for caption in captions:
-            self.toolbox.video_set.shelf(known[caption.video_id]).record([caption])
+            self.toolbox.video_set.captions_of(known[caption.video_id]).record([caption])
             self.toolbox.evidence.look_at(caption.video_id, caption.start_seconds, caption.end_seconds)
         self.toolbox.evidence.add(captions)
         return result.model_copy(update={"content": fenced(self.toolbox.as_text(captions))})

@@ -146,8 +146,8 @@ class Toolbox:
     def _recall(self, question: str, videos: Sequence[Video], **filters: Any) -> Recall:
         if len(videos) == 1:
             (video,) = videos
-            shelf = self.video_set.shelf(video)
-            return recall(shelf, question, duration_seconds=video.duration_seconds, **filters)
+            stored = self.video_set.captions_of(video)
+            return recall(stored, question, duration_seconds=video.duration_seconds, **filters)
         ids = [video.id for video in videos]
         return recall_library(self.video_set.memory, question, video_ids=ids, **filters)
 
@@ -156,7 +156,7 @@ class Toolbox:
         if self.video_set.several:
             return self.as_text(hit.caption for hit in hits)
         (video,) = self.video_set.videos
-        chosen = select(self.video_set.shelf(video), hits, budget_tokens=budget_tokens)
+        chosen = select(self.video_set.captions_of(video), hits, budget_tokens=budget_tokens)
         self.evidence.add(chosen.captions)
         text = self.as_text(chosen.captions)
         return f"{text}\n({chosen.left_out})" if chosen.left_out else text
@@ -186,18 +186,18 @@ class Toolbox:
             return self._browse_library()
         chosen = self.video_set.video(video)
         self.video_set.summarize(chosen)
-        shelf = self.video_set.shelf(chosen)
-        summaries = browse(shelf)
+        stored = self.video_set.captions_of(chosen)
+        summaries = browse(stored)
         if words := about(question):
             share = coverage(words, summaries)
             best = max(share.values(), default=0.0)
             fitting = [c for c in summaries if best > 0 and share[c.id] >= 0.7 * best]
-            found = [hit.caption for hit in shelf.search(question, k=4, kinds=["summary"])]
+            found = [hit.caption for hit in stored.search(question, k=4, kinds=["summary"])]
             summaries = sorted(
                 {c.id: c for c in [*summaries[:1], *fitting, *found]}.values(),
                 key=lambda c: (c.start_seconds, -c.end_seconds),
             )
-        seen = appearances(shelf)
+        seen = appearances(stored)
         text = "\n".join(
             f"{clock_range(c.start_seconds, c.end_seconds)} {c.text.translate(_NO_BRACKETS)} [{number}]"
             for c, number in zip(summaries, self.evidence.add(summaries), strict=True)
@@ -206,20 +206,20 @@ class Toolbox:
             text += "\nSeen: " + "; ".join(map(str, seen[:20]))
         if not text:
             return self._nothing_yet(chosen), []
-        return fenced(text), self.as_data(Hit(c, 0.0, 0.0) for c in summaries)
+        return fenced(text), self.as_data(Hit(c) for c in summaries)
 
     def _browse_library(self) -> Result:
         lines, shown = [], []
         for video in self.video_set.videos[:_NAMED_VIDEOS]:
             self.video_set.summarize(video)
-            whole = browse(self.video_set.shelf(video), "whole")
+            whole = browse(self.video_set.captions_of(video), "whole")
             (number,) = self.evidence.add(whole[:1]) or [0]
             shown += whole[:1]
             said = f": {whole[0].text[:300].translate(_NO_BRACKETS)} [{number}]" if whole else ""
             lines.append(f"{self.video_set.names[video.id]} ({clock(video.duration_seconds)}){said}")
         if left := len(self.video_set.videos) - _NAMED_VIDEOS:
             lines += [f"and {left} more; search finds moments in all of them"] if left > 0 else []
-        return fenced("\n".join(lines)), self.as_data(Hit(c, 0.0, 0.0) for c in shown)
+        return fenced("\n".join(lines)), self.as_data(Hit(c) for c in shown)
 
     def search(
         self,
@@ -245,7 +245,7 @@ class Toolbox:
     def read(self, start: float, end: float, video: str | None = None) -> Result:
         """Give every caption within a range."""
         chosen, start, end = self._range(video, start, end)
-        captions = self.video_set.shelf(chosen).between(start, end)
+        captions = self.video_set.captions_of(chosen).between(start, end)
         if not captions:
             self.evidence.look_at(chosen.id, start, end)
             return f"Nothing was noted from {clock(start)} to {clock(end)}. {self._nothing_yet(chosen)}", []
@@ -257,7 +257,7 @@ class Toolbox:
             end = last
         self.evidence.look_at(chosen.id, start, end)
         self.evidence.add(shown)
-        return fenced(self.as_text(shown)) + note, self.as_data(Hit(c, 0.0, 0.0) for c in shown)
+        return fenced(self.as_text(shown)) + note, self.as_data(Hit(c) for c in shown)
 
     def look(
         self,
@@ -288,7 +288,7 @@ class Toolbox:
             found = sorted(best, key=lambda c: c.start_seconds)
         self.evidence.add(found)
         text = f"I {how} from {when}:\n{fenced(self.as_text(found))}{note}"
-        return text, self.as_data(Hit(c, 0.0, 0.0) for c in found)
+        return text, self.as_data(Hit(c) for c in found)
 
     def watch_clip(self, question: str, start: float, end: float, video: str | None = None) -> Result:
         """Ask a video-language model about a range, and store its answer."""
@@ -298,10 +298,10 @@ class Toolbox:
         clip = WatchClip(video=chosen, weights=self.video_model or "")
         _, artifact = clip._run(question, start, end)
         captions = [Caption.from_dict(item) for item in artifact]
-        self.video_set.shelf(chosen).record(captions)
+        self.video_set.captions_of(chosen).record(captions)
         self.evidence.look_at(chosen.id, start, end)
         self.evidence.add(captions)
-        return fenced(self.as_text(captions)), self.as_data(Hit(c, 0.0, 0.0) for c in captions)
+        return fenced(self.as_text(captions)), self.as_data(Hit(c) for c in captions)
 
     def frames(
         self, start: float, end: float, n: int = 4, video: str | None = None
@@ -328,12 +328,12 @@ class Toolbox:
         if not shown:
             raise ToolException(f"There are no pictures from {start:g} to {end:g} seconds.")
         self.evidence.look_at(chosen.id, start, end)
-        return blocks, self.as_data(Hit(c, 0.0, 0.0) for c in shown)
+        return blocks, self.as_data(Hit(c) for c in shown)
 
     def count(self, what: str = "", start: float = 0.0, end: float | None = None, video: str | None = None) -> Result:
         """Count things that were followed, each once."""
         chosen, first, last = self._range(video, start, math.inf if end is None else end)
-        captions = self.video_set.shelf(chosen).between(first, last, ["objects"])
+        captions = self.video_set.captions_of(chosen).between(first, last, ["objects"])
         seen = appearances(captions, what.strip() or None)
         if not seen:
             known = ", ".join(sorted({c.text for c in captions})[:30])
@@ -345,7 +345,7 @@ class Toolbox:
                 self.evidence.look_at(chosen.id, *span)
         lines = [f"{a} [{n}]" for a, n in zip(seen, self.evidence.add(cited), strict=False)]
         note = "\n(A thing that left and came back is counted again; at once is a lower bound.)"
-        return fenced("\n".join(lines)) + note, self.as_data(Hit(c, 0.0, 0.0) for c in cited)
+        return fenced("\n".join(lines)) + note, self.as_data(Hit(c) for c in cited)
 
     def _range(self, name: str | None, start: float, end: float) -> tuple[Video, float, float]:
         """Return the video meant and a range within it."""

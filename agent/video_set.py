@@ -103,9 +103,9 @@ class VideoSet:
                 return video
         raise UnknownName("video", name or "", self.names.values())
 
-    def shelf(self, video: Video) -> VideoCaptions:
+    def captions_of(self, video: Video) -> VideoCaptions:
         """Return the captions of a video."""
-        return self.memory.shelf(video.id)
+        return self.memory.captions_of(video.id)
 
     def watch(
         self,
@@ -120,8 +120,8 @@ class VideoSet:
         """Run senses over a range of one video and store what they see; see `VideoAgent.watch`."""
         senses = self.senses if tools is None else make_tools(tools)
         with self.lock("watch", video):
-            shelf = self.shelf(video)
-            shelf.set_facts(
+            stored = self.captions_of(video)
+            stored.set_facts(
                 name=video.name,
                 path=str(video.path.absolute()),
                 duration_seconds=video.duration_seconds,
@@ -132,12 +132,12 @@ class VideoSet:
             if fps is not None:
                 senses = [at_rate(sense, fps) for sense in senses]
             report = watch(
-                video, senses, shelf, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
+                video, senses, stored, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
             )
             if tools is None:
                 report.preset = self.preset
             if self.refiner is not None and not report.already_watched:
-                report.captions_added += refine(video, self.refiner, shelf)
+                report.captions_added += refine(video, self.refiner, stored)
             self.summarize(video)
         return report
 
@@ -157,20 +157,20 @@ class VideoSet:
     def summarize(self, video: Video) -> None:
         """Bring a video's summaries up to date with its captions; costs nothing when they are."""
         with self.lock("summarize", video):
-            summarize(self.shelf(video), video.duration_seconds, self.summary_llm)
+            summarize(self.captions_of(video), video.duration_seconds, self.summary_llm)
 
     def reached(self, video: Video) -> float:
         """Return the second up to which every sense has seen a video."""
-        shelf, reached = self.shelf(video), video.duration_seconds
+        stored, reached = self.captions_of(video), video.duration_seconds
         for sense in self.senses:
             if not sense.unfit(video):
-                spans = shelf.watched(sense.source, sense.version(video))
+                spans = stored.watched(sense.source, sense.version(video))
                 reached = min(reached, spans[0][1] if spans and spans[0][0] <= 0 else 0.0)
         return reached
 
     def gaps(self) -> list[Gap]:
         """Return what could not be seen of any video."""
-        return [gap for video in self.videos for gap in self.shelf(video).gaps()]
+        return [gap for video in self.videos for gap in self.captions_of(video).gaps()]
 
     def sharp_senses(self) -> list[str]:
         """Return the names of the senses of the line-up that can look again at a higher rate."""
@@ -219,7 +219,7 @@ class VideoSet:
                 raise VideoChatError(f"The sense {sense.name!r} could not see this range: {failed[0].reason}")
             if sense.name in report.skipped:
                 raise InvalidArgument(f"The sense {sense.name!r} has nothing to do here: {report.skipped[sense.name]}.")
-            found += [c for c in self.shelf(video).between(start, end, [sense.kind]) if c.source == sense.source]
+            found += [c for c in self.captions_of(video).between(start, end, [sense.kind]) if c.source == sense.source]
         how = f"looked with {', '.join(names)} at {fps:.3g} pictures a second"
         if fps < wanted:
             how += f" (at most {_MOST_PICTURES} pictures; take a shorter range for a higher rate)"

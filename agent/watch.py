@@ -70,7 +70,7 @@ class WatchReport:
 def watch(
     video: Video,
     tools: Sequence[PerceptionTool],
-    shelf: VideoCaptions,
+    stored: VideoCaptions,
     start_seconds: float = 0.0,
     end_seconds: float | None = None,
     *,
@@ -87,7 +87,7 @@ def watch(
     Args:
         video: what to watch.
         tools: the senses.
-        shelf: where captions go.
+        stored: where captions go.
         start_seconds: first moment.
         end_seconds: first moment no longer; None for the end.
         progress: told how far the video has been read, a few times a second.
@@ -109,24 +109,24 @@ def watch(
             continue
         tool.prepare()
         version = tool.version(video)
-        shelf.drop_other_versions(tool.source, version)
-        spans = missing_intervals(shelf.watched(tool.source, version), start, end)
+        stored.drop_other_versions(tool.source, version)
+        spans = missing_intervals(stored.watched(tool.source, version), start, end)
         jobs += [_Job(tool, version, span) for span in spans]
         report.by_tool[tool.name] = 0
     report.already_watched = not jobs
     for job in jobs:
-        shelf.clear_gaps(job.tool.source, *job.span)
+        stored.clear_gaps(job.tool.source, *job.span)
     groups = _groups([tool for tool in tools if tool.name in report.by_tool], models_gb)
     for number, group in enumerate(groups):
         part = [job for job in jobs if job.tool in group]
         if part:
-            _Watch(video, part, shelf, report, progress).run()
+            _Watch(video, part, stored, report, progress).run()
         if number < len(groups) - 1:
             for tool in group:
                 tool.close()
-    shelf.index()
+    stored.index()
     report.captions_added = sum(report.by_tool.values())
-    report.gaps = [gap for gap in shelf.gaps() if gap.start_seconds < end and gap.end_seconds > start]
+    report.gaps = [gap for gap in stored.gaps() if gap.start_seconds < end and gap.end_seconds > start]
     report.seconds = time.perf_counter() - began
     return report
 
@@ -151,7 +151,7 @@ def _groups(tools: Sequence[PerceptionTool], models_gb: float | None) -> list[li
     return groups
 
 
-def refine(video: Video, refiner: CaptionRefiner, shelf: VideoCaptions) -> int:
+def refine(video: Video, refiner: CaptionRefiner, stored: VideoCaptions) -> int:
     """Condense all that is stored of a video into lines for stretches and for the whole, beside the originals.
 
     Lines made from other captions than are stored now are replaced.
@@ -159,12 +159,12 @@ def refine(video: Video, refiner: CaptionRefiner, shelf: VideoCaptions) -> int:
     Returns:
         How many lines were written.
     """
-    captions = [caption for caption in shelf.between() if caption.source != refiner.source]
+    captions = [caption for caption in stored.between() if caption.source != refiner.source]
     digest = hashlib.blake2b("".join(sorted(caption.id for caption in captions)).encode(), digest_size=8)
     end = video.duration_seconds
     lines = list(refiner.refine(captions, video, 0.0, end))
-    shelf.drop_other_versions(refiner.source, digest.hexdigest())
-    return shelf.record(lines, source=refiner.source, version=digest.hexdigest(), watched=(0.0, end))
+    stored.drop_other_versions(refiner.source, digest.hexdigest())
+    return stored.record(lines, source=refiner.source, version=digest.hexdigest(), watched=(0.0, end))
 
 
 @dataclass
@@ -197,9 +197,9 @@ class _Watch:
     """
 
     def __init__(
-        self, video: Video, jobs: list[_Job], shelf: VideoCaptions, report: WatchReport, progress: Progress | None
+        self, video: Video, jobs: list[_Job], stored: VideoCaptions, report: WatchReport, progress: Progress | None
     ) -> None:
-        self.video, self.jobs, self.shelf, self.report, self.progress = video, jobs, shelf, report, progress
+        self.video, self.jobs, self.stored, self.report, self.progress = video, jobs, stored, report, progress
         self.outbox: queue.Queue[tuple[_Job, Any]] = queue.Queue(64)
         self.stop = threading.Event()
         self.position = min((job.span[0] for job in jobs), default=0.0)
@@ -239,10 +239,10 @@ class _Watch:
             if isinstance(item, Caption):
                 held[id(job)].append(item)
             elif isinstance(item, Gap):
-                self.shelf.record_gap(item)
+                self.stored.record_gap(item)
             elif isinstance(item, Settled):
                 job.settled = min(max(item.seconds, job.settled), job.span[1])
-                self.report.by_tool[job.tool.name] += self.shelf.record(
+                self.report.by_tool[job.tool.name] += self.stored.record(
                     held[id(job)],
                     source=job.tool.source,
                     version=job.version,
@@ -258,7 +258,7 @@ class _Watch:
         if not isinstance(error, Exception):
             raise error
         reason = str(error) if isinstance(error, VideoChatError) else f"{type(error).__name__}: {error}"
-        self.shelf.record_gap(Gap(job.tool.source, job.settled, job.span[1], reason))
+        self.stored.record_gap(Gap(job.tool.source, job.settled, job.span[1], reason))
 
     def _perceive(self, jobs: list[_Job]) -> None:
         """Run one sense over its stretches; captions, marks and, last, the end or error go to the outbox."""

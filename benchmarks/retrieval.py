@@ -114,12 +114,12 @@ def rankings(store: CaptionStore, question: Question, duration: float, pooled: b
     where = None if pooled else [question.video_id]
     found = {
         method: [hit.caption for hit in store.search(question.text, k=DEPTH, video_ids=where, by=by)]
-        for method, by in (("dense", "likeness"), ("lexical", "words"))
+        for method, by in (("dense", "dense"), ("lexical", "lexical"))
     }
     if pooled:
         hybrid = recall_library(store, question.text, k=DEPTH)
     else:
-        hybrid = recall(store.shelf(question.video_id), question.text, duration_seconds=duration, k=DEPTH)
+        hybrid = recall(store.captions_of(question.video_id), question.text, duration_seconds=duration, k=DEPTH)
     return found | {"hybrid": [hit.caption for hit in hybrid.hits]}
 
 

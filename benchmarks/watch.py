@@ -158,7 +158,7 @@ def ours(clip: str, seconds: float | None, models: dict[str, str], measure: Meas
     for again in range(2 if measure.warm else 1):
         with tempfile.TemporaryDirectory() as folder, CaptionStore(folder, embeddings="builtin") as store:
             began = time.perf_counter()
-            report = watch(video, tools, store.shelf(video.id), 0.0, seconds)
+            report = watch(video, tools, store.captions_of(video.id), 0.0, seconds)
             if report.gaps:
                 raise RuntimeError(str(report))
             if again:

@@ -59,7 +59,7 @@ def appearances(source: VideoCaptions | Iterable[Caption], name: str | None = No
     up: the one that was on it longest speaks.
 
     Args:
-        source: a video's shelf, or captions of one video, in any order.
+        source: a video's stored, or captions of one video, in any order.
         name: only this sort of thing; `cars` finds `car`. None for all.
     """
     captions = source.between(kinds=["objects"]) if isinstance(source, VideoCaptions) else source

@@ -1,4 +1,4 @@
-"""All captions of all videos in one directory, or on a Chroma server; each video on its own shelf."""
+"""All captions of all videos in one directory, or on a Chroma server; each video on its own stored."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class CaptionStore:
         self.path = Path(path).expanduser() if path is not None and self._server is None else home() / "memory"
         """Its directory; of no meaning where a server keeps the captions."""
         self._name = self._server.url if self._server else str(self.path)
-        self._shelves: OrderedDict[str, VideoCaptions] = OrderedDict()
+        self._open_videos: OrderedDict[str, VideoCaptions] = OrderedDict()
         self._guard = threading.RLock()
         remembered = self._read_header()
         given = embeddings if embeddings is not None else os.environ.get("VIDEOCHAT_EMBEDDINGS")
@@ -119,7 +119,7 @@ class CaptionStore:
             write_header(self.path, header)
         self._header_written = True
 
-    def shelf(self, video_id: str) -> VideoCaptions:
+    def captions_of(self, video_id: str) -> VideoCaptions:
         """Return one video's captions, opened for writing; the least recently used are closed again.
 
         Raises:
@@ -129,31 +129,31 @@ class CaptionStore:
         if not _ID.fullmatch(video_id):
             raise StoreError(f"{video_id!r} is no video id; Video(path).id gives one.")
         with self._guard:
-            if self._server and video_id in self._shelves and self._server.is_behind(video_id):
+            if self._server and video_id in self._open_videos and self._server.is_behind(video_id):
                 # Others have written since; sending what is here first loses nothing.
-                self._shelves.pop(video_id).close()
+                self._open_videos.pop(video_id).close()
             return self._open(video_id)
 
     def _open(self, video_id: str) -> VideoCaptions:
         with self._guard:
-            shelf = self._shelves.get(video_id)
-            if shelf is not None:
-                self._shelves.move_to_end(video_id)
-                return shelf
+            stored = self._open_videos.get(video_id)
+            if stored is not None:
+                self._open_videos.move_to_end(video_id)
+                return stored
             if not self._header_written:
                 self._write_header()
             if self._server:
-                shelf = ServerCaptions(self._server, video_id, self.embedder)
+                stored = ServerCaptions(self._server, video_id, self.embedder)
             else:
-                shelf = VideoCaptions(
+                stored = VideoCaptions(
                     self._folder / video_id, video_id, self.embedder, lambda: self._library.mark(video_id)
                 )
-            self._shelves[video_id] = shelf
-            while len(self._shelves) > 1 and (
-                len(self._shelves) > _OPEN_SHELVES or sum(s.bytes for s in self._shelves.values()) > _OPEN_BYTES
+            self._open_videos[video_id] = stored
+            while len(self._open_videos) > 1 and (
+                len(self._open_videos) > _OPEN_SHELVES or sum(s.bytes for s in self._open_videos.values()) > _OPEN_BYTES
             ):
-                self._shelves.popitem(last=False)[1].close()
-            return shelf
+                self._open_videos.popitem(last=False)[1].close()
+            return stored
 
     @property
     def _folder(self) -> Path:
@@ -171,8 +171,8 @@ class CaptionStore:
         if not by_video:
             return 0
         for video_id in by_video:
-            if video_id not in self._shelves:
-                self.shelf(video_id)
+            if video_id not in self._open_videos:
+                self.captions_of(video_id)
         return sum(self._open(video_id).record(batch) for video_id, batch in by_video.items())
 
     def between(
@@ -197,7 +197,7 @@ class CaptionStore:
         """
         wanted = _checked(kinds)
         check_range(start_seconds, end_seconds)
-        return self.shelf(video_id).between(start_seconds, end_seconds, wanted)
+        return self.captions_of(video_id).between(start_seconds, end_seconds, wanted)
 
     def search(
         self,
@@ -208,7 +208,7 @@ class CaptionStore:
         kinds: Iterable[str] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
-        by: str = "both",
+        by: str = "hybrid",
     ) -> list[Hit]:
         """Return the `k` best captions for a question, best first.
 
@@ -219,7 +219,7 @@ class CaptionStore:
             kinds: only of these kinds; None for all but summaries.
             start_seconds: only captions that end after this.
             end_seconds: only captions that start before this.
-            by: `"words"` (BM25), `"likeness"` (vectors), or `"both"`, fused.
+            by: `"lexical"` (BM25), `"dense"` (vectors), or `"hybrid"`: both, fused.
 
         Raises:
             InvalidArgument: an empty query, `k` below 1, or a range that is none.
@@ -243,8 +243,8 @@ class CaptionStore:
         some = None if video_ids is None else self._known(video_ids)
         if some is not None and len(some) <= _OPEN_SHELVES:
             if len(some) == 1:
-                return self.shelf(some[0]).search(query, k=k, **filters)
-            return self._search_shelves(query, k, some, wanted, start_seconds, end_seconds, by)
+                return self.captions_of(some[0]).search(query, k=k, **filters)
+            return self._search_open_videos(query, k, some, wanted, start_seconds, end_seconds, by)
         if self._server:
             self.sync()
             return self._server.search(query, self.embedder, k=k, video_ids=some, **filters)
@@ -254,7 +254,7 @@ class CaptionStore:
         self.sync()
         return self._library.search(query, k=k, video_ids=some, **filters)
 
-    def _search_shelves(
+    def _search_open_videos(
         self, query: str, k: int, video_ids: list[str], kinds: list[Kind] | None, start: float, end: float, by: str
     ) -> list[Hit]:
         """Search a few videos exactly, without the library."""
@@ -262,23 +262,23 @@ class CaptionStore:
         near: dict[tuple[str, int], float] = {}
         words: dict[tuple[str, int], float] = {}
         for video_id in video_ids:
-            shelf = self.shelf(video_id)
-            near |= {(video_id, n): s for n, s in shelf.nearest(vector, 4 * k, kinds, start, end).items()}
-            words |= {(video_id, n): s for n, s in shelf.by_words(query, 4 * k, kinds, start, end).items()}
+            stored = self.captions_of(video_id)
+            near |= {(video_id, n): s for n, s in stored.nearest(vector, 4 * k, kinds, start, end).items()}
+            words |= {(video_id, n): s for n, s in stored.by_words(query, 4 * k, kinds, start, end).items()}
         ordered = [sorted(found, key=lambda key: -found[key])[: 4 * k] for found in (words, near)]
         scores = fuse(*ways(by, *ordered))
         best = dict(list(scores.items())[:k])
         found: dict[tuple[str, int], Caption] = {}
         for video_id in video_ids:
             numbers = [number for owner, number in best if owner == video_id]
-            found |= {(video_id, n): caption for n, caption in self.shelf(video_id).numbered(numbers).items()}
+            found |= {(video_id, n): caption for n, caption in self.captions_of(video_id).numbered(numbers).items()}
         return [Hit(found[key], score, near.get(key, 0.0)) for key, score in best.items()]
 
     def _known(self, video_ids: Iterable[str]) -> list[str]:
         given = [video_ids] if isinstance(video_ids, str) else list(dict.fromkeys(video_ids))
         for video_id in given:
             # Open, or a directory: looking through a list of a thousand takes longer than the search.
-            if video_id not in self._shelves and not self._has(video_id):
+            if video_id not in self._open_videos and not self._has(video_id):
                 raise StoreError(
                     f"The store {self._name!r} has no captions of the video {video_id!r}; it has "
                     f"{len(self.video_ids())} videos, `videochat memory list` names them."
@@ -298,8 +298,8 @@ class CaptionStore:
         """
         with self._guard:
             if self._server:
-                for shelf in self._shelves.values():
-                    shelf.index()
+                for stored in self._open_videos.values():
+                    stored.index()
                 return
             if not self.path.is_dir():
                 return
@@ -313,26 +313,26 @@ class CaptionStore:
             for video_id in outdated:
                 # A video that another process is watching is read when that one is done.
                 try:
-                    self._publish(video_id, self.shelf(video_id))
+                    self._publish(video_id, self.captions_of(video_id))
                 except StoreInUse:
                     continue
 
-    def _publish(self, video_id: str, shelf: VideoCaptions) -> None:
+    def _publish(self, video_id: str, stored: VideoCaptions) -> None:
         while True:
             seen = self._library.seen(video_id)
-            changes = shelf.changes(seen, BATCH)
-            facts = shelf.facts()
+            changes = stored.changes(seen, BATCH)
+            facts = stored.facts()
             self._library.put(
                 StoredVideo(
                     video_id,
                     str(facts.get("name") or video_id),
                     facts.get("path"),
                     facts.get("duration_seconds"),
-                    len(shelf.stamps()),
+                    len(stored.stamps()),
                 ),
                 changes,
             )
-            if shelf.changes_taken(changes.upto, lambda: self._library.unmark(video_id)):
+            if stored.changes_taken(changes.upto, lambda: self._library.unmark(video_id)):
                 return
 
     def video_ids(self) -> list[str]:
@@ -392,13 +392,13 @@ class CaptionStore:
         """
         with self._guard:
             if self._server:
-                self._shelves.pop(video_id, None)
+                self._open_videos.pop(video_id, None)
                 self._server.forget(video_id)
                 return
             if not self._has(video_id):
                 return
-            self.shelf(video_id)
-            self._shelves.pop(video_id).close(index=False)
+            self.captions_of(video_id)
+            self._open_videos.pop(video_id).close(index=False)
             # First out of sight, so that half a removal is none.
             gone = self.path / f"forgotten-{video_id}"
             (self._folder / video_id).rename(gone)
@@ -424,16 +424,16 @@ class CaptionStore:
             try:
                 # Where another process owns the library the changes stay marked, and that one reads them.
                 if self._server is None:
-                    changed = [(video_id, shelf) for video_id, shelf in self._shelves.items() if shelf.changed]
+                    changed = [(video_id, stored) for video_id, stored in self._open_videos.items() if stored.changed]
                     with contextlib.suppress(StoreInUse):
-                        for video_id, shelf in changed:
-                            self._publish(video_id, shelf)
+                        for video_id, stored in changed:
+                            self._publish(video_id, stored)
             finally:
                 self._library.close()
                 failed: list[BaseException] = []
-                while self._shelves:
+                while self._open_videos:
                     try:
-                        self._shelves.popitem()[1].close()
+                        self._open_videos.popitem()[1].close()
                     except Exception as error:
                         failed.append(error)
             if failed:

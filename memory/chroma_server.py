@@ -99,11 +99,11 @@ class Server:
             if len(page["ids"]) < BATCH:
                 return pages
 
-    def pull(self, shelf: VideoCaptions) -> None:
-        """Fetch what the server has of a video and the shelf has not."""
-        where = {"video_id": shelf.video_id}
-        self._counted[shelf.video_id] = self._total()
-        sent = self._sent.setdefault(shelf.video_id, {})
+    def pull(self, stored: VideoCaptions) -> None:
+        """Fetch what the server has of a video and the stored has not."""
+        where = {"video_id": stored.video_id}
+        self._counted[stored.video_id] = self._total()
+        sent = self._sent.setdefault(stored.video_id, {})
         for name in ("captions", "summaries"):
             for page in self._get_all(name, where, ["documents", "metadatas", "embeddings"]):
                 captions = [
@@ -111,11 +111,11 @@ class Server:
                     for text, metadata in zip(page["documents"], page["metadatas"], strict=True)
                 ]
                 vectors = np.asarray(page["embeddings"], np.float32)
-                shelf.take_over(captions, vectors)
+                stored.take_over(captions, vectors)
         for page in self._get_all("state", where, ["documents"]):
             sent |= dict(zip(page["ids"], page["documents"], strict=True))
-        shelf.add_state([json.loads(document) for document in sent.values()])
-        self._seen[shelf.video_id] = shelf.last_change()
+        stored.add_state([json.loads(document) for document in sent.values()])
+        self._seen[stored.video_id] = stored.last_change()
 
     def is_behind(self, video_id: str) -> bool:
         """Whether anything was written to the server since a video was fetched."""
@@ -124,17 +124,17 @@ class Server:
     def _total(self) -> int:
         return sum(int(self._ask(name, "count")) for name in ("captions", "summaries", "state"))
 
-    def push(self, shelf: VideoCaptions) -> None:
-        """Send what is new in a shelf: captions first, so that nothing counts as watched that is not there."""
-        video_id = shelf.video_id
+    def push(self, stored: VideoCaptions) -> None:
+        """Send what is new in a stored: captions first, so that nothing counts as watched that is not there."""
+        video_id = stored.video_id
         behind = self.is_behind(video_id)
         while True:
-            changes = shelf.changes(self._seen.get(video_id, 0), BATCH)
+            changes = stored.changes(self._seen.get(video_id, 0), BATCH)
             if changes.upto == self._seen.get(video_id, 0):
                 break
             put_vectors(lambda name: _Asked(self, name), changes)
             self._seen[video_id] = changes.upto
-        state = {_state_id(video_id, row): (video_id, json.dumps(row)) for row in shelf.state()}
+        state = {_state_id(video_id, row): (video_id, json.dumps(row)) for row in stored.state()}
         sent = self._sent.setdefault(video_id, {})
         self._put_state({id_: row for id_, row in state.items() if sent.get(id_) != row[1]})
         if gone := [id_ for id_ in sent if id_ not in state]:
@@ -201,7 +201,7 @@ class Server:
         kinds: Collection[Kind] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
-        by: str = "both",
+        by: str = "hybrid",
     ) -> list[Hit]:
         """Return the `k` best captions of all videos, or some of them, best first."""
         if [] in (video_ids, kinds):

@@ -31,7 +31,7 @@ class Selection:
 
 
 def select(
-    shelf: VideoCaptions,
+    stored: VideoCaptions,
     hits: Sequence[Hit],
     *,
     budget_tokens: int = 3000,
@@ -44,7 +44,7 @@ def select(
     overview. If everything fits, everything is shown.
 
     Args:
-        shelf: the video's captions, and their summaries if they were made.
+        stored: the video's captions, and their summaries if they were made.
         hits: what was found for the question, best first.
         budget_tokens: at most about this many.
         start_seconds: only captions that end after this.
@@ -55,7 +55,7 @@ def select(
     """
     if budget_tokens < 1:
         raise InvalidArgument(f"A budget needs at least 1 token, got {budget_tokens}.")
-    everything = shelf.between(start_seconds, end_seconds)
+    everything = stored.between(start_seconds, end_seconds)
     if tokens_of(everything) <= budget_tokens:
         return Selection(everything, tokens_of(everything))
     chosen = _Chosen(budget_tokens)
@@ -66,12 +66,12 @@ def select(
     chosen.limit = int(budget_tokens * _SHARE_FOR_MOMENTS)
     for caption in moments:
         around = caption.start_seconds - _NEIGHBOUR_SECONDS, caption.end_seconds + _NEIGHBOUR_SECONDS
-        for neighbour in shelf.between(max(around[0], 0.0), around[1]):
+        for neighbour in stored.between(max(around[0], 0.0), around[1]):
             # A neighbour that lasts longer than the moment is no detail of it.
             if neighbour.end_seconds - neighbour.start_seconds <= 2 * _NEIGHBOUR_SECONDS:
                 chosen.add(neighbour)
     chosen.limit = budget_tokens
-    summaries = shelf.between(start_seconds, end_seconds, ["summary"])
+    summaries = stored.between(start_seconds, end_seconds, ["summary"])
     for scale in SCALES:
         at_scale = [caption for caption in summaries if scale_of(caption) == scale]
         if at_scale and chosen.tokens + tokens_of(at_scale) <= budget_tokens:

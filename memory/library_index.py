@@ -1,7 +1,7 @@
 """One index over the captions of all videos of a store, so that searching them all opens none of them.
 
 Nothing here is the truth: Chroma (vectors) and SQLite (words, names) are filled from the shelves and can be thrown
-away. A shelf is marked before it changes; what is marked is read again before the next search.
+away. A stored is marked before it changes; what is marked is read again before the next search.
 """
 
 from __future__ import annotations
@@ -185,13 +185,13 @@ class Library:
             db.execute("INSERT OR REPLACE INTO facts VALUES ('embedder', ?)", (json.dumps(self.embedder.name),))
 
     def seen(self, video_id: str) -> int:
-        """Return the number of the last change of a shelf that is in the index."""
+        """Return the number of the last change of a stored that is in the index."""
         with self._using() as db:
             row = db.execute("SELECT seen FROM videos WHERE id = ?", (video_id,)).fetchone()
         return row[0] if row else 0
 
     def put(self, video: StoredVideo, changes: Changes) -> None:
-        """Take over what changed in a shelf, and what is known of its video."""
+        """Take over what changed in a stored, and what is known of its video."""
         self.take()
         with self._using() as db:
             put_vectors(self._collection, changes)
@@ -245,7 +245,7 @@ class Library:
         kinds: Collection[Kind] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
-        by: str = "both",
+        by: str = "hybrid",
     ) -> list[Hit]:
         """Return the `k` best captions of all videos, or some of them, best first."""
         self.take()

@@ -37,9 +37,9 @@ def verify(store: CaptionStore) -> Health:
     library = {video.id: video for video in store.videos()}
     for video_id in store.video_ids():
         try:
-            shelf = store.shelf(video_id)
-            found = shelf.check()
-            count = shelf.count()
+            stored = store.captions_of(video_id)
+            found = stored.check()
+            count = stored.count()
         except StoreInUse as error:
             health.faults.append(f"{video_id} was not looked at: {error}")
             continue
@@ -75,7 +75,7 @@ def rebuild(path: Path, embeddings: Embeddings | str | None = None) -> Health:
     with CaptionStore(path, embeddings=embeddings) as store:
         store.clear_library()
         for video_id in store.video_ids():
-            store.shelf(video_id).rebuild()
+            store.captions_of(video_id).rebuild()
         store.sync()
         return verify(store)
 
@@ -85,9 +85,9 @@ def export_captions(store: CaptionStore, out: IO[str], video_ids: Iterable[str] 
     out.write(json.dumps({"format": _EXPORT, "version": _EXPORT_VERSION}) + "\n")
     count = 0
     for video_id in store.video_ids() if video_ids is None else video_ids:
-        shelf = store.shelf(video_id)
-        out.write(json.dumps({"video_id": video_id, "state": shelf.state()}, ensure_ascii=False) + "\n")
-        for caption in shelf.between(kinds=KINDS):
+        stored = store.captions_of(video_id)
+        out.write(json.dumps({"video_id": video_id, "state": stored.state()}, ensure_ascii=False) + "\n")
+        for caption in stored.between(kinds=KINDS):
             out.write(json.dumps(caption.as_dict(), ensure_ascii=False) + "\n")
             count += 1
     return count
@@ -106,7 +106,7 @@ def import_captions(store: CaptionStore, lines: Iterable[str]) -> int:
             if "state" in data:
                 added += store.add(batch)
                 batch = []
-                store.shelf(data["video_id"]).add_state(data["state"])
+                store.captions_of(data["video_id"]).add_state(data["state"])
                 continue
             batch.append(Caption.from_dict(data))
         except (KeyError, TypeError, ValueError) as error:

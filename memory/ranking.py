@@ -13,7 +13,7 @@ _RANK_OFFSET = 60  # of reciprocal rank fusion, Cormack et al. 2009
 _MOST_WORDS = 64
 _COMMON = 2000
 
-WAYS = ("both", "words", "likeness")
+WAYS = ("hybrid", "lexical", "dense")
 """By what a search may rank."""
 
 Key = TypeVar("Key")
@@ -30,7 +30,7 @@ def fuse(*rankings: Iterable[Key]) -> dict[Key, float]:
 
 def ways(by: str, words: Iterable[Key], near: Iterable[Key]) -> list[Iterable[Key]]:
     """Return the rankings that a way to search asks for."""
-    return [words, near] if by == "both" else [words] if by == "words" else [near]
+    return [words, near] if by == "hybrid" else [words] if by == "lexical" else [near]
 
 
 def by_words(

@@ -103,7 +103,7 @@ class Recall:
 
 
 def recall(
-    shelf: VideoCaptions,
+    stored: VideoCaptions,
     question: str,
     *,
     duration_seconds: float,
@@ -119,7 +119,7 @@ def recall(
     equals those that say best when. A question about nothing in particular gets an overview spread over the video.
 
     Args:
-        shelf: the video's captions.
+        stored: the video's captions.
         question: what is asked.
         duration_seconds: how long the video is.
         k: how many captions at most; an overview may have a few more.
@@ -130,13 +130,13 @@ def recall(
     question = gist(question)
     wanted = None if kinds is None else list(kinds)
     span, meant = named_span(question, duration_seconds), meant_kinds(question)
-    if not span and (span := _span_of_shot(shelf, question)):
+    if not span and (span := _span_of_shot(stored, question)):
         # It says where to look; what to look for is the rest.
         meant = tuple(kind for kind in meant if kind != "shot") or meant
     start, end = max(start_seconds, span[0] if span else 0.0), min(end_seconds, span[1] if span else math.inf)
     if start >= end:
         return Recall([], span, meant)
-    within = Range(shelf, start, end, wanted, duration_seconds)
+    within = Range(stored, start, end, wanted, duration_seconds)
     hits: list[Hit] = []
     words = about(question)
     if not span:
@@ -153,11 +153,11 @@ def recall(
         chosen = _spread([c for c in captions if c.id not in known], _OVERVIEW)
         share = coverage(content_words(question), chosen)
         alike: dict[str, float] = {}
-        if shelf.embedder.semantic:
+        if stored.embedder.semantic:
             # "When is somebody asked how they are?" has no word to look for, and a meaning all the same.
             alike = {hit.caption.id: hit.similarity for hit in within.search(question, _CANDIDATES)}
         chosen.sort(key=lambda caption: (-round(share[caption.id], 1), -alike.get(caption.id, 0.0)))
-        hits += [Hit(caption, 0.0, 0.0) for caption in chosen]
+        hits += [Hit(caption) for caption in chosen]
     return Recall(hits[: max(k, _OVERVIEW if not words and k >= 12 else k)], span, meant)
 
 
@@ -200,9 +200,9 @@ def recall_library(
         prior.setdefault(hit.caption.video_id, hit.score)
     merged: list[Hit] = []
     for video_id in list(prior)[:_VIDEOS_READ]:
-        shelf = store.shelf(video_id)
-        duration = float(shelf.facts().get("duration_seconds") or shelf.end_seconds())
-        found = recall(shelf, question, duration_seconds=duration, k=k, **filters).hits
+        stored = store.captions_of(video_id)
+        duration = float(stored.facts().get("duration_seconds") or stored.end_seconds())
+        found = recall(stored, question, duration_seconds=duration, k=k, **filters).hits
         # The best of each video stands for it; the others follow by their place within it.
         merged += [Hit(hit.caption, prior[video_id] - 0.15 * rank, hit.similarity) for rank, hit in enumerate(found)]
     known = {hit.caption.id for hit in merged}
@@ -215,7 +215,7 @@ def recall_library(
 class Range:
     """The part of a video that a question is about."""
 
-    shelf: VideoCaptions
+    stored: VideoCaptions
     start_seconds: float
     end_seconds: float
     kinds: list[Kind] | None
@@ -224,11 +224,11 @@ class Range:
     def captions(self, kinds: Iterable[Kind] | None) -> list[Caption]:
         """Return its captions of some kinds, in temporal order; None for all that are allowed."""
         wanted = self.kinds if kinds is None else [kind for kind in kinds if self.kinds is None or kind in self.kinds]
-        return self.shelf.between(self.start_seconds, self.end_seconds, wanted)
+        return self.stored.between(self.start_seconds, self.end_seconds, wanted)
 
     def search(self, query: str, k: int) -> list[Hit]:
         """Return its best captions for a query."""
-        return self.shelf.search(
+        return self.stored.search(
             query, k=k, kinds=self.kinds, start_seconds=self.start_seconds, end_seconds=self.end_seconds
         )
 
@@ -236,7 +236,7 @@ class Range:
 def _ranked(within: Range, question: str, meant: tuple[Kind, ...]) -> list[Hit]:
     hits = within.search(question, _CANDIDATES)
     lengths = {hit.caption.id: within.duration_seconds for hit in hits}
-    return _rank(hits, question, meant, within.shelf.embedder, lengths)
+    return _rank(hits, question, meant, within.stored.embedder, lengths)
 
 
 def _rank(
@@ -295,7 +295,7 @@ def _within_span(within: Range, question: str, span: tuple[float, float], meant:
             length,
         )
 
-    return [Hit(caption, 0.0, 0.0) for caption in sorted(captions, key=order)]
+    return [Hit(caption) for caption in sorted(captions, key=order)]
 
 
 def _by_order(within: Range, question: str) -> list[Hit]:
@@ -314,16 +314,16 @@ def _by_order(within: Range, question: str) -> list[Hit]:
         number = _ORDINALS[found[1]]
         if -len(captions) <= number < len(captions):
             rest = sorted(captions, key=lambda c: abs(c.start_seconds - captions[number].start_seconds))
-            return [Hit(caption, 0.0, 0.0) for caption in rest]
+            return [Hit(caption) for caption in rest]
     return []
 
 
-def _span_of_shot(shelf: VideoCaptions, question: str) -> tuple[float, float] | None:
+def _span_of_shot(stored: VideoCaptions, question: str) -> tuple[float, float] | None:
     """Return the range of the shot that a question numbers ("the second scene"), if it does."""
     found = re.search(rf"\b({'|'.join(_ORDINALS)})\s+(?:shot|scene)\b", question.casefold())
     if not found:
         return None
-    shots = [caption for caption in shelf.between(kinds=["shot"]) if "within the shot" not in caption.text]
+    shots = [caption for caption in stored.between(kinds=["shot"]) if "within the shot" not in caption.text]
     number = _ORDINALS[found[1]]
     if not -len(shots) <= number < len(shots):
         return None
@@ -376,7 +376,7 @@ def _fitting(within: Range, kinds: tuple[Kind, ...], fits: Callable[[Caption], b
     """Return the captions that fit, of these kinds if any of those do, in temporal order."""
     captions = [caption for caption in within.captions(None) if fits(caption)]
     meant = [caption for caption in captions if caption.kind in kinds]
-    return [Hit(caption, 0.0, 0.0) for caption in meant or captions]
+    return [Hit(caption) for caption in meant or captions]
 
 
 def _described(within: Range, clause: str) -> Caption | None:
@@ -390,7 +390,7 @@ def _described(within: Range, clause: str) -> Caption | None:
     if best and share[best.caption.id] >= _ANCHOR_COVERAGE:
         return best.caption
     near = max(hits, key=lambda hit: hit.similarity, default=None)
-    alike = near and within.shelf.embedder.semantic and near.similarity >= _ANCHOR_LIKENESS
+    alike = near and within.stored.embedder.semantic and near.similarity >= _ANCHOR_LIKENESS
     return near.caption if near and alike else None
 
 

@@ -113,11 +113,11 @@ class _Stretch:
         return f"summary/{self.scale}/{self.start_seconds:g}"
 
 
-def summarize(shelf: VideoCaptions, duration_seconds: float, llm: Any = None) -> SummaryReport:
+def summarize(stored: VideoCaptions, duration_seconds: float, llm: Any = None) -> SummaryReport:
     """Bring the summaries of a video up to date with its captions.
 
     Args:
-        shelf: the video's captions.
+        stored: the video's captions.
         duration_seconds: how long the video is, or how far it has been seen.
         llm: a LangChain chat model that writes them; None: extracts of the captions, and what a model wrote
             before stays as long as its captions are the same.
@@ -126,13 +126,13 @@ def summarize(shelf: VideoCaptions, duration_seconds: float, llm: Any = None) ->
         How many were made, and how many were still right.
     """
     report = SummaryReport()
-    known = {name: _read(value) for name, value in shelf.notes("summary/").items()}
+    known = {name: _read(value) for name, value in stored.notes("summary/").items()}
     maker = _maker(llm)
     current: dict[str, _Stretch] = {}
     finer: list[_Stretch] = []
     for scale in _scales(duration_seconds):
         stretches = (
-            _from_captions(shelf, scale, duration_seconds) if not finer else _above(finer, scale, duration_seconds)
+            _from_captions(stored, scale, duration_seconds) if not finer else _above(finer, scale, duration_seconds)
         )
         stale: list[_Stretch] = []
         for number, stretch in enumerate(stretches):
@@ -141,21 +141,21 @@ def summarize(shelf: VideoCaptions, duration_seconds: float, llm: Any = None) ->
                 stretches[number] = before
             else:
                 stale.append(stretch)
-        _make(shelf, stale, finer, llm, maker, report)
+        _make(stored, stale, finer, llm, maker, report)
         report.made[scale], report.kept[scale] = len(stale), len(stretches) - len(stale)
         current |= {stretch.name: stretch for stretch in stretches}
         finer = stretches
-    _store(shelf, known, current)
+    _store(stored, known, current)
     return report
 
 
 def browse(
-    shelf: VideoCaptions, scale: str | None = None, start_seconds: float = 0.0, end_seconds: float = math.inf
+    stored: VideoCaptions, scale: str | None = None, start_seconds: float = 0.0, end_seconds: float = math.inf
 ) -> list[Caption]:
     """Return the summaries of a range, in temporal order.
 
     Args:
-        shelf: the video's captions, after `summarize`.
+        stored: the video's captions, after `summarize`.
         scale: one of `SCALES`; None for the finest with which the range has at most twenty, the whole before them
             where the range is the whole video.
         start_seconds: first moment.
@@ -166,7 +166,7 @@ def browse(
     """
     if scale is not None and scale not in SCALES:
         raise UnknownName("scale", scale, SCALES)
-    found = shelf.between(start_seconds, end_seconds, ["summary"])
+    found = stored.between(start_seconds, end_seconds, ["summary"])
     by_scale: dict[str, list[Caption]] = defaultdict(list)
     for caption in found:
         by_scale[scale_of(caption)].append(caption)
@@ -195,12 +195,12 @@ def _span(scale: Scale, number: int, duration_seconds: float) -> tuple[float, fl
     return number * _SECONDS[scale], min((number + 1) * _SECONDS[scale], duration_seconds)
 
 
-def _from_captions(shelf: VideoCaptions, scale: Scale, duration_seconds: float) -> list[_Stretch]:
+def _from_captions(stored: VideoCaptions, scale: Scale, duration_seconds: float) -> list[_Stretch]:
     """Return the stretches of the finest scale that have captions; which they are is all that is read of them."""
     length = _SECONDS.get(scale, duration_seconds)
     last = max(math.ceil(duration_seconds / length) - 1, 0)
     ids: dict[int, list[str]] = defaultdict(list)
-    for start, end, id_ in shelf.stamps():
+    for start, end, id_ in stored.stamps():
         first = min(int(start / length), last)
         ids[first].append(id_)
         for number in range(first + 1, min(int(end / length), last) + 1):
@@ -226,7 +226,7 @@ def _stretch(scale: Scale, span: tuple[float, float], made_from: list[str]) -> _
 
 
 def _make(
-    shelf: VideoCaptions, stale: list[_Stretch], finer: list[_Stretch], llm: Any, maker: str, report: SummaryReport
+    stored: VideoCaptions, stale: list[_Stretch], finer: list[_Stretch], llm: Any, maker: str, report: SummaryReport
 ) -> None:
     notes: list[str] = []
     for stretch in stale:
@@ -236,7 +236,7 @@ def _make(
             stretch.items = _choose([s.items for s in below], stretch.scale)
             notes.append("\n".join(f"{clock(s.start_seconds)} {s.text}" for s in below))
         else:
-            captions = _belonging(shelf, stretch)
+            captions = _belonging(stored, stretch)
             stretch.items = _choose(_parts(_items(captions)), stretch.scale)
             notes.append("\n".join(map(str, captions)))
         stretch.text, stretch.maker = _extract(stretch), _maker(None)
@@ -262,12 +262,12 @@ def _write(stale: list[_Stretch], notes: list[str], llm: Any, maker: str, report
             report.failed += 1
 
 
-def _belonging(shelf: VideoCaptions, stretch: _Stretch) -> list[Caption]:
+def _belonging(stored: VideoCaptions, stretch: _Stretch) -> list[Caption]:
     start, end = stretch.start_seconds, stretch.end_seconds
     needed = 0.25 * (_SECONDS.get(stretch.scale) or end - start)
     return [
         caption
-        for caption in shelf.between(start, math.inf if stretch.scale == "whole" else end)
+        for caption in stored.between(start, math.inf if stretch.scale == "whole" else end)
         if caption.start_seconds >= start or caption.end_seconds - start >= needed
     ]
 
@@ -346,11 +346,11 @@ def _extract(stretch: _Stretch) -> str:
     return "; ".join(pieces)
 
 
-def _store(shelf: VideoCaptions, known: dict[str, _Stretch], current: dict[str, _Stretch]) -> None:
+def _store(stored: VideoCaptions, known: dict[str, _Stretch], current: dict[str, _Stretch]) -> None:
     captions: list[Caption] = []
     for stretch in current.values():
         caption = Caption(
-            shelf.video_id,
+            stored.video_id,
             stretch.start_seconds,
             stretch.end_seconds,
             "summary",
@@ -363,7 +363,7 @@ def _store(shelf: VideoCaptions, known: dict[str, _Stretch], current: dict[str, 
     gone = [stretch.caption_id for stretch in known.values() if stretch.caption_id not in ids]
     notes: dict[str, Any] = {name: None for name in known if name not in current}
     notes |= {name: _written(stretch) for name, stretch in current.items() if stretch is not known.get(name)}
-    shelf.swap(gone, captions if notes else [], notes)
+    stored.swap(gone, captions if notes else [], notes)
 
 
 def _written(stretch: _Stretch) -> dict[str, Any]:

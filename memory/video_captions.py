@@ -88,9 +88,9 @@ class Hit:
     """A caption that a search found."""
 
     caption: Caption
-    score: float
+    score: float = 0.0
     """Fused rank, higher is better; only comparable within one search."""
-    similarity: float
+    similarity: float = 0.0
     """Cosine of question and caption in [-1, 1], by the store's embedder; 0 where it was found by words only."""
 
 
@@ -106,7 +106,7 @@ class Gap:
 
 @dataclass
 class Changes:
-    """What changed in a shelf since somebody looked."""
+    """What changed in a stored since somebody looked."""
 
     upto: int
     """Number of the last change in it."""
@@ -307,13 +307,13 @@ class VideoCaptions:
                     self._db.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
                 self._vectors = None
 
-    def record_frames(self, source: str, frames: Iterable[tuple[float, float, np.ndarray]]) -> None:
+    def record_frame_vectors(self, source: str, frames: Iterable[tuple[float, float, np.ndarray]]) -> None:
         """Store pictures as vectors: start and end in seconds, and a unit vector, of what `source` saw."""
         with self._reading() as db, db:
             rows = [(source, start, end, pack(vector)) for start, end, vector in frames]
             db.executemany("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?)", rows)
 
-    def frames(self, source: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def frame_vectors(self, source: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return starts and ends in seconds, shapes (n,), and unit vectors, float32, shape (n, d), by time."""
         with self._reading() as db:
             rows = db.execute(
@@ -425,7 +425,7 @@ class VideoCaptions:
         kinds: Iterable[Kind] | None = None,
         start_seconds: float = 0.0,
         end_seconds: float = math.inf,
-        by: str = "both",
+        by: str = "hybrid",
     ) -> list[Hit]:
         """Return the `k` best captions, best first: likeness and words, fused by reciprocal rank."""
         kinds = None if kinds is None else list(kinds)
@@ -608,7 +608,7 @@ def own(directory: Path) -> FileLock:
 
 
 def read_changes(db: sqlite3.Connection, seen: int, limit: int) -> Changes:
-    """Return what changed in a shelf's file after change number `seen`; captions without a vector wait."""
+    """Return what changed in a stored's file after change number `seen`; captions without a vector wait."""
     rows = db.execute(
         "SELECT max(changed.number), changed.id, rest, vector FROM"
         " (SELECT number, id FROM changes WHERE number > ? ORDER BY number LIMIT ?) AS changed"

@@ -95,37 +95,37 @@ def failing_at(seconds: float, error: BaseException) -> Callable[[float], None]:
 def open_shelf(tmp_path: Path) -> Iterator[Callable[..., VideoCaptions]]:
     stores: list[CaptionStore] = []
 
-    def shelf(video: Video, folder: str = "memory") -> VideoCaptions:
+    def captions_of(video: Video, folder: str = "memory") -> VideoCaptions:
         stores.append(CaptionStore(tmp_path / folder))
-        return stores[-1].shelf(video.id)
+        return stores[-1].captions_of(video.id)
 
-    yield shelf
+    yield stored
     for store in stores:
         store.close()
 
 
-def ids(shelf: VideoCaptions) -> list[str]:
-    return [caption.id for caption in shelf.between()]
+def ids(stored: VideoCaptions) -> list[str]:
+    return [caption.id for caption in stored.between()]
 
 
 # Once is enough
 
 
 def test_watching_twice_stores_once_and_works_once(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    shelf, notes = open_shelf(clip), Notes()
+    stored, notes = open_shelf(clip), Notes()
     senses = [*make_tools(["shots", "subtitles", "visual_facts"]), notes]
-    first = watch(clip, senses, shelf)
+    first = watch(clip, senses, stored)
     assert not first.already_watched
-    assert first.captions_added == sum(first.by_tool.values()) == shelf.count()
+    assert first.captions_added == sum(first.by_tool.values()) == stored.count()
     assert first.by_tool["notes"] == 12
     assert first.gaps == []
-    known = ids(shelf)
+    known = ids(stored)
     assert len(known) == len(set(known))
 
-    second = watch(clip, senses, shelf)
+    second = watch(clip, senses, stored)
     assert second.already_watched
     assert second.captions_added == 0
-    assert ids(shelf) == known
+    assert ids(stored) == known
     assert notes.runs == 1
     assert "had been watched before" in str(second)
 
@@ -150,36 +150,36 @@ def test_ranges_and_then_the_whole_are_the_whole(
     ranges: list[tuple[float, float]],
     every_seconds: float | None,
 ) -> None:
-    shelf, whole = open_shelf(clip), open_shelf(clip, "whole")
+    stored, whole = open_shelf(clip), open_shelf(clip, "whole")
     notes = Notes(every_seconds=every_seconds)
     for start, end in ranges:
-        watch(clip, [notes], shelf, start, end)
-    watch(clip, [notes], shelf)
+        watch(clip, [notes], stored, start, end)
+    watch(clip, [notes], stored)
     watch(clip, [notes], whole)
-    assert shelf.watched("notes", "notes") == [(0, clip.duration_seconds)]
-    assert ids(shelf) == ids(whole)
+    assert stored.watched("notes", "notes") == [(0, clip.duration_seconds)]
+    assert ids(stored) == ids(whole)
 
 
 def test_senses_that_have_seen_different_ranges_all_end_with_the_whole(
     clip: Video, open_shelf: Callable[..., VideoCaptions]
 ) -> None:
-    shelf = open_shelf(clip)
+    stored = open_shelf(clip)
     one, two, three = Notes("one", None), Notes("two", None), Notes("three", 0.1)
-    watch(clip, [one], shelf, 2, 4)
-    watch(clip, [two], shelf, 3, 9)
-    report = watch(clip, [one, two, three], shelf)
+    watch(clip, [one], stored, 2, 4)
+    watch(clip, [two], stored, 3, 9)
+    report = watch(clip, [one, two, three], stored)
     assert report.by_tool == {"one": 100, "two": 60, "three": 120}
     for tool in (one, two, three):
-        assert shelf.watched(tool.source, tool.source) == [(0, clip.duration_seconds)]
+        assert stored.watched(tool.source, tool.source) == [(0, clip.duration_seconds)]
 
 
 def test_each_sense_hears_its_own_stretch_of_the_sound(voiced: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    shelf = open_shelf(voiced)
+    stored = open_shelf(voiced)
     early, late = Ears("early"), Ears("late")
-    watch(voiced, [early], shelf, 4, 8)
-    watch(voiced, [early, late], shelf)
+    watch(voiced, [early], stored, 4, 8)
+    watch(voiced, [early, late], stored)
     for tool in (early, late):
-        heard = [(c.start_seconds, c.end_seconds) for c in shelf.between() if c.source == tool.source]
+        heard = [(c.start_seconds, c.end_seconds) for c in stored.between() if c.source == tool.source]
         assert merge_intervals(heard) == [(0, 12)]
         assert sum(end - start for start, end in heard) == pytest.approx(12), "nothing is heard twice"
 
@@ -213,28 +213,28 @@ def test_the_report_says_what_was_left_aside_and_why(
 def test_a_sense_that_fails_leaves_a_gap_and_the_others_go_on(
     clip: Video, open_shelf: Callable[..., VideoCaptions], fails_at: float, every_seconds: float | None
 ) -> None:
-    shelf = open_shelf(clip)
+    stored = open_shelf(clip)
     broken = Notes("broken", every_seconds, failing_at(fails_at, RuntimeError("out of luck")))
-    report = watch(clip, [broken, Notes("well", every_seconds)], shelf)
+    report = watch(clip, [broken, Notes("well", every_seconds)], stored)
     (gap,) = report.gaps
     assert (gap.source, gap.start_seconds, gap.end_seconds) == ("broken", fails_at, clip.duration_seconds)
     assert gap.reason == "RuntimeError: out of luck"
     assert report.by_tool["well"] == (120 if every_seconds is None else 12)
-    assert [c.end_seconds for c in shelf.between() if c.source == "broken"][-1:] == ([fails_at] if fails_at else [])
+    assert [c.end_seconds for c in stored.between() if c.source == "broken"][-1:] == ([fails_at] if fails_at else [])
 
     mended = Notes("broken", every_seconds)
-    report = watch(clip, [mended, Notes("well", every_seconds)], shelf)
+    report = watch(clip, [mended, Notes("well", every_seconds)], stored)
     assert report.gaps == []
-    assert [c.text for c in shelf.between() if c.source == "broken"] == [
-        c.text for c in shelf.between() if c.source == "well"
+    assert [c.text for c in stored.between() if c.source == "broken"] == [
+        c.text for c in stored.between() if c.source == "well"
     ]
 
 
 def test_a_gap_that_is_watched_in_part_stays_in_part(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    shelf = open_shelf(clip)
-    watch(clip, [Notes("broken", before=failing_at(3, RuntimeError("out of luck")))], shelf)
-    watch(clip, [Notes("broken")], shelf, 0, 6)
-    assert [(gap.start_seconds, gap.end_seconds) for gap in shelf.gaps()] == [(6, clip.duration_seconds)]
+    stored = open_shelf(clip)
+    watch(clip, [Notes("broken", before=failing_at(3, RuntimeError("out of luck")))], stored)
+    watch(clip, [Notes("broken")], stored, 0, 6)
+    assert [(gap.start_seconds, gap.end_seconds) for gap in stored.gaps()] == [(6, clip.duration_seconds)]
 
 
 def test_when_every_sense_fails_the_watch_still_ends(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
@@ -251,9 +251,9 @@ def test_pictures_that_end_before_the_header_says_are_a_gap(
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
     video = Video(tmp_path / "cut.mkv")
     assert video.duration_seconds == pytest.approx(12, abs=0.1)
-    shelf = open_shelf(video)
-    report = watch(video, [Notes(every_seconds=None)], shelf)
-    last = max(caption.end_seconds for caption in shelf.between())
+    stored = open_shelf(video)
+    report = watch(video, [Notes(every_seconds=None)], stored)
+    last = max(caption.end_seconds for caption in stored.between())
     assert 2 < last < 11
     (gap,) = report.gaps
     assert gap.source == "pictures"
@@ -271,14 +271,14 @@ def test_corrected_subtitles_replace_the_old_ones(
     shutil.copy(silent.path, tmp_path / "film.mp4")
     words = tmp_path / "film.srt"
     video, notes = Video(tmp_path / "film.mp4"), Notes()
-    shelf = open_shelf(video)
+    stored = open_shelf(video)
     words.write_text("1\n00:00:01,000 --> 00:00:02,000\nI scream.\n")
-    watch(video, [*make_tools(["subtitles"]), notes], shelf)
+    watch(video, [*make_tools(["subtitles"]), notes], stored)
     words.write_text("1\n00:00:01,000 --> 00:00:02,000\nIce cream.\n")
-    report = watch(video, [*make_tools(["subtitles"]), notes], shelf)
+    report = watch(video, [*make_tools(["subtitles"]), notes], stored)
     assert report.by_tool == {"subtitles": 1, "notes": 0}
-    assert [c.text for c in shelf.between(kinds=["speech"])] == ["Ice cream."]
-    assert [hit.caption.text for hit in shelf.search("scream", kinds=["speech"])] == ["Ice cream."]
+    assert [c.text for c in stored.between(kinds=["speech"])] == ["Ice cream."]
+    assert [hit.caption.text for hit in stored.search("scream", kinds=["speech"])] == ["Ice cream."]
     assert notes.runs == 1
 
 
@@ -286,13 +286,13 @@ def test_a_file_that_changed_is_a_new_video(tmp_path: Path) -> None:
     path = draw_video(tmp_path / "film.mp4", [Scene(2, "", "white")])
     with CaptionStore(tmp_path / "memory") as store:
         before = Video(path)
-        watch(before, [Notes()], store.shelf(before.id))
+        watch(before, [Notes()], store.captions_of(before.id))
         draw_video(path, [Scene(3, "", "navy")])
         after = Video(path)
-        report = watch(after, [Notes()], store.shelf(after.id))
+        report = watch(after, [Notes()], store.captions_of(after.id))
         assert report.captions_added == 3
         assert len(store.video_ids()) == 2
-        assert store.shelf(before.id).count() == 2
+        assert store.captions_of(before.id).count() == 2
 
 
 # Interruptions
@@ -317,32 +317,32 @@ def test_after_ctrl_c_the_next_watch_ends_as_if_nothing_had_been(
     senses = make_tools(line_up)
     whole = open_shelf(voiced, "whole")
     watch(voiced, senses, whole)
-    shelf = open_shelf(voiced)
+    stored = open_shelf(voiced)
     for seconds in (0.0, 4.0, 7.5, 11.0):
         with pytest.raises(KeyboardInterrupt):
-            watch(voiced, senses, shelf, progress=Interrupt(seconds))
-        assert set(ids(shelf)) <= set(ids(whole))
-    report = watch(voiced, senses, shelf)
+            watch(voiced, senses, stored, progress=Interrupt(seconds))
+        assert set(ids(stored)) <= set(ids(whole))
+    report = watch(voiced, senses, stored)
     assert not report.gaps
-    assert ids(shelf) == ids(whole)
+    assert ids(stored) == ids(whole)
 
 
 def test_ctrl_c_keeps_what_had_settled(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    shelf, reached = open_shelf(clip), threading.Event()
+    stored, reached = open_shelf(clip), threading.Event()
     waits = Notes("waits", None, before=lambda now: now < 6 or reached.wait(30))
     quick = Notes("quick", None)
 
     def interrupt(_: float) -> None:
         # Both have noted something, and one of them is in the middle of its work.
-        if shelf.watched("waits", "waits") == [(0, 6.0)]:
+        if stored.watched("waits", "waits") == [(0, 6.0)]:
             reached.set()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        watch(clip, [waits, quick], shelf, progress=interrupt)
-    assert [c.source for c in shelf.between()].count("waits") == 60
-    assert shelf.watched("waits", "waits") == [(0, 6.0)]
-    assert shelf.gaps() == [], "an interrupted watch is no gap: the next one goes on"
+        watch(clip, [waits, quick], stored, progress=interrupt)
+    assert [c.source for c in stored.between()].count("waits") == 60
+    assert stored.watched("waits", "waits") == [(0, 6.0)]
+    assert stored.gaps() == [], "an interrupted watch is no gap: the next one goes on"
 
 
 @pytest.mark.timeout(30)
@@ -380,7 +380,7 @@ from videochat.tools import make_tools
 
 video = Video(sys.argv[1])
 store = CaptionStore(sys.argv[2])
-watch(video, make_tools(sys.argv[3:]), store.shelf(video.id), progress=lambda s: print(s, flush=True))
+watch(video, make_tools(sys.argv[3:]), store.captions_of(video.id), progress=lambda s: print(s, flush=True))
 """
 
 
@@ -398,9 +398,9 @@ LINE_UP = ["shots", "visual_facts"]
 @pytest.fixture(scope="module")
 def uninterrupted(long_video: Video, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     with CaptionStore(tmp_path_factory.mktemp("whole"), embeddings="builtin") as store:
-        shelf = store.shelf(long_video.id)
-        watch(long_video, make_tools(LINE_UP), shelf)
-        return ids(shelf)
+        stored = store.captions_of(long_video.id)
+        watch(long_video, make_tools(LINE_UP), stored)
+        return ids(stored)
 
 
 @pytest.mark.parametrize("killed_at", [0.0, 300.0])
@@ -420,16 +420,16 @@ def test_kill_9_loses_nothing_and_repeats_nothing(
     assert child.wait() == -signal.SIGKILL
 
     with CaptionStore(memory) as store:
-        shelf = store.shelf(long_video.id)
-        kept = ids(shelf)
+        stored = store.captions_of(long_video.id)
+        kept = ids(stored)
         assert len(kept) == len(set(kept))
         assert set(kept) <= set(uninterrupted)
-        report = watch(long_video, make_tools(LINE_UP), shelf)
-        assert ids(shelf) == uninterrupted
+        report = watch(long_video, make_tools(LINE_UP), stored)
+        assert ids(stored) == uninterrupted
         assert report.captions_added == len(uninterrupted) - len(kept)
         assert report.gaps == []
         # What the killed process had stored is found like the rest.
-        assert len(shelf.search("shot", k=1000, kinds=["shot"])) == len(shelf.between(kinds=["shot"]))
+        assert len(stored.search("shot", k=1000, kinds=["shot"])) == len(stored.between(kinds=["shot"]))
 
 
 def test_the_uninterrupted_watch_saw_every_scene(long_video: Video, uninterrupted: list[str]) -> None:

@@ -142,11 +142,11 @@ def test_search_keeps_to_kinds_times_and_videos(store: CaptionStore) -> None:
 
 def reachable(store: CaptionStore, video_id: str) -> set[str]:
     """Return the ids that likeness alone finds, in the video and in the library."""
-    shelf = store.shelf(video_id)
-    near = shelf.nearest(store.embedder.query("anything"), 10_000, None, 0, 1e9)
+    stored = store.captions_of(video_id)
+    near = stored.nearest(store.embedder.query("anything"), 10_000, None, 0, 1e9)
     store.sync()
-    assert set(store._library._collection("captions").get()["ids"]) == {c.id for c in shelf.numbered(near).values()}
-    return {caption.id for caption in shelf.numbered(near).values()}
+    assert set(store._library._collection("captions").get()["ids"]) == {c.id for c in stored.numbered(near).values()}
+    return {caption.id for caption in stored.numbered(near).values()}
 
 
 def file_of(store: CaptionStore) -> Path:
@@ -189,13 +189,13 @@ def test_words_and_vectors_hold_the_same_captions(tmp_path: Path) -> None:
         many = [(i, i + 1, "speech", f"word{i} milk") for i in range(600)]
         store.add(captions(rows=many))  # a literal in a list loses its type
     with CaptionStore(path) as store:
-        shelf = store.shelf("kitchen")
-        assert reachable(store, "kitchen") == {c.id for c in shelf.between()}
-        shelf.drop_other_versions("test", "none was ever watched")
-        assert shelf.count() == 600
-        shelf.record([], source="test", version="1", watched=(0, 600))
-        shelf.drop_other_versions("test", "2")
-        assert shelf.count() == 0
+        stored = store.captions_of("kitchen")
+        assert reachable(store, "kitchen") == {c.id for c in stored.between()}
+        stored.drop_other_versions("test", "none was ever watched")
+        assert stored.count() == 600
+        stored.record([], source="test", version="1", watched=(0, 600))
+        stored.drop_other_versions("test", "2")
+        assert stored.count() == 0
         assert reachable(store, "kitchen") == set()
         assert store.search("milk") == []
 
@@ -204,7 +204,7 @@ _OWNER = """
 import sys
 from videochat.memory import CaptionStore
 store = CaptionStore(sys.argv[1])
-store.shelf("kitchen")
+store.captions_of("kitchen")
 print("open", flush=True)
 sys.stdin.read()
 """
@@ -220,7 +220,7 @@ def test_a_second_process_is_told_who_owns_the_captions(tmp_path: Path) -> None:
         assert owner.stdout.readline() == "open\n"
         with CaptionStore(path) as store:
             with pytest.raises(StoreInUse, match=rf"used by process {owner.pid} .*Wait until it is done"):
-                store.shelf("kitchen")
+                store.captions_of("kitchen")
             store.add(captions("garden"))  # other videos are free
         owner.kill()
     # A process that died owns nothing.
@@ -266,11 +266,11 @@ def test_many_videos_stay_open_only_a_few_at_a_time(tmp_path: Path, monkeypatch:
     with CaptionStore(tmp_path / "memory") as store:
         for number in range(6):
             store.add(captions(f"video{number}", KITCHEN[:2]))
-        assert list(store._shelves) == ["video3", "video4", "video5"]
+        assert list(store._open_videos) == ["video3", "video4", "video5"]
         assert len(store.between("video0")) == 2
-        assert list(store._shelves) == ["video4", "video5", "video0"]
+        assert list(store._open_videos) == ["video4", "video5", "video0"]
         assert len(store.search("welcome", k=6)) == 6
-        assert len(store._shelves) == 3
+        assert len(store._open_videos) == 3
 
 
 def test_closed_stores_open_again(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_asking_about_a_video_that_is_not_there_makes_nothing(store: CaptionStor
 @pytest.mark.parametrize("video_id", ["", "../escape", "a/b", "a b", "x" * 81])
 def test_only_ids_are_folders(store: CaptionStore, video_id: str) -> None:
     with pytest.raises(StoreError, match="no video id"):
-        store.shelf(video_id)
+        store.captions_of(video_id)
 
 
 # Not writable, not mixed
@@ -366,40 +366,40 @@ def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_shelf_takes_only_its_own_video(store: CaptionStore) -> None:
     with pytest.raises(ValueError, match="does not belong"):
-        store.shelf("kitchen").record(captions("garden"))
-    assert store.shelf("kitchen").count() == 0
+        store.captions_of("kitchen").record(captions("garden"))
+    assert store.captions_of("kitchen").count() == 0
 
 
 # Watched stretches, gaps and facts
 
 
 def test_watched_stretches_are_merged_and_kept_by_version(store: CaptionStore) -> None:
-    shelf = store.shelf("kitchen")
+    stored = store.captions_of("kitchen")
     for span in [(0.0, 4.0), (6.0, 8.0), (4.0, 5.0), (7.0, 9.0)]:
-        shelf.record([], source="ocr", version="1", watched=span)
-    assert shelf.watched("ocr", "1") == [(0, 5), (6, 9)]
-    assert shelf.watched("ocr", "2") == []
-    assert shelf.watched("shots", "1") == []
+        stored.record([], source="ocr", version="1", watched=span)
+    assert stored.watched("ocr", "1") == [(0, 5), (6, 9)]
+    assert stored.watched("ocr", "2") == []
+    assert stored.watched("shots", "1") == []
 
 
 def test_captions_and_their_mark_are_stored_in_one_step(store: CaptionStore) -> None:
-    shelf = store.shelf("kitchen")
+    stored = store.captions_of("kitchen")
     with pytest.raises(ValueError, match="does not belong"):
-        shelf.record([*captions(), *captions("garden")], source="test", version="1", watched=(0, 12))
-    assert shelf.count() == 0
-    assert shelf.watched("test", "1") == []
+        stored.record([*captions(), *captions("garden")], source="test", version="1", watched=(0, 12))
+    assert stored.count() == 0
+    assert stored.watched("test", "1") == []
 
 
 def test_gaps_and_facts_are_remembered(tmp_path: Path) -> None:
     with CaptionStore(tmp_path / "memory") as store:
-        shelf = store.shelf("kitchen")
-        shelf.record_gap(Gap("ocr", 5, 9, "no luck"))
-        shelf.record_gap(Gap("ocr", 5, 9, "no luck again"))
-        shelf.set_facts(name="kitchen.mp4", size=(320, 180))
+        stored = store.captions_of("kitchen")
+        stored.record_gap(Gap("ocr", 5, 9, "no luck"))
+        stored.record_gap(Gap("ocr", 5, 9, "no luck again"))
+        stored.set_facts(name="kitchen.mp4", size=(320, 180))
     with CaptionStore(tmp_path / "memory") as store:
-        shelf = store.shelf("kitchen")
-        assert shelf.gaps() == [Gap("ocr", 5, 9, "no luck again")]
-        assert shelf.facts() == {"name": "kitchen.mp4", "size": [320, 180]}
+        stored = store.captions_of("kitchen")
+        assert stored.gaps() == [Gap("ocr", 5, 9, "no luck again")]
+        assert stored.facts() == {"name": "kitchen.mp4", "size": [320, 180]}
 
 
 @pytest.mark.parametrize(
@@ -409,10 +409,10 @@ def test_gaps_and_facts_are_remembered(tmp_path: Path) -> None:
 def test_what_of_a_gap_is_not_tried_again_stays(
     store: CaptionStore, cleared: tuple[float, float], left: list[tuple[float, float]]
 ) -> None:
-    shelf = store.shelf("kitchen")
-    shelf.record_gap(Gap("ocr", 5, 9, "no luck"))
-    shelf.clear_gaps("ocr", *cleared)
-    assert [(gap.start_seconds, gap.end_seconds) for gap in shelf.gaps()] == left
+    stored = store.captions_of("kitchen")
+    stored.record_gap(Gap("ocr", 5, 9, "no luck"))
+    stored.clear_gaps("ocr", *cleared)
+    assert [(gap.start_seconds, gap.end_seconds) for gap in stored.gaps()] == left
 
 
 @pytest.mark.parametrize(
@@ -518,6 +518,6 @@ def test_recall_brings_the_moment_first(
     store: CaptionStore, question: str, check: Callable[[list[Caption]], bool]
 ) -> None:
     store.add(captions())
-    found = [hit.caption for hit in recall(store.shelf("kitchen"), question, duration_seconds=12).hits]
+    found = [hit.caption for hit in recall(store.captions_of("kitchen"), question, duration_seconds=12).hits]
     assert check(found), texts(found)
     assert len({c.id for c in found}) == len(found)

@@ -50,25 +50,25 @@ def test_what_one_process_stores_another_finds(url: str) -> None:
     full = Caption("kitchen", 2, 3, "dense_caption", "a bowl", "m", 0.5, (1, 2, 30.5, 40), 3, "en")
     with CaptionStore(url) as store:
         assert store.add([*captions(), full]) == 8
-        shelf = store.shelf("kitchen")
-        shelf.record([], source="ocr", version="1", watched=(0, 9))
-        shelf.record_gap(Gap("ocr", 9, 12, "no luck"))
-        shelf.set_facts(name="kitchen.mp4", duration_seconds=12.0)
+        stored = store.captions_of("kitchen")
+        stored.record([], source="ocr", version="1", watched=(0, 9))
+        stored.record_gap(Gap("ocr", 9, 12, "no luck"))
+        stored.set_facts(name="kitchen.mp4", duration_seconds=12.0)
     with CaptionStore(url) as store:
         assert full in store.between("kitchen")
-        assert store.shelf("kitchen").watched("ocr", "1") == [(0, 9)]
-        assert store.shelf("kitchen").gaps() == [Gap("ocr", 9, 12, "no luck")]
+        assert store.captions_of("kitchen").watched("ocr", "1") == [(0, 9)]
+        assert store.captions_of("kitchen").gaps() == [Gap("ocr", 9, 12, "no luck")]
         assert texts(store, "milk", k=1, video_ids=["kitchen"]) == ["Then pour the milk into the bowl."]
         assert texts(store, "milk", k=1) == ["Then pour the milk into the bowl."]
-        assert texts(store, "BUTTER", k=1, by="words") == ["First, melt the butter slowly."]
+        assert texts(store, "BUTTER", k=1, by="lexical") == ["First, melt the butter slowly."]
         assert set(texts(store, "bake", kinds=["ocr"])) == {"WELCOME / TO THE KITCHEN", "BAKE 40 MINUTES"}
         assert texts(store, "bake", start_seconds=9.0) == ["BAKE 40 MINUTES"]
         assert [(video.name, video.captions) for video in store.videos()] == [("kitchen.mp4", 8)]
         assert store.add(captions()) == 0
-        summarize(store.shelf("kitchen"), 12)
+        summarize(store.captions_of("kitchen"), 12)
     with CaptionStore(url) as store:
-        assert sum(summarize(store.shelf("kitchen"), 12).made.values()) == 0, "summaries travel too"
-        assert len(browse(store.shelf("kitchen"))) == 1
+        assert sum(summarize(store.captions_of("kitchen"), 12).made.values()) == 0, "summaries travel too"
+        assert len(browse(store.captions_of("kitchen"))) == 1
         assert verify(store).faults == []
 
 
@@ -80,8 +80,8 @@ with CaptionStore(sys.argv[1]) as store:
     for number in range(100):
         store.add([Caption(sys.argv[2], number, number + 1, "speech", f"{sys.argv[3]} says line{number}", "test")])
         if number % 50 == 49:
-            store.shelf(sys.argv[2]).index()
-    store.shelf(sys.argv[2]).record([], source=sys.argv[3], version="1", watched=(0, 100))
+            store.captions_of(sys.argv[2]).index()
+    store.captions_of(sys.argv[2]).record([], source=sys.argv[3], version="1", watched=(0, 100))
 """
 
 
@@ -90,10 +90,10 @@ def test_two_writers_at_once_lose_nothing(url: str) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", _WRITER, url, "shared", name]) for name in names]
     assert [writer.wait(timeout=200) for writer in writers] == [0, 0]
     with CaptionStore(url) as store:
-        shelf = store.shelf("shared")
-        assert shelf.count() == 200
+        stored = store.captions_of("shared")
+        assert stored.count() == 200
         for name in names:
-            assert shelf.watched(name, "1") == [(0, 100)]
+            assert stored.watched(name, "1") == [(0, 100)]
             for number in range(100):
                 text = f"{name} says line{number}"
                 assert texts(store, text, k=1, video_ids=["shared"]) == [text]
@@ -104,17 +104,17 @@ def test_two_writers_at_once_lose_nothing(url: str) -> None:
 def test_an_open_store_sees_what_others_wrote_since(url: str) -> None:
     with CaptionStore(url) as first, CaptionStore(url) as second:
         first.add(captions("seen")[:3])
-        first.shelf("seen").index()
+        first.captions_of("seen").index()
         assert len(second.between("seen")) == 3
         first.add(captions("seen")[3:])
-        first.shelf("seen").index()
+        first.captions_of("seen").index()
         assert len(second.between("seen")) == 7
 
 
 def test_forgetting_is_for_everybody(url: str) -> None:
     with CaptionStore(url) as store:
         store.add(captions("gone"))
-        store.shelf("gone").index()
+        store.captions_of("gone").index()
         store.forget("gone")
     with CaptionStore(url) as store:
         assert "gone" not in store.video_ids()

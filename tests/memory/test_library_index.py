@@ -32,8 +32,8 @@ GARDEN: list[tuple[float, float, str]] = [(0, 5, "Water the roses in the evening
 def store(tmp_path: Path) -> Iterator[CaptionStore]:
     with CaptionStore(tmp_path / "memory") as opened:
         opened.add([*captions(), *(Caption("garden", s, e, "speech", t, "test") for s, e, t in GARDEN)])
-        opened.shelf("kitchen").set_facts(name="kitchen.mp4", path="/films/kitchen.mp4", duration_seconds=12.0)
-        opened.shelf("garden").set_facts(name="garden.mp4", duration_seconds=9.0)
+        opened.captions_of("kitchen").set_facts(name="kitchen.mp4", path="/films/kitchen.mp4", duration_seconds=12.0)
+        opened.captions_of("garden").set_facts(name="garden.mp4", duration_seconds=9.0)
         yield opened
 
 
@@ -48,7 +48,7 @@ def test_the_library_finds_in_all_videos_without_opening_them(store: CaptionStor
     assert found(store, "roses", k=1) == ["Water the roses in the evening."]
     store.close()
     assert found(store, "milk", k=1) == ["Then pour the milk into the bowl."]
-    assert not store._shelves
+    assert not store._open_videos
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_a_few_videos_are_searched_alike_with_and_without_the_library(store: Cap
 
 
 def test_what_is_added_dropped_or_forgotten_shows_at_the_next_search(store: CaptionStore) -> None:
-    assert found(store, "raspberries", k=1, by="words") == []
+    assert found(store, "raspberries", k=1, by="lexical") == []
     store.add(captions(rows=[(20, 21, "speech", "Serve it with raspberries.")]))
     assert found(store, "raspberries", k=1) == ["Serve it with raspberries."]
     gone = store.search("raspberries", k=1)[0].caption
-    store.shelf("kitchen").swap([gone.id], [], {})
-    assert found(store, "raspberries", k=9, by="words") == []
+    store.captions_of("kitchen").swap([gone.id], [], {})
+    assert found(store, "raspberries", k=9, by="lexical") == []
     store.forget("kitchen")
     assert {hit.caption.video_id for hit in store.search("milk", k=50)} == {"garden"}
 
@@ -98,7 +98,7 @@ def test_videos_have_names_and_are_found_by_them(store: CaptionStore) -> None:
         assert store.find_video(name).id == "kitchen"
     with pytest.raises(UnknownName, match="Did you mean 'garden.mp4'"):
         store.find_video("gardn.mp4")
-    store.shelf("garden").set_facts(name="kitchen.mp4")
+    store.captions_of("garden").set_facts(name="kitchen.mp4")
     with pytest.raises(InvalidArgument, match="name of 2 videos; give the id"):
         store.find_video("kitchen.mp4")
 
@@ -191,13 +191,13 @@ def kill_and_check(path: Path, rounds: int, seconds: Callable[[], float]) -> Non
     with CaptionStore(path) as store:
         for video_id, count in stored.items():
             assert len(store.between(video_id)) >= count
-            shelf = store.shelf(video_id)
-            for caption in shelf.between():
-                hit = store.search(caption.text, k=1, video_ids=[video_id], by="likeness")[0]
+            stored = store.captions_of(video_id)
+            for caption in stored.between():
+                hit = store.search(caption.text, k=1, video_ids=[video_id], by="dense")[0]
                 assert hit.caption.text == caption.text
         store.sync()
         for video_id in stored:
-            assert store.library_count(video_id) == store.shelf(video_id).count()
+            assert store.library_count(video_id) == store.captions_of(video_id).count()
             last = store.between(video_id)[-1]
             assert store.search(last.text, k=1)[0].caption.id == last.id
         assert verify(store).faults == []
@@ -253,7 +253,7 @@ def test_a_store_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
     database.close()
     with CaptionStore(tmp_path) as store:
         assert len(store.between("kitchen")) == 7
-        assert found(store, "milk", k=1, by="likeness") == ["Then pour the milk into the bowl."]
+        assert found(store, "milk", k=1, by="dense") == ["Then pour the milk into the bowl."]
         assert not (folder / "chroma").exists()
         assert verify(store).faults == []
     assert json.loads((tmp_path / "store.json").read_text())["format"] == 2
@@ -281,8 +281,8 @@ def test_what_is_no_caption_can_be_deleted_and_comes_back(tmp_path: Path, part: 
     path = tmp_path / part
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with CaptionStore(tmp_path) as store:
-        assert found(store, "milk", k=1, by="likeness") == ["Then pour the milk into the bowl."]
-        assert found(store, "milk", k=1, by="words") == ["Then pour the milk into the bowl."]
+        assert found(store, "milk", k=1, by="dense") == ["Then pour the milk into the bowl."]
+        assert found(store, "milk", k=1, by="lexical") == ["Then pour the milk into the bowl."]
         assert verify(store).faults == []
 
 
@@ -318,21 +318,21 @@ def test_rebuild_mends_what_verify_finds_and_takes_another_embedder(tmp_path: Pa
     assert rebuild(tmp_path).faults == []
     assert rebuild(tmp_path, WordEmbeddings(64)).faults == []
     with CaptionStore(tmp_path, embeddings=WordEmbeddings(64)) as store:
-        assert found(store, "milk", k=1, by="likeness") == ["Then pour the milk into the bowl."]
+        assert found(store, "milk", k=1, by="dense") == ["Then pour the milk into the bowl."]
 
 
 # Out and in again
 
 
 def test_what_is_exported_is_imported_whole_and_once(store: CaptionStore, tmp_path: Path) -> None:
-    store.shelf("kitchen").record([], source="ocr", version="1", watched=(0, 9))
+    store.captions_of("kitchen").record([], source="ocr", version="1", watched=(0, 9))
     out = io.StringIO()
     assert export_captions(store, out) == 9
     with CaptionStore(tmp_path / "other") as other:
         assert import_captions(other, io.StringIO(out.getvalue())) == 9
         assert import_captions(other, io.StringIO(out.getvalue())) == 0
         assert other.videos() == store.videos()
-        assert other.shelf("kitchen").watched("ocr", "1") == [(0, 9)]
+        assert other.captions_of("kitchen").watched("ocr", "1") == [(0, 9)]
         assert other.between("kitchen") == store.between("kitchen")
 
 

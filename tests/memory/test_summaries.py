@@ -30,69 +30,69 @@ def film(minutes: int, first: int = 0) -> Iterator[Caption]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[VideoCaptions]:
+def captions_of(tmp_path: Path) -> Iterator[VideoCaptions]:
     with CaptionStore(tmp_path / "memory") as store:
-        yield store.shelf("film")
+        yield store.captions_of("film")
 
 
-def test_the_whole_names_the_scenes_in_order_and_ten_more_minutes_cost_only_themselves(shelf: VideoCaptions) -> None:
-    shelf.record(list(film(120)))
-    assert summarize(shelf, HOURS).made == {"30s": 240, "3min": 40, "30min": 4, "whole": 1}
-    (whole,) = browse(shelf, "whole")
+def test_the_whole_names_the_scenes_in_order_and_ten_more_minutes_cost_only_themselves(stored: VideoCaptions) -> None:
+    stored.record(list(film(120)))
+    assert summarize(stored, HOURS).made == {"30s": 240, "3min": 40, "30min": 4, "whole": 1}
+    (whole,) = browse(stored, "whole")
     places = [whole.text.index(scene) for scene in SCENES]
     assert places == sorted(places)
-    assert summarize(shelf, HOURS).made == {"30s": 0, "3min": 0, "30min": 0, "whole": 0}
-    shelf.record(list(film(130, first=120)))
-    again = summarize(shelf, HOURS + 600)
+    assert summarize(stored, HOURS).made == {"30s": 0, "3min": 0, "30min": 0, "whole": 0}
+    stored.record(list(film(130, first=120)))
+    again = summarize(stored, HOURS + 600)
     assert again.made == {"30s": 20, "3min": 4, "30min": 1, "whole": 1}
     assert again.kept == {"30s": 240, "3min": 40, "30min": 4, "whole": 0}
-    assert len(shelf.between(kinds=["summary"])) == 260 + 44 + 5 + 1
+    assert len(stored.between(kinds=["summary"])) == 260 + 44 + 5 + 1
 
 
-def test_one_new_caption_touches_one_stretch_of_each_scale(shelf: VideoCaptions) -> None:
-    shelf.record(list(film(40)))
-    summarize(shelf, 2400)
-    shelf.record([Caption("film", 601, 603, "ocr", "BREAKING NEWS", "ocr")])
-    assert summarize(shelf, 2400).made == {"30s": 1, "3min": 1, "30min": 1, "whole": 1}
-    assert any("BREAKING NEWS" in summary.text for summary in browse(shelf, "30s", 600, 630))
+def test_one_new_caption_touches_one_stretch_of_each_scale(stored: VideoCaptions) -> None:
+    stored.record(list(film(40)))
+    summarize(stored, 2400)
+    stored.record([Caption("film", 601, 603, "ocr", "BREAKING NEWS", "ocr")])
+    assert summarize(stored, 2400).made == {"30s": 1, "3min": 1, "30min": 1, "whole": 1}
+    assert any("BREAKING NEWS" in summary.text for summary in browse(stored, "30s", 600, 630))
 
 
 @pytest.mark.parametrize(("duration", "scales"), [(12, 1), (31, 2), (200, 3), (1801, 4)])
-def test_a_short_video_has_only_the_scales_that_fit(shelf: VideoCaptions, duration: float, scales: int) -> None:
-    shelf.record([Caption("film", 0, 5, "speech", "Hello there.", "test")])
-    assert len(summarize(shelf, duration).made) == scales
-    assert browse(shelf)[0].end_seconds == duration
+def test_a_short_video_has_only_the_scales_that_fit(stored: VideoCaptions, duration: float, scales: int) -> None:
+    stored.record([Caption("film", 0, 5, "speech", "Hello there.", "test")])
+    assert len(summarize(stored, duration).made) == scales
+    assert browse(stored)[0].end_seconds == duration
 
 
-def test_nothing_seen_is_nothing_summed(shelf: VideoCaptions) -> None:
-    report = summarize(shelf, 100)
+def test_nothing_seen_is_nothing_summed(stored: VideoCaptions) -> None:
+    report = summarize(stored, 100)
     assert sum(report.made.values()) == 0
-    assert browse(shelf) == []
+    assert browse(stored) == []
     with pytest.raises(UnknownName, match="no scale '5min'; the known ones are 30min, 30s, 3min, whole"):
-        browse(shelf, "5min")
+        browse(stored, "5min")
 
 
-def test_browse_without_a_scale_takes_the_one_that_suits_the_range(shelf: VideoCaptions) -> None:
-    shelf.record(list(film(120)))
-    summarize(shelf, HOURS)
-    everything = browse(shelf)
+def test_browse_without_a_scale_takes_the_one_that_suits_the_range(stored: VideoCaptions) -> None:
+    stored.record(list(film(120)))
+    summarize(stored, HOURS)
+    everything = browse(stored)
     assert (everything[0].start_seconds, everything[0].end_seconds) == (0, HOURS)
     assert len(everything) == 1 + 4
-    assert {c.end_seconds - c.start_seconds for c in browse(shelf, None, 600, 900)} == {30}
-    assert {c.end_seconds - c.start_seconds for c in browse(shelf, None, 600, 3600)} == {180}
+    assert {c.end_seconds - c.start_seconds for c in browse(stored, None, 600, 900)} == {30}
+    assert {c.end_seconds - c.start_seconds for c in browse(stored, None, 600, 3600)} == {180}
 
 
-def test_a_language_model_writes_and_what_it_wrote_stays(shelf: VideoCaptions) -> None:
-    shelf.record(list(film(1)))
+def test_a_language_model_writes_and_what_it_wrote_stays(stored: VideoCaptions) -> None:
+    stored.record(list(film(1)))
     model = ScriptedLLM("They talk of stones.", RuntimeError("busy"), "A film about stones.")
-    report = summarize(shelf, 60, model)
+    report = summarize(stored, 60, model)
     assert (sum(report.made.values()), report.failed) == (3, 1)
-    assert browse(shelf, "whole")[0].text == "A film about stones."
+    assert browse(stored, "whole")[0].text == "A film about stones."
     assert "stones" in str(model.sent[0][1].content)
     assert "instructions" in str(model.sent[0][0].content)
-    assert sum(summarize(shelf, 60).made.values()) == 0, "without a model nothing is thrown away"
+    assert sum(summarize(stored, 60).made.values()) == 0, "without a model nothing is thrown away"
     later = ScriptedLLM("Better.", "All better.")
-    assert summarize(shelf, 60, later).made == {"30s": 1, "whole": 1}, "only what failed, and what rests on it"
+    assert summarize(stored, 60, later).made == {"30s": 1, "whole": 1}, "only what failed, and what rests on it"
 
 
 def test_things_are_counted_once() -> None:
@@ -124,11 +124,11 @@ def test_things_are_counted_once() -> None:
     assert appearances(captions, "giraffe") == []
 
 
-def test_a_budget_shows_the_moment_densely_and_the_rest_by_summaries(shelf: VideoCaptions) -> None:
-    shelf.record(list(film(120)))
-    summarize(shelf, HOURS)
-    hits = shelf.search("Remark 3 of minute 77", k=3)
-    chosen = select(shelf, hits, budget_tokens=2500)
+def test_a_budget_shows_the_moment_densely_and_the_rest_by_summaries(stored: VideoCaptions) -> None:
+    stored.record(list(film(120)))
+    summarize(stored, HOURS)
+    hits = stored.search("Remark 3 of minute 77", k=3)
+    chosen = select(stored, hits, budget_tokens=2500)
     assert chosen.tokens == tokens_of(chosen.captions) <= 2500
     starts = [caption.start_seconds for caption in chosen.captions]
     assert starts == sorted(starts)
@@ -136,20 +136,20 @@ def test_a_budget_shows_the_moment_densely_and_the_rest_by_summaries(shelf: Vide
     assert "Remark 3 of minute 77 about stones and rivers." in texts
     assert "Remark 2 of minute 77 about stones and rivers." in texts, "its neighbour in time"
     assert any(caption.kind == "summary" for caption in chosen.captions)
-    assert texts <= {caption.text for caption in [*shelf.between(), *shelf.between(kinds=["summary"])]}, "none is cut"
+    assert texts <= {caption.text for caption in [*stored.between(), *stored.between(kinds=["summary"])]}, "none is cut"
     assert "of 846 captions are not shown" in chosen.left_out
     assert "summaries stand for them" in chosen.left_out
 
 
-def test_what_fits_is_shown_whole_and_nothing_is_left_out(shelf: VideoCaptions) -> None:
-    shelf.record(list(film(1)))
-    chosen = select(shelf, [], budget_tokens=3000)
-    assert chosen.captions == shelf.between()
+def test_what_fits_is_shown_whole_and_nothing_is_left_out(stored: VideoCaptions) -> None:
+    stored.record(list(film(1)))
+    chosen = select(stored, [], budget_tokens=3000)
+    assert chosen.captions == stored.between()
     assert chosen.left_out == ""
-    small = select(shelf, [Hit(caption, 1, 1) for caption in shelf.between()], budget_tokens=25)
+    small = select(stored, [Hit(caption, 1, 1) for caption in stored.between()], budget_tokens=25)
     assert len(small.captions) == 1
     with pytest.raises(InvalidArgument, match="at least 1 token"):
-        select(shelf, [], budget_tokens=0)
+        select(stored, [], budget_tokens=0)
 
 
 def test_several_videos_are_told_apart_in_the_text() -> None:

@@ -38,10 +38,10 @@ def test_table_1_of_a_real_clip(material: Path, tiny: TinyCheckpoints, tmp_path:
     refiner = CaptionRefiner(tiny("t5"), window_seconds=10.0)
     refiner.prepare()
     with CaptionStore(tmp_path, embeddings=WordEmbeddings()) as store:
-        report = watch(video, senses, store.shelf(video.id))
+        report = watch(video, senses, store.captions_of(video.id))
         assert report.gaps == []
         assert min(report.by_tool.values()) > 0
-        refine(video, refiner, store.shelf(video.id))
+        refine(video, refiner, store.captions_of(video.id))
         captions = store.between(video.id, 0, float("inf"))
     table = textualize(captions)
     measured.append(f"Table 1 of {video.name}, real persons and subtitles, words by random models:\n{table}")

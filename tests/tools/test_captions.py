@@ -48,11 +48,11 @@ def test_a_watch_loads_once_and_encodes_each_picture_once(tiny: TinyCheckpoints,
     captions = FrameCaptioner(model, device=CPU)
     dense = DenseCaptioner(model, every_seconds=2.0, device=CPU)
     with CaptionStore(tmp_path) as store:
-        report = watch(video, [captions, dense], store.shelf(video.id))
+        report = watch(video, [captions, dense], store.captions_of(video.id))
         assert report.gaps == []
         assert report.by_tool["captions"] == 5
         assert report.by_tool["dense_captions"] > 0
-        assert watch(video, [captions, dense], store.shelf(video.id)).already_watched
+        assert watch(video, [captions, dense], store.captions_of(video.id)).already_watched
     assert captions._captioner is dense._florence
     assert dense._florence is not None
     assert dense._florence.encoded == 5

@@ -50,7 +50,7 @@ def test_missing_weights_are_told_before_the_first_picture(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     began = time.perf_counter()
     with CaptionStore(tmp_path / "store") as store, pytest.raises(MissingDependency, match="needs the model"):
-        watch(video, make_tools(name), store.shelf(video.id))
+        watch(video, make_tools(name), store.captions_of(video.id))
     assert time.perf_counter() - began < 10
 
 
@@ -63,7 +63,7 @@ def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Vi
         make_tool("tags", model=tiny("siglip"), vocabulary=["dog", "cat"], min_score=0.0),
     ]
     with CaptionStore(tmp_path) as store:
-        report = watch(video, senses, store.shelf(video.id))
+        report = watch(video, senses, store.captions_of(video.id))
         assert report.gaps == []
         assert report.by_tool["actions"] == 3
         # A random model has nothing to say of one picture or another.
@@ -72,22 +72,22 @@ def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Vi
         captions = store.between(video.id, 0, 6)
         assert {caption.kind for caption in captions} == {"action", "clip_caption", "dense_caption", "tags"}
         assert "00:02" in textualize(captions)
-        assert watch(video, senses, store.shelf(video.id)).already_watched
+        assert watch(video, senses, store.captions_of(video.id)).already_watched
 
 
 def test_captions_are_condensed_after_a_watch(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
     with CaptionStore(tmp_path) as store:
-        shelf = store.shelf(video.id)
-        watch(video, make_tools(["ocr", "visual_facts"]), shelf)
+        stored = store.captions_of(video.id)
+        watch(video, make_tools(["ocr", "visual_facts"]), stored)
         refiner = CaptionRefiner(tiny("t5"))
         refiner.prepare()
-        assert refine(video, refiner, shelf) > 0
+        assert refine(video, refiner, stored) > 0
         before = store.between(video.id)
         assert {"clip_caption", "video_caption"} <= {caption.kind for caption in before}
         assert {"ocr", "tags"} <= {caption.kind for caption in before}, "the originals are kept"
-        assert refine(video, refiner, shelf) == 0
+        assert refine(video, refiner, stored) == 0
         store.add([Caption(video.id, 0, 1, "speech", "Hello there", "test")])
-        refine(video, refiner, shelf)
+        refine(video, refiner, stored)
         assert len([c for c in store.between(video.id) if c.kind == "video_caption"]) == 1, "replaced, not doubled"
 
 
@@ -154,15 +154,15 @@ def test_models_that_do_not_fit_together_take_turns(
 
     monkeypatch.setattr(Video, "sample", sample)
     with CaptionStore(tmp_path) as store:
-        report = watch(video, senses, store.shelf(video.id), models_gb=models_gb)
+        report = watch(video, senses, store.captions_of(video.id), models_gb=models_gb)
         assert report.gaps == []
         assert min(report.by_tool.values()) > 0
         assert len(together) == passes
-        assert watch(video, senses, store.shelf(video.id)).already_watched
+        assert watch(video, senses, store.captions_of(video.id)).already_watched
     loaded = [sense for sense in senses if getattr(sense, "_captioner", None) is not None]
     assert bool(loaded) == (models_gb is None), "what has had its turn is freed"
 
 
 def test_a_budget_that_is_none_is_refused(video: Video, tmp_path: Path) -> None:
     with CaptionStore(tmp_path) as store, pytest.raises(InvalidArgument, match="models_gb"):
-        watch(video, make_tools(["ocr"]), store.shelf(video.id), models_gb=0)
+        watch(video, make_tools(["ocr"]), store.captions_of(video.id), models_gb=0)

@@ -40,7 +40,7 @@ def watch(tool: WatchClip, question: str = "What?", start: float = 2, end: float
 
 def test_the_answer_carries_the_range_watched(toy):
     video = CountingVideo()
-    message = watch(WatchClip(video=video, weights=str(toy), frames=4, shelf=ModelCache()))
+    message = watch(WatchClip(video=video, weights=str(toy), frames=4, stored=ModelCache()))
     assert message.content.startswith("[00:02-00:06] ")
     (caption,) = message.artifact
     assert (caption["start_seconds"], caption["end_seconds"]) == (2, 6)
@@ -50,7 +50,7 @@ def test_the_answer_carries_the_range_watched(toy):
 
 
 def test_an_end_beyond_the_video_is_brought_back(toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(toy), shelf=ModelCache())
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), stored=ModelCache())
     assert watch(tool, end=500).artifact[0]["end_seconds"] == 10
 
 
@@ -64,8 +64,8 @@ def test_loaded_on_first_use_and_once(toy, monkeypatch):
     loaded = []
     load = embed_chat._load
     monkeypatch.setattr(embed_chat, "_load", lambda *given: loaded.append(given) or load(*given))
-    shelf = ModelCache()
-    tools = [WatchClip(video=CountingVideo(id), weights=str(toy), shelf=shelf) for id in ("a", "b")]
+    stored = ModelCache()
+    tools = [WatchClip(video=CountingVideo(id), weights=str(toy), stored=stored) for id in ("a", "b")]
     assert not loaded
     for tool in tools * 2:
         watch(tool)
@@ -74,14 +74,14 @@ def test_loaded_on_first_use_and_once(toy, monkeypatch):
 
 def test_a_range_watched_again_is_not_decoded_again(toy):
     video = CountingVideo()
-    tool = WatchClip(video=video, weights=str(toy), shelf=ModelCache())
+    tool = WatchClip(video=video, weights=str(toy), stored=ModelCache())
     watch(tool, "What?")
     watch(tool, "Why?")
     assert len(video.decoded) == 8
 
 
 def test_calls_from_several_threads_take_turns(toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(toy), shelf=ModelCache())
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), stored=ModelCache())
     alone = {start: watch(tool, start=start, end=start + 2).content for start in range(4)}
     found: dict[int, str] = {}
     threads = [
@@ -103,33 +103,33 @@ def test_calls_from_several_threads_take_turns(toy):
     ],
 )
 def test_missing_weights_are_said_plainly(weights, says):
-    message = watch(WatchClip(video=CountingVideo(), weights=weights, shelf=ModelCache()))
+    message = watch(WatchClip(video=CountingVideo(), weights=weights, stored=ModelCache()))
     assert message.status == "error"
     assert message.content.startswith(says)
     assert "\n" not in message.content
 
 
 def test_an_empty_or_cut_folder_is_said_plainly(tmp_path, toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(tmp_path), shelf=ModelCache())
+    tool = WatchClip(video=CountingVideo(), weights=str(tmp_path), stored=ModelCache())
     assert "There are no safetensors in" in watch(tool).content
     (tmp_path / "model.safetensors").write_bytes((toy / "model.safetensors").read_bytes()[:50])
     assert "is cut short" in watch(tool).content
 
 
 def test_a_model_over_the_budget_is_not_loaded(toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(toy), memory_gb=1e-5, shelf=ModelCache())
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), memory_gb=1e-5, stored=ModelCache())
     assert "but the budget is 0.0 GB; raise memory_gb" in watch(tool).content
 
 
 def test_the_budget_lets_the_oldest_model_go(toy, tmp_path):
     other = tmp_path / "other"
     toy_model(1).save_pretrained(other)
-    shelf = ModelCache()
+    stored = ModelCache()
     one_fits = 1.5 * needed_bytes(toy) / 1e9
-    first = shelf.get(str(toy), None, one_fits)
-    assert shelf.get(str(toy), None, one_fits) is first
-    shelf.get(str(other), None, one_fits)
-    assert shelf.get(str(toy), None, one_fits) is not first
+    first = stored.get(str(toy), None, one_fits)
+    assert stored.get(str(toy), None, one_fits) is first
+    stored.get(str(other), None, one_fits)
+    assert stored.get(str(toy), None, one_fits) is not first
     both = ModelCache()
     first = both.get(str(toy), None, 2 * one_fits)
     both.get(str(other), None, 2 * one_fits)
@@ -174,7 +174,7 @@ def test_modern_models_are_told_the_true_seconds(tmp_path, prompts, model, told)
     from transformers import AutoTokenizer
 
     getattr(video_language_models, model)(tmp_path)
-    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path), frames=4, shelf=ModelCache())
+    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path), frames=4, stored=ModelCache())
     message = watch(tool, "What is it?")
     assert message.status == "success"
     assert message.artifact[0]["start_seconds"] == 2
@@ -193,7 +193,7 @@ class SizedVideo(CountingVideo):
 
 def test_a_folder_of_a_model_without_video(tmp_path):
     upstream_files(tmp_path, EmbedConfig.preset("toy"))
-    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path / "vicuna"), shelf=ModelCache())
+    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path / "vicuna"), stored=ModelCache())
     message = watch(tool)
     assert "cannot be loaded as a video-language model" in message.content
     assert "\n" not in message.content
@@ -217,7 +217,7 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
         "The video contains 8 frames sampled at 1.5, 2.5, 3.5, 4.5, 5.5, 6.4, 7.4, 8.4 seconds."
     )
 
-    tool = WatchClip(video=video, weights=str(folder), shelf=ModelCache())
+    tool = WatchClip(video=video, weights=str(folder), stored=ModelCache())
     llm = ScriptedLLM(
         call("watch_clip", question="How does he move?", start=0, end=4),
         call("watch_clip", question="Where does he stand?", start=50, end=60),

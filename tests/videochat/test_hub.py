@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import errors
 from safetensors.numpy import save_file
 
-from videochat import hub
+import videochat.hub
 from videochat.agent.watch import watch
 from videochat.errors import MissingDependency
 from videochat.frames import Frame, Sampling
@@ -75,7 +75,7 @@ def test_a_folder_or_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_a_cached_model_is_found_without_asking_anyone(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answer(monkeypatch, ConnectionError())
-    folder = fill_cache(hub, "model.safetensors")
+    folder = fill_cache(videochat.hub, "model.safetensors")
     assert find_weights("acme/eye", needed_by="The sense 'eye'") == folder
     assert find_weights(Weights("acme/eye", COMMIT), needed_by="The sense 'eye'") == folder
     assert asked == []
@@ -84,7 +84,7 @@ def test_a_cached_model_is_found_without_asking_anyone(hub: Path, monkeypatch: p
 
 def test_a_cached_model_that_lacks_a_shard_is_not_complete(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, ConnectionError())
-    folder = fill_cache(hub, "model-00001-of-00002.safetensors")
+    folder = fill_cache(videochat.hub, "model-00001-of-00002.safetensors")
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     with pytest.raises(MissingDependency, match="cannot be reached"):
@@ -128,7 +128,7 @@ def refuse_download(real: Any) -> Any:
 
 def test_a_hub_that_hangs_is_given_up(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, "hang")
-    monkeypatch.setattr(hub, "_PROBE_BOUND_SECONDS", 0.1)
+    monkeypatch.setattr(videochat.hub, "_PROBE_BOUND_SECONDS", 0.1)
     began = time.perf_counter()
     with pytest.raises(MissingDependency, match=r"cannot be reached \(TimeoutError\)"):
         find_weights("acme/eye", needed_by="The sense 'eye'")
@@ -152,7 +152,7 @@ def test_a_download_that_was_asked_for(hub: Path, monkeypatch: pytest.MonkeyPatc
         if local_files_only:
             return real(model, local_files_only=True, **options)
         fetched.append(options["allow_patterns"])
-        return str(fill_cache(hub, "model.safetensors"))
+        return str(fill_cache(videochat.hub, "model.safetensors"))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert find_weights("acme/eye", needed_by="The sense 'eye'", allow_download=True).name == COMMIT
@@ -230,4 +230,4 @@ def test_a_watch_without_weights_ends_before_the_first_picture(tmp_path: Path, m
 
     monkeypatch.setattr(Video, "sample", sample)
     with CaptionStore(tmp_path / "store") as store, pytest.raises(MissingDependency, match="HF_HUB_OFFLINE"):
-        watch(video, [Blind("acme/eye")], store.shelf(video.id))
+        watch(video, [Blind("acme/eye")], store.captions_of(video.id))
