@@ -92,14 +92,14 @@ def failing_at(seconds: float, error: BaseException) -> Callable[[float], None]:
 
 
 @pytest.fixture
-def open_shelf(tmp_path: Path) -> Iterator[Callable[..., VideoCaptions]]:
+def open_captions(tmp_path: Path) -> Iterator[Callable[..., VideoCaptions]]:
     stores: list[CaptionStore] = []
 
     def captions_of(video: Video, folder: str = "memory") -> VideoCaptions:
         stores.append(CaptionStore(tmp_path / folder))
         return stores[-1].captions_of(video.id)
 
-    yield stored
+    yield captions_of
     for store in stores:
         store.close()
 
@@ -111,8 +111,8 @@ def ids(stored: VideoCaptions) -> list[str]:
 # Once is enough
 
 
-def test_watching_twice_stores_once_and_works_once(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    stored, notes = open_shelf(clip), Notes()
+def test_watching_twice_stores_once_and_works_once(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
+    stored, notes = open_captions(clip), Notes()
     senses = [*make_tools(["shots", "subtitles", "visual_facts"]), notes]
     first = watch(clip, senses, stored)
     assert not first.already_watched
@@ -146,11 +146,11 @@ def test_watching_twice_stores_once_and_works_once(clip: Video, open_shelf: Call
 )
 def test_ranges_and_then_the_whole_are_the_whole(
     clip: Video,
-    open_shelf: Callable[..., VideoCaptions],
+    open_captions: Callable[..., VideoCaptions],
     ranges: list[tuple[float, float]],
     every_seconds: float | None,
 ) -> None:
-    stored, whole = open_shelf(clip), open_shelf(clip, "whole")
+    stored, whole = open_captions(clip), open_captions(clip, "whole")
     notes = Notes(every_seconds=every_seconds)
     for start, end in ranges:
         watch(clip, [notes], stored, start, end)
@@ -161,9 +161,9 @@ def test_ranges_and_then_the_whole_are_the_whole(
 
 
 def test_senses_that_have_seen_different_ranges_all_end_with_the_whole(
-    clip: Video, open_shelf: Callable[..., VideoCaptions]
+    clip: Video, open_captions: Callable[..., VideoCaptions]
 ) -> None:
-    stored = open_shelf(clip)
+    stored = open_captions(clip)
     one, two, three = Notes("one", None), Notes("two", None), Notes("three", 0.1)
     watch(clip, [one], stored, 2, 4)
     watch(clip, [two], stored, 3, 9)
@@ -173,8 +173,8 @@ def test_senses_that_have_seen_different_ranges_all_end_with_the_whole(
         assert stored.watched(tool.source, tool.source) == [(0, clip.duration_seconds)]
 
 
-def test_each_sense_hears_its_own_stretch_of_the_sound(voiced: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    stored = open_shelf(voiced)
+def test_each_sense_hears_its_own_stretch_of_the_sound(voiced: Video, open_captions: Callable[..., VideoCaptions]) -> None:
+    stored = open_captions(voiced)
     early, late = Ears("early"), Ears("late")
     watch(voiced, [early], stored, 4, 8)
     watch(voiced, [early, late], stored)
@@ -184,22 +184,22 @@ def test_each_sense_hears_its_own_stretch_of_the_sound(voiced: Video, open_shelf
         assert sum(end - start for start, end in heard) == pytest.approx(12), "nothing is heard twice"
 
 
-def test_a_range_that_is_none_is_refused(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
+def test_a_range_that_is_none_is_refused(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
     with pytest.raises(InvalidArgument, match="holds nothing"):
-        watch(clip, [Notes()], open_shelf(clip), 8, 4)
+        watch(clip, [Notes()], open_captions(clip), 8, 4)
 
 
-def test_progress_goes_forward_to_the_end(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
+def test_progress_goes_forward_to_the_end(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
     told: list[float] = []
-    watch(clip, [Notes(every_seconds=None)], open_shelf(clip), progress=told.append)
+    watch(clip, [Notes(every_seconds=None)], open_captions(clip), progress=told.append)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(11.9)
 
 
 def test_the_report_says_what_was_left_aside_and_why(
-    sound_only: Video, open_shelf: Callable[..., VideoCaptions]
+    sound_only: Video, open_captions: Callable[..., VideoCaptions]
 ) -> None:
-    report = watch(sound_only, make_tools(), open_shelf(sound_only))
+    report = watch(sound_only, make_tools(), open_captions(sound_only))
     assert report.by_tool == {"speech_regions": 2}
     assert set(report.skipped) == {"subtitles", "shots", "ocr", "visual_facts"}
     assert "shots: nothing to do, there are no pictures" in str(report)
@@ -211,9 +211,9 @@ def test_the_report_says_what_was_left_aside_and_why(
 @pytest.mark.parametrize("every_seconds", [1.0, None])
 @pytest.mark.parametrize("fails_at", [0.0, 4.0, 11.0])
 def test_a_sense_that_fails_leaves_a_gap_and_the_others_go_on(
-    clip: Video, open_shelf: Callable[..., VideoCaptions], fails_at: float, every_seconds: float | None
+    clip: Video, open_captions: Callable[..., VideoCaptions], fails_at: float, every_seconds: float | None
 ) -> None:
-    stored = open_shelf(clip)
+    stored = open_captions(clip)
     broken = Notes("broken", every_seconds, failing_at(fails_at, RuntimeError("out of luck")))
     report = watch(clip, [broken, Notes("well", every_seconds)], stored)
     (gap,) = report.gaps
@@ -230,28 +230,28 @@ def test_a_sense_that_fails_leaves_a_gap_and_the_others_go_on(
     ]
 
 
-def test_a_gap_that_is_watched_in_part_stays_in_part(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    stored = open_shelf(clip)
+def test_a_gap_that_is_watched_in_part_stays_in_part(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
+    stored = open_captions(clip)
     watch(clip, [Notes("broken", before=failing_at(3, RuntimeError("out of luck")))], stored)
     watch(clip, [Notes("broken")], stored, 0, 6)
     assert [(gap.start_seconds, gap.end_seconds) for gap in stored.gaps()] == [(6, clip.duration_seconds)]
 
 
-def test_when_every_sense_fails_the_watch_still_ends(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
+def test_when_every_sense_fails_the_watch_still_ends(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
     broken = [Notes(f"broken-{i}", None, failing_at(3.0 * i, ValueError("no luck"))) for i in range(3)]
-    report = watch(clip, broken, open_shelf(clip))
+    report = watch(clip, broken, open_captions(clip))
     assert [gap.start_seconds for gap in report.gaps] == [0, 3, 6]
 
 
 def test_pictures_that_end_before_the_header_says_are_a_gap(
-    tmp_path: Path, open_shelf: Callable[..., VideoCaptions]
+    tmp_path: Path, open_captions: Callable[..., VideoCaptions]
 ) -> None:
     whole = draw_video(tmp_path / "whole.mkv", [Scene(2, "A", "white", moving=True), Scene(2, "B", "navy")] * 3)
     data = whole.read_bytes()
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
     video = Video(tmp_path / "cut.mkv")
     assert video.duration_seconds == pytest.approx(12, abs=0.1)
-    stored = open_shelf(video)
+    stored = open_captions(video)
     report = watch(video, [Notes(every_seconds=None)], stored)
     last = max(caption.end_seconds for caption in stored.between())
     assert 2 < last < 11
@@ -266,12 +266,12 @@ def test_pictures_that_end_before_the_header_says_are_a_gap(
 
 
 def test_corrected_subtitles_replace_the_old_ones(
-    tmp_path: Path, silent: Video, open_shelf: Callable[..., VideoCaptions]
+    tmp_path: Path, silent: Video, open_captions: Callable[..., VideoCaptions]
 ) -> None:
     shutil.copy(silent.path, tmp_path / "film.mp4")
     words = tmp_path / "film.srt"
     video, notes = Video(tmp_path / "film.mp4"), Notes()
-    stored = open_shelf(video)
+    stored = open_captions(video)
     words.write_text("1\n00:00:01,000 --> 00:00:02,000\nI scream.\n")
     watch(video, [*make_tools(["subtitles"]), notes], stored)
     words.write_text("1\n00:00:01,000 --> 00:00:02,000\nIce cream.\n")
@@ -312,12 +312,12 @@ class Interrupt:
 
 @pytest.mark.parametrize("line_up", [["shots", "visual_facts", "ocr"], ["speech_regions", "shots"]], ids="+".join)
 def test_after_ctrl_c_the_next_watch_ends_as_if_nothing_had_been(
-    voiced: Video, open_shelf: Callable[..., VideoCaptions], line_up: list[str]
+    voiced: Video, open_captions: Callable[..., VideoCaptions], line_up: list[str]
 ) -> None:
     senses = make_tools(line_up)
-    whole = open_shelf(voiced, "whole")
+    whole = open_captions(voiced, "whole")
     watch(voiced, senses, whole)
-    stored = open_shelf(voiced)
+    stored = open_captions(voiced)
     for seconds in (0.0, 4.0, 7.5, 11.0):
         with pytest.raises(KeyboardInterrupt):
             watch(voiced, senses, stored, progress=Interrupt(seconds))
@@ -327,8 +327,8 @@ def test_after_ctrl_c_the_next_watch_ends_as_if_nothing_had_been(
     assert ids(stored) == ids(whole)
 
 
-def test_ctrl_c_keeps_what_had_settled(clip: Video, open_shelf: Callable[..., VideoCaptions]) -> None:
-    stored, reached = open_shelf(clip), threading.Event()
+def test_ctrl_c_keeps_what_had_settled(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
+    stored, reached = open_captions(clip), threading.Event()
     waits = Notes("waits", None, before=lambda now: now < 6 or reached.wait(30))
     quick = Notes("quick", None)
 
@@ -347,7 +347,7 @@ def test_ctrl_c_keeps_what_had_settled(clip: Video, open_shelf: Callable[..., Vi
 
 @pytest.mark.timeout(30)
 def test_ctrl_c_while_only_a_slow_sense_is_behind_does_not_hang(
-    clip: Video, open_shelf: Callable[..., VideoCaptions]
+    clip: Video, open_captions: Callable[..., VideoCaptions]
 ) -> None:
     # One picture at work, eight waiting for it, none left: the reader waits to say that this was all.
     never, all_read = threading.Event(), threading.Event()
@@ -359,15 +359,15 @@ def test_ctrl_c_while_only_a_slow_sense_is_behind_does_not_hang(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        watch(clip, [slow, quick], open_shelf(clip), progress=interrupt)
+        watch(clip, [slow, quick], open_captions(clip), progress=interrupt)
 
 
 @pytest.mark.parametrize("slow", [0, 1])
-def test_a_slow_sense_costs_no_picture(clip: Video, open_shelf: Callable[..., VideoCaptions], slow: int) -> None:
+def test_a_slow_sense_costs_no_picture(clip: Video, open_captions: Callable[..., VideoCaptions], slow: int) -> None:
     turn = threading.Semaphore(0)
     senses = [Notes("one", None), Notes("two", None)]
     senses[slow].before = lambda _: turn.acquire(timeout=20)
-    report = watch(clip, senses, open_shelf(clip), progress=lambda _: turn.release())
+    report = watch(clip, senses, open_captions(clip), progress=lambda _: turn.release())
     assert report.by_tool == {"one": 120, "two": 120}
 
 

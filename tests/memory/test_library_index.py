@@ -191,8 +191,8 @@ def kill_and_check(path: Path, rounds: int, seconds: Callable[[], float]) -> Non
     with CaptionStore(path) as store:
         for video_id, count in stored.items():
             assert len(store.between(video_id)) >= count
-            stored = store.captions_of(video_id)
-            for caption in stored.between():
+            captions_ = store.captions_of(video_id)
+            for caption in captions_.between():
                 hit = store.search(caption.text, k=1, video_ids=[video_id], by="dense")[0]
                 assert hit.caption.text == caption.text
         store.sync()

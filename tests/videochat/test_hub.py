@@ -75,7 +75,7 @@ def test_a_folder_or_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_a_cached_model_is_found_without_asking_anyone(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answer(monkeypatch, ConnectionError())
-    folder = fill_cache(videochat.hub, "model.safetensors")
+    folder = fill_cache(hub, "model.safetensors")
     assert find_weights("acme/eye", needed_by="The sense 'eye'") == folder
     assert find_weights(Weights("acme/eye", COMMIT), needed_by="The sense 'eye'") == folder
     assert asked == []
@@ -84,7 +84,7 @@ def test_a_cached_model_is_found_without_asking_anyone(hub: Path, monkeypatch: p
 
 def test_a_cached_model_that_lacks_a_shard_is_not_complete(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, ConnectionError())
-    folder = fill_cache(videochat.hub, "model-00001-of-00002.safetensors")
+    folder = fill_cache(hub, "model-00001-of-00002.safetensors")
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     with pytest.raises(MissingDependency, match="cannot be reached"):
@@ -152,7 +152,7 @@ def test_a_download_that_was_asked_for(hub: Path, monkeypatch: pytest.MonkeyPatc
         if local_files_only:
             return real(model, local_files_only=True, **options)
         fetched.append(options["allow_patterns"])
-        return str(fill_cache(videochat.hub, "model.safetensors"))
+        return str(fill_cache(hub, "model.safetensors"))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert find_weights("acme/eye", needed_by="The sense 'eye'", allow_download=True).name == COMMIT
