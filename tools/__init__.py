@@ -10,6 +10,7 @@ from videochat.tools.presets import (
     make_refiner,
     make_tool,
     make_tools,
+    tool_class,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "make_refiner",
     "make_tool",
     "make_tools",
+    "tool_class",
 ]

@@ -185,8 +185,17 @@ def make_tool(name: str, **options: Any) -> PerceptionTool:
     Raises:
         UnknownName: there is none of that name.
     """
+    return tool_class(name)(**options)
+
+
+def tool_class(name: str) -> type[PerceptionTool]:
+    """Return the class of a sense by name.
+
+    Raises:
+        UnknownName: there is none of that name.
+    """
     if name not in TOOLS:
         raise UnknownName("perception tool", name, TOOLS)
     module, cls = TOOLS[name].split(":")
-    tool: PerceptionTool = getattr(import_module(module), cls)(**options)
-    return tool
+    found: type[PerceptionTool] = getattr(import_module(module), cls)
+    return found

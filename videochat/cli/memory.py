@@ -1,30 +1,32 @@
-"""Commands over the memory as a whole: `videochat search` and `videochat memory ...`."""
+"""`videochat search` and `videochat memory ...`: commands over all captions that are kept."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from videochat.cli.common import Commands, add_command, add_group, add_json_option, kind_option, print_json
 from videochat.errors import StoreError
 
 if TYPE_CHECKING:
     from videochat.memory import CaptionStore
+    from videochat.memory.maintenance import Health
 
 
-def add_commands(commands: Any) -> None:
-    """Add `search` and `memory` to the command line."""
-    search = _add(commands, "search", _search, "find captions by words and likeness, in one video or in all")
+def add_commands(commands: Commands) -> None:
+    """Add `search` and `memory ...`."""
+    search = _add(commands, "search", _search, "find captions by words and meaning, in one video or in all")
     search.add_argument("query")
     search.add_argument("--library", action="store_true", help="over all videos (the default without --video)")
     search.add_argument("--video", action="append", metavar="NAME", help="only in this video: its name, id or file")
-    search.add_argument("--kind", action="append", help="only captions of this kind")
+    search.add_argument(
+        "--kind", action="append", type=kind_option, help="only captions of this kind, or of this sense"
+    )
     search.add_argument("-k", type=int, default=8, metavar="N", help="how many at most (default: 8)")
-    memory = commands.add_parser("memory", help="look after what is remembered", description="Look after the memory.")
-    parts = memory.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parts = add_group(commands, "memory", "look after the captions that are kept")
     listing = _add(parts, "list", _list, "list the videos that are remembered")
     verify = _add(parts, "verify", _verify, "say whether everything is whole; changes nothing")
     rebuild = _add(parts, "rebuild", _rebuild, "make all indexes anew from the captions")
@@ -37,13 +39,11 @@ def add_commands(commands: Any) -> None:
     bring = _add(parts, "import", _import, "read captions that `export` wrote")
     bring.add_argument("file", help="what to read; - for standard input")
     for command in (search, listing, verify, rebuild):
-        command.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+        add_json_option(command)
 
 
-def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
-    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    command.set_defaults(command=run)
-    command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+def _add(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    command = add_command(commands, name, run, text)
     command.add_argument(
         "--memory", metavar="DIR", help="directory of the captions, or a Chroma server (default: your data folder)"
     )
@@ -85,7 +85,7 @@ def _search(options: argparse.Namespace) -> int:
         wanted = [_id(store, name) for name in options.video] if options.video and not options.library else None
         hits = recall_library(store, options.query, k=options.k, video_ids=wanted, kinds=options.kind).hits
     if options.json:
-        _print_json(
+        print_json(
             [
                 hit.caption.as_dict()
                 | {"video": names.get(hit.caption.video_id), "score": hit.score, "similarity": hit.similarity}
@@ -108,7 +108,7 @@ def _list(options: argparse.Namespace) -> int:
     with _store(options) as store:
         videos = store.videos()
     if options.json:
-        _print_json([video.as_dict() for video in videos])
+        print_json([video.as_dict() for video in videos])
         return 0
     for video in videos:
         length = clock(video.duration_seconds) if video.duration_seconds else "?"
@@ -122,18 +122,18 @@ def _verify(options: argparse.Namespace) -> int:
     from videochat.memory.maintenance import verify
 
     with _store(options) as store:
-        return _tell(options, verify(store))
+        return _print_health(options, verify(store))
 
 
 def _rebuild(options: argparse.Namespace) -> int:
     from videochat.memory.maintenance import rebuild
 
-    return _tell(options, rebuild(_directory(options), options.embeddings))
+    return _print_health(options, rebuild(_directory(options), options.embeddings))
 
 
-def _tell(options: argparse.Namespace, health: Any) -> int:
+def _print_health(options: argparse.Namespace, health: Health) -> int:
     if options.json:
-        _print_json(vars(health))
+        print_json(vars(health))
     else:
         state = "whole" if not health.faults else f"{len(health.faults)} faults"
         print("\n".join([f"{health.videos} videos, {health.captions} captions: {state}.", *health.faults]))
@@ -180,7 +180,3 @@ def _import(options: argparse.Namespace) -> int:
                 raise StoreError(f"{options.file!r} cannot be read as text ({error}).") from error
     print(f"Took in {count} new captions", file=sys.stderr)
     return 0
-
-
-def _print_json(data: Any) -> None:
-    print(json.dumps(data, ensure_ascii=False, indent=2))

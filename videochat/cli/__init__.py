@@ -1,0 +1,77 @@
+"""The command line: `videochat COMMAND ...`.
+
+Errors are one sentence and exit status 1, wrong usage is 2, Ctrl-C is 130; `--debug`, anywhere, shows the trace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+from videochat.cli import ask, embed, inspect, mcp, memory, watch
+from videochat.errors import VideoChatError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status.
+
+    Args:
+        arguments: what follows `videochat`; None for those of the process.
+    """
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "command"):
+        getattr(options, "group", parser).print_help()
+        return 2
+    warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A caption may hold what the terminal cannot write.
+            stream.reconfigure(errors="replace")
+    try:
+        status: int = options.command(options)
+        sys.stdout.flush()
+        return status
+    except VideoChatError as error:
+        if options.debug:
+            raise
+        print(f"videochat: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nvideochat: stopped; what was seen is kept, and the next run goes on from there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has enough. Python would complain once more while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; nothing heavy is imported."""
+    from importlib.metadata import version
+
+    parser = argparse.ArgumentParser(
+        prog="videochat", description="Ask questions about a video and get answers with timestamps that are true."
+    )
+    parser.add_argument("--version", action="version", version=f"videochat {version('videochat')}")
+    parser.add_argument("--debug", action="store_true", help="show the trace of an error")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for module in (ask, watch, memory, mcp, embed, inspect):
+        module.add_commands(commands)
+    return parser
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if category is UserWarning:
+        print(f"videochat: {message}", file=sys.stderr)

@@ -1,0 +1,132 @@
+"""`videochat ask` and `videochat chat`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videochat.cli.common import (
+    Commands,
+    add_command,
+    add_json_option,
+    add_video_options,
+    agent_for,
+    print_json,
+    watch_progress,
+)
+from videochat.errors import InvalidArgument, VideoChatError
+
+if TYPE_CHECKING:
+    from videochat.agent import VideoAgent
+    from videochat.records import Answer
+
+_HELP = "Ask in your own words; earlier questions are remembered. /reset forgets them, /quit or an empty line ends."
+
+
+def add_commands(commands: Commands) -> None:
+    """Add `ask` and `chat`."""
+    ask = add_command(commands, "ask", _ask, "answer a question about a video, watching it first if needed")
+    add_video_options(ask, several=True)
+    ask.add_argument("question")
+    chat = add_command(commands, "chat", _chat, "ask question after question; the earlier ones are remembered")
+    add_video_options(chat, several=True)
+    chat.add_argument("--conversation", metavar="FILE", help="keep the conversation in this file and go on with it")
+    for command in (ask, chat):
+        command.add_argument(
+            "--llm", metavar="PROVIDER:MODEL", help="language model (default: VIDEOCHAT_LLM, OpenAI, none)"
+        )
+        command.add_argument(
+            "--video-model", metavar="DIR", help="VideoChat-Embed or another video model the agent may look with"
+        )
+        command.add_argument(
+            "--mode", choices=("agent", "retrieve"), help="let the model look further, or answer at once"
+        )
+        command.add_argument(
+            "--verify", action="store_true", help="have each cited sentence judged against what it cites"
+        )
+    add_json_option(ask)
+
+
+def _ask(options: argparse.Namespace) -> int:
+    if Path(options.question).is_file() and not Path(options.video[0]).exists():
+        raise InvalidArgument(
+            f"The question comes last: videochat ask {options.question} {' '.join(options.video)!r}, not the other "
+            "way round."
+        )
+    with agent_for(options, **_answering(options)) as agent:
+        with watch_progress(agent) as progress:
+            agent.watch(progress=progress)
+        answer = agent.ask(options.question) if options.json else _print_answer(agent, options.question)
+    if options.json:
+        print_json(answer.as_dict())
+    return 0
+
+
+def _answering(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "llm": options.llm,
+        "mode": options.mode,
+        "video_model": options.video_model,
+        "verify": options.verify,
+    }
+
+
+def _chat(options: argparse.Namespace) -> int:
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - arrow keys and history in input()
+    with agent_for(options, checkpointer=options.conversation, **_answering(options)) as agent:
+        with watch_progress(agent) as progress:
+            report = agent.watch(progress=progress)
+        names = ", ".join(agent.video_set.names.values())
+        print(f"{report}\nAsk about {names}; an empty line or Ctrl-D ends, /help says more.", file=sys.stderr)
+        while (question := _read_line("> ")) not in ("", "/quit", "/exit"):
+            if question == "/reset":
+                agent.reset()
+            elif question.startswith("/"):
+                print(_HELP, file=sys.stderr)
+            else:
+                try:
+                    _print_answer(agent, question)
+                except VideoChatError as error:
+                    print(f"videochat: {error}", file=sys.stderr)
+    return 0
+
+
+def _print_answer(agent: VideoAgent, question: str) -> Answer:
+    """Answer in front of a person: on a terminal what the model does and says appears as it comes."""
+    live = sys.stdout.isatty()
+    streamed = ""
+    for event in agent.stream(question):
+        if event.step is not None:
+            arguments = ", ".join(f"{name}={value!r}" for name, value in event.step.args.items())
+            found = event.step.error or f"{event.step.captions} captions"
+            print(f"  {event.step.tool}({arguments}): {found}", file=sys.stderr)
+        elif event.kind == "token" and live:
+            print(event.text, end="", flush=True)
+            streamed += event.text
+        elif event.kind == "again" and streamed:
+            print("\n  ... looking again", file=sys.stderr)
+            streamed = ""
+    answer = event.answer
+    assert answer is not None  # noqa: S101 - a stream that does not raise ends with the answer
+    if streamed.strip() == answer.text.strip():
+        print(str(answer)[len(answer.text) :])
+    else:
+        print(f"\n{answer}" if streamed else answer)
+    print(f"({answer.status}, {answer.usage.seconds:.1f} s)", file=sys.stderr)
+    return answer
+
+
+def _read_line(prompt: str) -> str:
+    try:
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            return input(prompt).strip()
+        # The prompt is for people; what comes out of a pipe stays clean.
+        print(prompt, end="", file=sys.stderr, flush=True)
+        return input().strip()
+    except EOFError:
+        print(file=sys.stderr)
+        return ""

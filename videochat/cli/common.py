@@ -1,0 +1,154 @@
+"""What several commands share: options, the agent over the videos that were named, progress, JSON."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from videochat.errors import InvalidArgument, UnknownName
+from videochat.intervals import clock, parse_clock
+from videochat.records import KINDS, Kind
+
+if TYPE_CHECKING:
+    from videochat.agent import VideoAgent
+
+Commands = Any
+"""What `add_subparsers` returns; argparse keeps its type private."""
+
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    """Add a command.
+
+    Args:
+        commands: where to.
+        name: what people type.
+        run: takes the options and returns the exit status.
+        text: what it does, beginning with a small letter.
+    """
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + "."
+    )
+    command.set_defaults(command=run)
+    # Also after the command, where people put it; SUPPRESS keeps it from undoing the one before.
+    command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return command
+
+
+def add_group(commands: Commands, name: str, text: str) -> Commands:
+    """Add a command that has commands of its own; alone it prints what they are."""
+    group = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    group.set_defaults(group=group)
+    group.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return group.add_subparsers(title="commands", metavar="COMMAND")
+
+
+def add_video_options(command: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the video (or several) and how it is watched."""
+    many = "; several are asked together" if several else ""
+    command.add_argument("video", nargs="+" if several else None, help=f"path or http(s) address of a video{many}")
+    add_watch_options(command)
+
+
+def add_watch_options(command: argparse.ArgumentParser) -> None:
+    """Add where captions are kept and which senses watch."""
+    command.add_argument(
+        "--memory", metavar="DIR", help="directory of the captions, or a Chroma server (default: your data folder)"
+    )
+    command.add_argument(
+        "--preset",
+        help="line-up of senses, see `videochat presets` (default: the richest whose weights are on this machine)",
+    )
+
+
+def add_json_option(command: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def time_option(text: str) -> float:
+    """Read seconds or a clock time, for argparse."""
+    try:
+        return parse_clock(text)
+    except InvalidArgument as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def kind_option(text: str) -> Kind:
+    """Read a kind of caption, or a sense, which stands for the kind that it writes; for argparse."""
+    from videochat.tools import TOOLS, tool_class
+
+    if text in TOOLS:
+        return tool_class(text).kind
+    if text not in KINDS:
+        raise argparse.ArgumentTypeError(str(UnknownName("kind", text, KINDS)))
+    return text
+
+
+@contextlib.contextmanager
+def agent_for(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAgent]:
+    """Give an agent over the videos that were named, and close it.
+
+    Args:
+        options: with `video`, `preset` and `memory`.
+        settings: further arguments of `VideoAgent`.
+    """
+    from videochat.media import Video
+
+    # What is cheap to find wrong is found before the heavy parts load.
+    videos = [Video(path) for path in ([options.video] if isinstance(options.video, str) else options.video)]
+    from videochat.agent import VideoAgent
+
+    agent = VideoAgent(videos, preset=options.preset, memory=options.memory, **settings)
+    try:
+        yield agent
+    finally:
+        agent.close()
+
+
+@contextlib.contextmanager
+def watch_progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
+    """Show how far the video has been read, once that takes longer than a moment and where there is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    length = agent.video_set.duration_seconds
+    columns = (
+        TextColumn("watching"),
+        BarColumn(),
+        TextColumn("{task.fields[at]} of " + clock(length)),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    began = time.monotonic()
+    task = bar.add_task("", total=length, at=clock(0))
+
+    def show(seconds: float) -> None:
+        if time.monotonic() - began > 0.5:
+            bar.start()
+            bar.update(task, completed=seconds, at=clock(max(seconds, 0)))
+            if seconds >= length - 1e-3:
+                bar.update(task, at="finishing")
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def print_json(data: Any) -> None:
+    """Print data for programs."""
+    print(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def fail_usage(command: str, error: Exception) -> int:
+    """Say what is wrong with the options of a command; return the exit status."""
+    print(f"videochat {command}: {error}", file=sys.stderr)
+    return 2
