@@ -59,7 +59,7 @@ def _embeddings() -> Finding:
     wanted = os.environ.get("VIDEOCHAT_EMBEDDINGS") or DEFAULT_MODEL
     if wanted == BUILTIN or is_present(wanted):
         return Finding("text embeddings", True, wanted)
-    fix = "set VIDEOCHAT_EMBEDDINGS to the directory of a sentence-transformers model, or let it be fetched"
+    fix = "videochat download embeddings, or set VIDEOCHAT_EMBEDDINGS to the directory of a sentence-transformers model"
     return Finding("text embeddings", False, f"{wanted} is not on this machine; words are compared instead", fix)
 
 

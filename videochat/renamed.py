@@ -27,18 +27,12 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "MissingPart": "videochat.errors:MissingDependency",
     },
     "videochat.media": {
-        "Frame": "videochat.frames:Frame",
-        "Sampling": "videochat.frames:Sampling",
         "Sound": "videochat.frames:AudioBlock",
-        "SubtitleTrack": "videochat.frames:SubtitleTrack",
-        "SAMPLE_RATE": "videochat.frames:SAMPLE_RATE",
         "fetch": "videochat.download:download",
         "ffmpeg_exe": "videochat.ffmpeg:ffmpeg_exe",
     },
     "videochat.records": {
         "clock": "videochat.intervals:clock",
-        "clock_range": "videochat.intervals:clock_range",
-        "check_interval": "videochat.intervals:check_interval",
     },
     "videochat.memory": {"Shelf": "videochat.memory.video_captions:VideoCaptions"},
     "videochat.embed_model": {

@@ -173,7 +173,7 @@ def test_missing_keys_are_an_error(folder: Path, tmp_path: Path) -> None:
 
 
 def test_another_architecture_is_an_error(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingDependency, match="cannot be loaded as AutoModelForObjectDetection"):
+    with pytest.raises(MissingDependency, match="as AutoModelForObjectDetection, cannot be loaded"):
         load_model("AutoModelForObjectDetection", folder, CPU)
     with pytest.raises(MissingDependency, match=r"config\.json cannot be read"):
         config_of(tmp_path)

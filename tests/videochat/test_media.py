@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -236,9 +233,6 @@ def test_rotation_is_undone(drawn: Path, rotate: int) -> None:
         assert 40 < y < 56
 
 
-# Sound
-
-
 def onset_seconds(video: Video, **where: Any) -> float:
     blocks = list(video.audio(**where))
     samples = np.concatenate([block.samples for block in blocks])
@@ -308,9 +302,6 @@ def test_a_video_without_sound_says_so(silent: Video) -> None:
         next(silent.audio())
 
 
-# Nothing is left behind, nothing piles up
-
-
 def children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
@@ -351,9 +342,6 @@ def test_the_first_picture_does_not_wait_for_the_last(tmp_path: Path) -> None:
     assert first(600) < first(5) + 0.5
 
 
-# Identity
-
-
 def test_the_id_is_of_the_content(tmp_path: Path, silent: Video) -> None:
     copy = tmp_path / "another name.mp4"
     shutil.copy(silent.path, copy)
@@ -366,9 +354,6 @@ def test_the_id_is_of_the_content(tmp_path: Path, silent: Video) -> None:
 
 def test_a_video_prints_what_it_is(clip: Video) -> None:
     assert repr(clip) == f"Video({str(clip.path)!r}: 12.00 s, 320x180, 10.000 fps, sound)"
-
-
-# Bad input
 
 
 def directory(folder: Path, _: Path) -> Path:
@@ -452,14 +437,6 @@ def test_a_range_that_is_none_is_refused(clip: Video, ask: Callable[[Video], Any
         ask(clip)
 
 
-def test_a_frame_that_is_no_picture_is_refused() -> None:
-    with pytest.raises(ValueError, match="uint8 of shape"):
-        Frame(0, np.zeros((4, 4), np.uint8))
-
-
-# Subtitles beside and inside
-
-
 def test_subtitle_files_beside_are_found_and_others_are_not(tmp_path: Path, silent: Video) -> None:
     shutil.copy(silent.path, tmp_path / "film.mp4")
     for name in ("film.en.srt", "film.vtt", "film2.srt", "other.srt", "film.txt"):
@@ -471,48 +448,3 @@ def test_embedded_subtitles_are_listed_with_their_language(clip: Video) -> None:
     (track,) = clip.subtitle_tracks
     assert track.language == "eng"
     assert "First, boil the water." in clip.subtitle_text(track)
-
-
-# Addresses
-
-
-@pytest.fixture
-def address(clip: Video, tmp_path: Path) -> Iterator[str]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    shutil.copy(clip.path, folder / "a film.mp4")
-    (folder / "page.html").write_text("<html>Watch our video!</html>")
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.mark.enable_socket
-def test_a_video_is_fetched_once_from_an_address(address: str, clip: Video) -> None:
-    video = Video(f"{address}/a%20film.mp4")
-    assert video.id == clip.id
-    assert video.name == "a film.mp4"
-    changed = video.path.stat().st_mtime_ns
-    assert Video(f"{address}/a%20film.mp4").path.stat().st_mtime_ns == changed
-
-
-@pytest.mark.enable_socket
-@pytest.mark.parametrize(
-    ("page", "words"), [("nowhere.mp4", "cannot be fetched .*404"), ("page.html", "is a web page, not a media file")]
-)
-def test_an_address_without_a_video_is_refused(address: str, tmp_path: Path, page: str, words: str) -> None:
-    with pytest.raises(MediaError, match=words):
-        Video(f"{address}/{page}")
-    assert not [p for p in (tmp_path / "home").rglob("*") if p.is_file()], "nothing half-fetched stays"
-
-
-@pytest.mark.enable_socket
-def test_an_address_where_nobody_answers_is_refused() -> None:
-    with pytest.raises(MediaError, match=r"cannot be fetched \(.*Check the address"):
-        Video("http://127.0.0.1:9/film.mp4")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from videochat.errors import UnknownName
-from videochat.intervals import clock, clock_range
 from videochat.records import KINDS, Answer, Caption, Citation, check_kind
 
 
@@ -114,39 +113,6 @@ def test_overlap_is_half_open(start: float, end: float, shares: bool) -> None:
 def test_caption_prints_its_time_kind_and_text() -> None:
     assert str(caption()) == "[00:01-00:03] speech: Hello there"
     assert str(caption(box=(1.4, 2, 3, 4))) == "[00:01-00:03] speech: Hello there [1, 2, 3, 4]"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "written"),
-    [
-        (0, "00:00"),
-        (0.99, "00:00"),
-        (59.9, "00:59"),
-        (60, "01:00"),
-        (65, "01:05"),
-        (0.1 * 3 * 10 - 1e-9, "00:03"),
-        (3599.9, "59:59"),
-        (3600, "1:00:00"),
-        (3725.4, "1:02:05"),
-        (36_000, "10:00:00"),
-    ],
-)
-def test_clock(seconds: float, written: str) -> None:
-    assert clock(seconds) == written
-
-
-@pytest.mark.parametrize("seconds", [-1, -0.001, math.nan, math.inf])
-def test_clock_refuses_what_is_no_time(seconds: float) -> None:
-    with pytest.raises(ValueError, match="seconds >= 0"):
-        clock(seconds)
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "written"),
-    [(0, 2, "00:00-00:02"), (1.9, 2.1, "00:01-00:03"), (59.2, 60.0001, "00:59-01:00"), (0, 0.2, "00:00-00:01")],
-)
-def test_clock_range_covers_the_moment(start: float, end: float, written: str) -> None:
-    assert clock_range(start, end) == written
 
 
 def test_unknown_kind_lists_the_known_and_the_nearest() -> None:

@@ -1,0 +1,60 @@
+"""`videochat ask` and `videochat chat`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from videochat.cli import main
+
+
+def test_ask_prints_one_object_for_programs(
+    demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", str(demo_clip), "When is the milk poured?", "--memory", demo_memory, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["status"] == "grounded"
+    best = answer["citations"][0]
+    assert (best["start_seconds"], best["end_seconds"], best["kind"]) == (14.5, 17.5, "speech")
+    assert "milk" in best["text"]
+
+
+def test_ask_prints_the_answer_for_people(
+    demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", str(demo_clip), "When does the cat jump?", "--memory", demo_memory]) == 0
+    assert "does not show" in capsys.readouterr().out
+
+
+def test_chat_remembers_and_survives_a_bad_turn(
+    demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter(["When is the milk poured?", "What is said at 10 seconds?"])
+
+    def read() -> str:
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("builtins.input", read)
+    assert main(["chat", str(demo_clip), "--memory", demo_memory]) == 0
+    printed = capsys.readouterr().out
+    assert "[00:14-00:18]" in printed
+    assert "[00:09-00:13]" in printed
+
+
+def test_chat_has_commands_of_its_own(
+    demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter(["/help", "/reset", "/quit"])
+    monkeypatch.setattr("builtins.input", lambda: next(lines))
+    assert main(["chat", str(demo_clip), "--memory", demo_memory]) == 0
+    printed = capsys.readouterr()
+    assert "/reset forgets" in printed.err
+    assert printed.out == ""
+
+
+def test_a_question_before_the_file_is_told(demo_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "When is the milk poured?", str(demo_clip)]) == 1
+    assert "The question comes last" in capsys.readouterr().err
