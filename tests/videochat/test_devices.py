@@ -14,8 +14,21 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import T5Config, T5ForConditionalGeneration
 
-from videochat.devices import Batcher, Cores, Device, SharedModels, choose_device, chunks, config_of, load_model
-from videochat.errors import MissingDependency
+from videochat import devices
+from videochat.devices import (
+    LOADING,
+    Batcher,
+    Cores,
+    Device,
+    MemoryBudget,
+    SharedModels,
+    choose_device,
+    chunks,
+    config_of,
+    load_model,
+    loading,
+)
+from videochat.errors import InvalidArgument, MediaError, MissingDependency
 
 CPU = Device("cpu", torch.float32)
 
@@ -185,3 +198,63 @@ def test_senses_may_load_at_the_same_time(folder: Path) -> None:
         models = list(threads.map(lambda _: load_model("AutoModelForSeq2SeqLM", folder, CPU), range(16)))
     for model in models:
         assert model.get_input_embeddings().weight is model.encoder.embed_tokens.weight
+
+
+class Owner:
+    """Somebody who uses a model."""
+
+
+@pytest.fixture
+def budget(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
+    monkeypatch.setattr(devices, "free_bytes", lambda: 1000)
+    return MemoryBudget()
+
+
+def test_a_model_counts_once_however_many_use_it(budget: MemoryBudget) -> None:
+    one, other = Owner(), Owner()
+    assert budget.left() == 800
+    budget.claim("eye", 300, one)
+    budget.claim("eye", 300, other)
+    budget.claim("ear", 100, one)
+    assert budget.left() == 400
+    budget.release(one)
+    assert budget.left() == 500
+    del other
+    gc.collect()
+    assert budget.left() == 800
+
+
+def test_all_models_of_the_process_share_one_budget(budget: MemoryBudget) -> None:
+    sense, clip_model = Owner(), Owner()
+    budget.claim("senses", 500, sense)
+    budget.claim("clip model", 200, clip_model)
+    assert budget.left() == 100, "what one part has taken another cannot take again"
+    assert budget.left(900) == 200, "a limit of the user's is for all models together, too"
+    assert budget.left(besides=["senses"]) == 600, "who asks may reuse what is its own"
+
+
+def test_what_others_have_taken_meanwhile_is_not_there(budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert budget.left() == 800
+    monkeypatch.setattr(devices, "free_bytes", lambda: 100)
+    assert budget.left() == 80
+
+
+def test_free_memory_is_part_of_all_memory() -> None:
+    all_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert torch.cuda.is_available() or 0 < devices.free_bytes() <= all_bytes
+
+
+def test_loading_turns_errors_into_a_sentence_and_lets_ours_pass() -> None:
+    with (
+        pytest.raises(MissingDependency, match=r"^The eye cannot be loaded \(OSError\): it is gone$"),
+        loading("The eye"),
+    ):
+        raise OSError("it is gone\nTraceback")
+    with pytest.raises(MediaError), loading("The eye", raising=MediaError):
+        raise KeyError("x")
+    with pytest.raises(InvalidArgument, match="^no$"), loading("The eye"):
+        raise InvalidArgument("no")
+    with pytest.raises(KeyboardInterrupt), loading("The eye"):
+        raise KeyboardInterrupt
+    assert LOADING.acquire(timeout=0), "the lock is free again"
+    LOADING.release()
