@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint notebooks clean
+.PHONY: help install demo test unit lint notebooks clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,14 +12,17 @@ install: $(BIN)/.installed ## make .venv with everything in it
 $(BIN)/.installed: pyproject.toml constraints.txt overrides.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --override overrides.txt -e '.[all]' --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt --override overrides.txt -e '.[all]' --group dev
 	touch $@
 
 demo: install ## draw a small video and ask it a question
 	$(BIN)/videochat demo build/demo.mp4
 
-test: install ## run the tests
+test: install ## run all tests
 	$(BIN)/python -m pytest
+
+unit: install ## run the rooms' own tests: no sockets, no weights, no real clips
+	$(BIN)/python -m pytest -m "not material" --ignore tests/contracts --ignore tests/stories
 
 lint: install ## style, then types
 	$(BIN)/ruff check .
