@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from videochat.errors import VideoChatError
+from videochat.errors import InvalidArgument, VideoChatError
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
@@ -157,9 +157,7 @@ def _convert(options: argparse.Namespace) -> int:
             llm_dtype=options.llm_dtype,
             max_shard_size=options.max_shard_size,
         )
-    except ValueError as error:
-        if isinstance(error, VideoChatError):
-            raise
+    except InvalidArgument as error:
         print(f"videochat embed convert: {error}", file=sys.stderr)
         return 2
     print(f"Wrote {folder}", file=sys.stderr)
@@ -213,8 +211,11 @@ def _train(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from videochat.embed_model.data import Augmentation, Skips, Source, read_examples
-    from videochat.embed_model.train import RECIPES, Progress, Recipe, load_to_train, train
+    from videochat.embed_model.annotations import Skips, Source, read_examples
+    from videochat.embed_model.dataset import Augmentation
+    from videochat.embed_model.recipe import RECIPES, Recipe
+    from videochat.embed_model.run_folder import Progress
+    from videochat.embed_model.train import load_to_train, train
 
     if options.threads:
         import torch
@@ -287,7 +288,7 @@ def _instruct(options: argparse.Namespace) -> int:
 
     from videochat.agent import VideoAgent
     from videochat.agent.chat_models import resolve_llm
-    from videochat.embed_model.instruct import MAKINGS, WatchedVideo, forecast, make_instructions
+    from videochat.embed_model.instruct import ITEM_KINDS, WatchedVideo, forecast, make_instructions
     from videochat.media import Video
     from videochat.memory.textualize import textualize
 
@@ -305,9 +306,9 @@ def _instruct(options: argparse.Namespace) -> int:
             videos.append(WatchedVideo(str(name), agent.captions()))
         finally:
             agent.close()
-    makings = tuple(options.make or MAKINGS)
+    item_kinds = tuple(options.make or ITEM_KINDS)
     prices = {"price_in": options.price_in, "price_out": options.price_out}
-    print(forecast(videos, options.out, textualize=textualize, makings=makings, **prices), file=sys.stderr)
+    print(forecast(videos, options.out, textualize=textualize, item_kinds=item_kinds, **prices), file=sys.stderr)
     if options.forecast:
         return 0
     console = Console(stderr=True)
@@ -318,7 +319,7 @@ def _instruct(options: argparse.Namespace) -> int:
             llm,
             options.out,
             textualize=textualize,
-            makings=makings,
+            item_kinds=item_kinds,
             concurrency=options.concurrency,
             calls_per_minute=options.calls_per_minute,
             retry_rejected=options.retry_rejected,
