@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from huggingface_hub import save_torch_state_dict
@@ -20,6 +21,10 @@ from videochat.embed_model.bridge import TokenBridge
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.vision import VideoEncoder
 from videochat.errors import MissingDependency, VideoChatError
+from videochat.renamed import getter
+
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
 MODEL_TYPE = "videochat_embed"
 """`model_type` in the `config.json` of our folders."""

@@ -54,17 +54,18 @@ def load_llm(folder: Path, *, dtype: torch.dtype, device: torch.device, bits: LL
     what = f"The folder {str(folder)!r}, as a decoder-only LLM of transformers,"
     with loading(what, raising=CheckpointError):
         try:
-            llm, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, output_loading_info=True, local_files_only=True, **quantized
             )
         except SafetensorError as error:
             raise CheckpointError(f"{what} cannot be loaded: {first_line(error)}") from error
+    llm, report = loaded
     if report["missing_keys"]:
         raise CheckpointError(
             f"The LLM in {str(folder)!r} lacks {first_few(sorted(report['missing_keys']))}; get it again."
         )
-    loaded: PreTrainedModel = llm if quantized else llm.to(device)
-    return loaded
+    placed: PreTrainedModel = llm if quantized else llm.to(device)
+    return placed
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -145,7 +145,7 @@ class VideoChatEmbed(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Switch GMHRA's dropout; the LLM is frozen and stays in eval mode."""
         super().train(mode)
-        self.llm.eval()
+        self.llm.train(False)
         return self
 
     def trainable(self) -> dict[str, nn.Parameter]:

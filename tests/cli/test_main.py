@@ -106,7 +106,7 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["--llm", "no/where", "--new-layers", "--vit", "a", "--qformer", "b"], 1, "not here"),
+        (["--llm", "no/where", "--new-layers", "--vit", "a", "--qformer", "b"], 1, "needs the model no/where"),
         (["--llm", "x"], 2, "either the file `videochat` or new_layers=True"),
         (["--llm", "x", "--new-layers"], 2, "either `blip2` or both"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import sys
 
 import pytest
@@ -211,5 +212,9 @@ def test_arguments_that_do_not_go_together(tmp_path, given, says):
 def test_an_llm_that_is_none(files, tmp_path):
     (tmp_path / "llm").mkdir()
     (tmp_path / "llm" / "config.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="is no transformers converted of an LLM"):
+    with pytest.raises(MissingDependency, match="The conversion needs .* no weights are in it"):
         convert(tmp_path / "out", config=TOY, **(files | {"llm": tmp_path / "llm"}))
+    shutil.copy(files["llm"] / "model.safetensors", tmp_path / "llm")
+    with pytest.raises(CheckpointError, match="as an LLM of transformers, cannot be loaded"):
+        convert(tmp_path / "out", config=TOY, **(files | {"llm": tmp_path / "llm"}))
+    assert not (tmp_path / "out").exists()
