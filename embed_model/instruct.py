@@ -29,8 +29,16 @@ from videochat.embed_model.prompts import (
     REFINEMENT,
     REFUSAL,
 )
-from videochat.embed_model.text_checks import Rejected, check_description, check_text, check_turn, plain_words
+from videochat.embed_model.text_checks import (
+    Rejected,
+    check_characters,
+    check_description,
+    check_text,
+    check_turn,
+    plain_words,
+)
 from videochat.errors import InvalidArgument, UnknownName
+from videochat.intervals import clock_range
 from videochat.records import Caption
 from videochat.renamed import getter, keywords
 
@@ -106,6 +114,8 @@ class _Job:
     text: str
     """The captions, textualized; with numbers for a conversation."""
     numbers: Mapping[int, Caption]
+    problem: str = ""
+    """Why nothing can be made of the video."""
 
 
 @keywords(makings="item_kinds")
@@ -225,7 +235,7 @@ def forecast(
     settled = {row["id"] for row in _read_back(Path(out).expanduser(), mend=False)}
     calls = tokens_in = tokens_out = items = 0
     for job in _jobs(videos, item_kinds, textualize):
-        if job.id in settled or not job.video.captions:
+        if job.id in settled or job.problem:
             continue
         items += 1
         if job.kind == "description":
@@ -247,22 +257,42 @@ def _jobs(videos: Iterable[WatchedVideo], item_kinds: Sequence[ItemKind], textua
         if kind not in ITEM_KINDS:
             raise UnknownName("kind of instruction data", kind, ITEM_KINDS)
     for video in videos:
+        if problem := _problem(video):
+            for kind in item_kinds:
+                yield _Job(_digest([video.name, kind, problem]), kind, video, "", {}, problem)
+            continue
         ordered = sorted(video.captions, key=lambda c: (c.start_seconds, c.end_seconds, c.id))
         numbers = dict(enumerate(ordered, 1))
         for kind in item_kinds:
             marks = {caption.id: number for number, caption in numbers.items()} if kind == "conversation" else None
             # The same captions are the same job, whenever and in whatever order they come.
-            content = "\x1f".join([video.name, kind, *(caption.id for caption in ordered)])
-            id_ = hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+            id_ = _digest([video.name, kind, *(caption.id for caption in ordered)])
             yield _Job(id_, kind, video, textualize(ordered, numbers=marks), numbers)
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.blake2b("\x1f".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def _problem(video: WatchedVideo) -> str:
+    """Return why nothing can be made of a video; empty where there is no reason."""
+    if not video.captions:
+        return "no captions: watch the video first"
+    for caption in video.captions:
+        try:
+            check_characters(f"{caption.video_id}{caption.source}{caption.text}")
+        except Rejected as reason:
+            at = clock_range(caption.start_seconds, caption.end_seconds)
+            return f"{reason} in the caption at {at}; correct it, or watch the video again"
+    return ""
 
 
 def _make(
     job: _Job, ask: Callable[[list[BaseMessage]], AIMessage], seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the turns that are good and what was rejected."""
-    if not job.video.captions:
-        return [], [_reject("no captions: watch the video first", "")]
+    if job.problem:
+        return [], [_reject(job.problem, "")]
     text = ""
     try:
         if job.kind == "description":

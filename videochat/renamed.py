@@ -50,9 +50,6 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "Viewer": "videochat.embed_model.chat:ClipEncoder",
         "Sight": "videochat.embed_model.chat:EncodedClip",
         "Wording": "videochat.embed_model.generation:SamplingSettings",
-        "SamplingSettings": "videochat.embed_model.generation:SamplingSettings",
-        "GREEDY": "videochat.embed_model.generation:GREEDY",
-        "generate": "videochat.embed_model.generation:generate",
         "choose": "videochat.embed_model.generation:choose_token",
         "sample_indices": "videochat.embed_model.preprocess:sample_indices",
         "picture_of_frame": "videochat.embed_model.preprocess:crop_frame",
@@ -74,15 +71,11 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "videochat.embed_model.instruct": {
         "FORMAT": "videochat.embed_model.prompts:DIALOGUE_FORMAT",
         "MAKINGS": "videochat.embed_model.instruct:ITEM_KINDS",
-        "Rejected": "videochat.embed_model.text_checks:Rejected",
     },
     "videochat.embed_model.train": {
         "ALIGNMENT": "videochat.embed_model.recipe:ALIGNMENT",
         "INSTRUCTION": "videochat.embed_model.recipe:INSTRUCTION",
         "RECIPES": "videochat.embed_model.recipe:RECIPES",
-        "Progress": "videochat.embed_model.run_folder:Progress",
-        "Recipe": "videochat.embed_model.recipe:Recipe",
-        "TrainingError": "videochat.embed_model.run_folder:TrainingError",
     },
 }
 """Old name to `module:name`, by the module it was in."""

@@ -8,6 +8,7 @@ from videochat.embed_model.dialogue import (
     Conversation,
     PromptError,
     TokenizedPrompt,
+    alignment_prompt,
     clean_answer,
     sampling_message,
     tokenize_alignment,
@@ -108,3 +109,21 @@ def test_examples_that_are_none(turns, limit, says):
 def test_every_id_needs_a_label():
     with pytest.raises(PromptError, match="2 ids after the video need as many labels, got 1"):
         TokenizedPrompt([1], [5, 6], [IGNORED])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: tokenize_prompt(TOKENIZER, f"<VideoHere>{text}"),
+        lambda text: tokenize_alignment(TOKENIZER, "<VideoHere>", text),
+        lambda text: tokenize_instruction(TOKENIZER, [("What?", text)]),
+    ],
+)
+def test_half_a_character_is_a_sentence(make):
+    with pytest.raises(PromptError, match=r"half a character \(U\+D83D, a lone surrogate\) at position"):
+        make("ab \ud83d")
+
+
+def test_the_prompt_of_stage_1():
+    assert alignment_prompt("Say it.", "video") == "###Human: <Video><VideoHere></Video> Say it. ###Assistant: "
+    assert alignment_prompt("Say it.", "image") == "###Human: <Image><ImageHere></Image> Say it. ###Assistant: "

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -13,6 +14,7 @@ from videochat.cli import main
 from videochat.embed_model import prompts
 from videochat.embed_model.annotations import Skips, Source, read_examples
 from videochat.embed_model.instruct import WatchedVideo, forecast
+from videochat.errors import VideoChatError
 from videochat.memory import CaptionStore
 from videochat.memory.textualize import textualize
 from videochat.testing import ScriptedLLM
@@ -220,3 +222,51 @@ def test_the_command_says_the_cost_before_it_asks(clip, tmp_path, capsys, monkey
     assert main(words) == 0
     assert capsys.readouterr().out.startswith("2 items (5 turns) in ")
     assert len(rows(tmp_path / "out.jsonl")) == 2
+
+
+def test_half_a_character_in_an_answer_is_a_reason_not_a_traceback(tmp_path):
+    broken = DIALOGUE.replace("welcomes us", "welcomes \ud83d us")
+    report = make(tmp_path, Writer(conversation=broken, description="A cup.\udcff"))
+    assert (report.kept, report.rejected) == (0, {"half a character": 2})
+    found = rows(report.rejects)
+    assert {row["text"] for row in found} == {broken.strip(), "A cup.\udcff"}
+    assert all("lone surrogate, at position" in row["reason"] for row in found)
+
+
+def test_a_video_whose_name_is_not_utf8_keeps_its_name(tmp_path):
+    name = "caf\udce9.mp4"
+    report = make(tmp_path, Writer(), [WatchedVideo(name, watched().captions)], item_kinds=["conversation"])
+    assert (report.kept, report.rejected) == (1, {})
+    (row,) = rows(report.out)
+    assert row["video"] == name
+    assert make(tmp_path, Writer(), [WatchedVideo(name, watched().captions)], item_kinds=["conversation"]).earlier == 1
+
+
+def test_half_a_character_in_a_caption_costs_that_video_only(tmp_path):
+    broken = replace(watched().captions[0], text="half \ud83d")
+    videos = [WatchedVideo("broken.mp4", [broken]), watched("good.mp4")]
+    report = make(tmp_path, Writer(), videos, item_kinds=["conversation"])
+    assert (report.kept, report.rejected) == (1, {"half a character": 1})
+    (row,) = rows(report.rejects)
+    assert row["video"] == "broken.mp4"
+    assert row["reason"].endswith("in the caption at 00:00-00:01; correct it, or watch the video again")
+    assert forecast(videos, tmp_path / "x.jsonl", textualize=textualize, item_kinds=["conversation"]).items == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"concurrency": 0}, "concurrency must be at least 1, got 0"),
+        ({"calls_per_minute": 0}, "calls_per_minute must be positive"),
+        ({"item_kinds": ["poem"]}, "no kind of instruction data 'poem'; the known ones are conversation, description"),
+    ],
+)
+def test_arguments_out_of_range(tmp_path, wrong, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        make(tmp_path, Writer(), **wrong)
+    assert isinstance(caught.value, VideoChatError)
+
+
+def test_the_old_keyword_makings_still_works(tmp_path):
+    with pytest.warns(DeprecationWarning, match="'makings' of make_instructions"):
+        assert make(tmp_path, Writer(), makings=["conversation"]).kept == 1

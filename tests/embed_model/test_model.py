@@ -22,7 +22,7 @@ from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.dialogue import IGNORED, TokenizedPrompt, tokenize_prompt
 from videochat.embed_model.generation import SamplingSettings, generate
 from videochat.embed_model.model import VideoChatEmbed, choose_embed_device
-from videochat.errors import MissingDependency
+from videochat.errors import InvalidArgument, MissingDependency
 
 PROMPTS = [TokenizedPrompt([1, 40, 41], [50, 51, 52], [IGNORED, 51, 52]), TokenizedPrompt([1, 42], [53], [53])]
 
@@ -203,3 +203,8 @@ def test_toy_model_survives_its_own_folder(tmp_path):
     model.save_pretrained(tmp_path)
     frames = toy_frames(1, 3)
     assert torch.equal(VideoChatEmbed.from_pretrained(tmp_path).encode(frames), model.encode(frames))
+
+
+def test_as_many_prompts_as_videos(model):
+    with pytest.raises(InvalidArgument, match="2 rows of visual embeddings need as many prompts, got 1"):
+        model.sequences(PROMPTS[:1], torch.randn(2, 8, 64))

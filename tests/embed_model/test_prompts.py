@@ -27,3 +27,17 @@ def test_prompts_are_the_papers_word_for_word():
     assert [len(set(one)) for one in lists] == [11, 11, 16, 16]
     for instruction in [one for several in lists for one in several]:
         assert in_paper(instruction), instruction
+
+
+def test_prompts_have_the_places_that_are_filled_in():
+    filled = prompts.DESCRIPTION.format(origin_caption="a cat", textualizing_videos="[00:00-00:02] ocr: HI")
+    assert "a video of a cat. The content" in filled
+    assert "[00:00-00:02] ocr: HI" in filled
+    assert prompts.REFUSAL in prompts.CONVERSATION
+    assert prompts.REFUSAL in prompts.DIALOGUE_FORMAT
+
+
+def test_tables_8_and_9_have_their_instructions():
+    lists = (prompts.BRIEF_IMAGE, prompts.BRIEF_VIDEO, prompts.DETAILED_IMAGE, prompts.DETAILED_VIDEO)
+    assert [len(set(one)) for one in lists] == [11, 11, 16, 16]
+    assert all(text.endswith(".") and "_" not in text for one in lists for text in one)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.tiny_embed import GOLDEN, need
-from videochat.embed_model.recipe import ALIGNMENT, learning_rate_factor
+from videochat.embed_model.recipe import ALIGNMENT, INSTRUCTION, learning_rate_factor
 
 
 @pytest.mark.material
@@ -26,3 +26,18 @@ def test_learning_rates_are_upstreams():
 def test_recipes_that_make_no_sense(change):
     with pytest.raises(ValueError, match="recipe|lora_rank"):
         replace(ALIGNMENT, **change)
+
+
+def test_the_learning_rate_rises_and_falls_and_never_below_its_floor():
+    shares = [learning_rate_factor(step, 10, 110, 0.05) for step in range(110)]
+    assert shares[0] == 0.05
+    assert shares[5] == 0.5
+    assert max(shares) == shares[10] == 1.0
+    assert shares[60] == pytest.approx(0.5)
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+    assert shares[-1] == 0.05
+
+
+def test_the_papers_numbers():
+    assert (ALIGNMENT.learning_rate, ALIGNMENT.epochs, ALIGNMENT.frames, ALIGNMENT.batch) == (1e-4, 1, 4, 32)
+    assert (INSTRUCTION.learning_rate, INSTRUCTION.epochs, INSTRUCTION.frames, INSTRUCTION.batch) == (2e-5, 3, 8, 1)
