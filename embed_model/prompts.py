@@ -15,7 +15,7 @@ DESCRIPTION = (
     "possible. Say everything you see. The description should be more than 150 words and less than 200 "
     "words."
 )
-"""Table 3: a detailed description from what was seen."""
+"""Table 3: a detailed description from captions."""
 
 REFINEMENT = (
     "Fix the error in the given paragraph. Remove any repeating sentences, meaningless characters, not "

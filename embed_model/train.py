@@ -240,7 +240,11 @@ def _steps(batches: Iterable[Batch], accumulate: int) -> Iterator[list[Batch]]:
 
 
 def take_step(
-    accelerator: Accelerator, model: nn.Module, optimizer: Any, batches: Sequence[Batch], recipe: Recipe
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Sequence[Batch],
+    recipe: Recipe,
 ) -> tuple[float, int]:
     """Learn from the batches of one step.
 

@@ -115,7 +115,7 @@ class FrameTimes(nn.Module):
 
     GMHRA's position convolution sees one frame to either side and reaches the LLM through a single token; the
     Q-Former is blind to the order of its tokens. With this, order reaches it through all of them.
-    Sines of the frame's place in [0, 1] go through a linear layer that starts at zero, so a model begins as it
+    Sines of the frame's position in [0, 1] go through a linear layer that starts at zero, so a model begins as it
     is without; any number of frames is accepted. What is added is measured in each token's own spread: the norm
     that follows would make it vanish beside tokens as large as a ViT's last ones are.
     """
@@ -131,8 +131,8 @@ class FrameTimes(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (B, T', 1+N, C) to the same shape."""
         frames = tokens.shape[1]
-        place = (torch.arange(frames, device=tokens.device) + 0.5) / frames  # (T',)
-        angles = torch.pi * place[:, None] * 2.0 ** torch.arange(self.octaves, device=tokens.device)
+        position = (torch.arange(frames, device=tokens.device) + 0.5) / frames  # (T',)
+        angles = torch.pi * position[:, None] * 2.0 ** torch.arange(self.octaves, device=tokens.device)
         waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # (T', 2 * octaves)
         spread = tokens.detach().std(dim=-1, keepdim=True)  # (B, T', 1+N, 1)
         added: Tensor = self.projection(waves.to(tokens.dtype))[:, None]  # (T', 1, C), over B and 1+N
