@@ -21,16 +21,18 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from videochat.embed_model.checkpoints import check_complete, from_upstream, load_tokenizer
+from videochat.embed_model.checkpoints import check_complete
 from videochat.embed_model.config import BridgeConfig, EmbedConfig, VisionConfig
 from videochat.embed_model.dialogue import (
     IGNORED,
     TokenizedPrompt,
-    alignment_passage,
-    instruction_passage,
-    prompt_passage,
+    tokenize_alignment,
+    tokenize_instruction,
+    tokenize_prompt,
 )
+from videochat.embed_model.language_model import load_tokenizer
 from videochat.embed_model.model import VideoChatEmbed
+from videochat.embed_model.upstream import from_upstream
 
 TRAINING_SAMPLES = ("s1_video", "s1_image", "s2_video", "s2_image")
 CHAT_SAMPLES = ("chat_video", "chat_image")
@@ -93,18 +95,18 @@ def build(meta: Mapping[str, Any], state: Mapping[str, Tensor], tokenizer: PreTr
     return model.eval()
 
 
-def training_passages(
+def training_prompts(
     meta: Mapping[str, Any], sample: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
 ) -> list[TokenizedPrompt]:
     """Build the sequences of a training sample from its texts."""
     if sample["stage"] == 1:
         limit = meta["config"]["stage1_max_txt_len"]
         return [
-            alignment_passage(tokenizer, sample["prompt_chosen"], caption, limit) for caption in sample["text_input"]
+            tokenize_alignment(tokenizer, sample["prompt_chosen"], caption, limit) for caption in sample["text_input"]
         ]
     seconds = None if sample["secs"] is None else [float(second) for second in sample["secs"]]
     return [
-        instruction_passage(tokenizer, [(qa["q"], qa["a"]) for qa in turns], seconds, sample["max_txt_len"])
+        tokenize_instruction(tokenizer, [(qa["q"], qa["a"]) for qa in turns], seconds, sample["max_txt_len"])
         for turns in sample["qa"]
     ]
 
@@ -133,7 +135,7 @@ def compute(directory: Path) -> dict[str, Tensor]:
 
     for name in TRAINING_SAMPLES:
         sample, image = meta["samples"][name], read_image(directory, "tensors", f"{name}/image")
-        output = model(image, training_passages(meta, sample, tokenizer), ones_for_bos=sample["stage"] == 2)
+        output = model(image, training_prompts(meta, sample, tokenizer), ones_for_bos=sample["stage"] == 2)
         labels = output.sequences.labels
         spoken = labels[:, 1:] != IGNORED
         logprob = log_softmax(output.logits[:, :-1].float(), dim=-1)
@@ -150,7 +152,7 @@ def compute(directory: Path) -> dict[str, Tensor]:
         visual = model.encode(read_image(directory, "tensors", f"{name}/image"))
         found[f"{name}/img_emb"] = visual
         for number, turn in enumerate(meta["samples"][name]["turns"]):
-            sequences = model.sequences([prompt_passage(tokenizer, turn["prompt"])], visual)
+            sequences = model.sequences([tokenize_prompt(tokenizer, turn["prompt"])], visual)
             logits = model.llm(inputs_embeds=sequences.embeds, attention_mask=sequences.mask).logits
             found[f"{name}/turn{number}/context_emb"] = sequences.embeds
             found[f"{name}/turn{number}/last_logits"] = logits[:, -1]

@@ -1,16 +1,22 @@
 """VideoChat-Embed: the end-to-end model of the paper's section 3.2.
 
     from videochat import Video
-    from videochat.embed_model import VideoChatEmbed, ClipEncoder
+    from videochat.embed_model import ClipEncoder, VideoChatEmbed
 
-    viewer = ClipEncoder(VideoChatEmbed.from_pretrained("videochat-7b/"))
-    chat = viewer.chat(Video("kitchen.mp4"), start_seconds=0, end_seconds=30)
+    encoder = ClipEncoder(VideoChatEmbed.from_pretrained("videochat-7b/"))
+    chat = encoder.chat(Video("kitchen.mp4"), start_seconds=0, end_seconds=30)
     print(chat.ask("What is poured?"))
 
-To read the model top to bottom: `config`, `vision`, `bridge`, `model`; then `dialogue` (its words), `chat`
-(how to talk with it) and `checkpoints` (how weights get in). To train it: `prompts` (the paper's), `instruct` (data
-from watched videos), `data`, `train`; `toy` is a world small enough for a laptop. torch and transformers load when a
-name is used.
+`docs/videochat_embed.md` specifies the model. To read the code from beginning to end:
+
+1. the model: `config` (sizes), `vision` (frames to tokens), `bridge` (tokens to embeddings of the LLM), `dialogue` (the
+   text around them), `model` (all of it together);
+2. using it: `preprocess` (frames and pixels), `generation` (token by token), `chat` (questions about a clip);
+3. its weights: `checkpoints` (our folder), `language_model` (any LLM), `upstream` (upstream's names), `conversion`;
+4. training it: `annotations` (the files), `dataset` (batches), `recipe` (the numbers), `train`, `run_folder`;
+5. making data for it: `prompts` (the paper's), `text_checks` (what is good enough), `instruct`.
+
+torch and transformers load when a name is used.
 """
 
 from __future__ import annotations
@@ -18,24 +24,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from videochat.renamed import getter
+
 if TYPE_CHECKING:
-    from videochat.embed_model.chat import Chat, ClipEncoder, SamplingSettings
-    from videochat.embed_model.checkpoints import CheckpointError, convert
+    from videochat.embed_model.chat import Chat, ClipEncoder, EncodedClip
+    from videochat.embed_model.checkpoints import CheckpointError
     from videochat.embed_model.config import BridgeConfig, EmbedConfig, VisionConfig
+    from videochat.embed_model.conversion import convert
     from videochat.embed_model.dialogue import PromptError
+    from videochat.embed_model.generation import SamplingSettings
     from videochat.embed_model.model import VideoChatEmbed
 
 _HOMES = {
     "BridgeConfig": "config",
     "Chat": "chat",
     "CheckpointError": "checkpoints",
-    "EmbedConfig": "config",
-    "PromptError": "dialogue",
-    "VideoChatEmbed": "model",
     "ClipEncoder": "chat",
+    "EmbedConfig": "config",
+    "EncodedClip": "chat",
+    "PromptError": "dialogue",
+    "SamplingSettings": "generation",
+    "VideoChatEmbed": "model",
     "VisionConfig": "config",
-    "SamplingSettings": "chat",
-    "convert": "checkpoints",
+    "convert": "conversion",
 }
 
 __all__ = [
@@ -44,6 +55,7 @@ __all__ = [
     "CheckpointError",
     "ClipEncoder",
     "EmbedConfig",
+    "EncodedClip",
     "PromptError",
     "SamplingSettings",
     "VideoChatEmbed",
@@ -51,10 +63,12 @@ __all__ = [
     "convert",
 ]
 
+_renamed = getter(__name__)
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'videochat.embed_model' has no attribute {name!r}")
+        return _renamed(name)
     return getattr(import_module(f"videochat.embed_model.{_HOMES[name]}"), name)
 
 

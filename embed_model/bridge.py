@@ -1,6 +1,6 @@
-"""Tokens to embeddings of the LLM: Q-Former with its query tokens, then a linear projection.
+"""Vision tokens to embeddings of the LLM: Q-Former with its query tokens, then a linear projection.
 
-The paper's video-language token interface (section 3.2.1); SPEC 3.
+The paper's video-language token interface (section 3.2.1); `docs/videochat_embed.md`, section 3.
 
 Shapes: B videos, S vision tokens of C channels, Q query tokens, W width of the Q-Former, D width of the LLM.
 """
@@ -26,7 +26,7 @@ class TokenBridge(nn.Module):
         bridge = config.bridge
         self.norm = nn.LayerNorm(config.vision.width, eps=VISION_NORM_EPS)
         self.queries = nn.Parameter(torch.zeros(1, bridge.queries, bridge.width))
-        # Upstream starts them all at zero, so that nothing tells them apart; a little noise does (SPEC 3).
+        # Upstream starts them all at zero, so that nothing tells them apart; a little noise does.
         self.extra_queries = nn.Parameter(torch.randn(1, bridge.extra_queries, bridge.width) * 0.02)
         self.qformer = Blip2QFormerModel(
             Blip2QFormerConfig(
@@ -54,8 +54,10 @@ class TokenBridge(nn.Module):
         """Map normalised vision tokens (B, S, C) to (B, Q, W)."""
         queries = torch.cat([self.queries, self.extra_queries], dim=1)
         queries = queries.expand(tokens.shape[0], -1, -1)
-        return self.qformer(query_embeds=queries, encoder_hidden_states=tokens).last_hidden_state
+        hidden: Tensor = self.qformer(query_embeds=queries, encoder_hidden_states=tokens).last_hidden_state
+        return hidden
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map vision tokens (B, S, C) to embeddings (B, Q, D)."""
-        return self.projection(self.compress(self.normalise(tokens)))
+        embeds: Tensor = self.projection(self.compress(self.normalise(tokens)))
+        return embeds

@@ -1,4 +1,7 @@
-"""The sizes of VideoChat-Embed, with the released ones as presets. Standard library only."""
+"""The sizes of VideoChat-Embed, with the released ones as presets. Standard library only.
+
+`docs/videochat_embed.md`, sections 1 to 3.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from videochat.errors import UnknownName
+from videochat.errors import InvalidArgument, UnknownName
 
 
 @dataclass(frozen=True)
 class VisionConfig:
-    """EVA-CLIP ViT-g/14 and its GMHRA (SPEC 1 and 2); the defaults are the released sizes."""
+    """EVA-CLIP ViT-g/14 and its GMHRA; the defaults are the released sizes.
+
+    Raises:
+        InvalidArgument: sizes that do not fit together.
+    """
 
     image_size: int = 224
     """Side of the square picture, in pixels."""
@@ -35,13 +42,13 @@ class VisionConfig:
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch_size:
-            raise ValueError(
+            raise InvalidArgument(
                 f"image_size must be a multiple of patch_size, got {self.image_size} and {self.patch_size}"
             )
         if self.width % self.heads:
-            raise ValueError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
+            raise InvalidArgument(f"width must be a multiple of heads, got {self.width} and {self.heads}")
         if not 0 <= self.gmhra_layers <= self.depth:
-            raise ValueError(f"gmhra_layers must be between 0 and depth = {self.depth}, got {self.gmhra_layers}")
+            raise InvalidArgument(f"gmhra_layers must be between 0 and depth = {self.depth}, got {self.gmhra_layers}")
 
     @property
     def grid(self) -> int:
@@ -56,7 +63,7 @@ class VisionConfig:
 
 @dataclass(frozen=True)
 class BridgeConfig:
-    """Q-Former and query tokens (SPEC 3)."""
+    """Q-Former and query tokens."""
 
     width: int = 768
     depth: int = 12
@@ -67,7 +74,7 @@ class BridgeConfig:
     extra_queries: int = 64
     """Query tokens learned for video."""
     cross_attention_every: int = 2
-    """Layers 0, 2, 4 ... look at the vision tokens."""
+    """Layers 0, 2, 4 ... attend to the vision tokens."""
 
     @property
     def tokens(self) -> int:
@@ -130,7 +137,7 @@ _PRESETS = {
 
 
 def llama_shape(preset: str) -> dict[str, Any]:
-    """Return the `LlamaConfig` arguments of the LLM that belongs to a preset (SPEC 3: LLaMA-1, context 2048).
+    """Return the `LlamaConfig` arguments of the LLM that belongs to a preset: LLaMA-1, context 2048.
 
     Raises:
         UnknownName: there is no such preset.

@@ -1,23 +1,31 @@
-"""The words around the video: prompts, conversations, token ids and the labels of both training stages.
+"""The text around the video: conversations, prompts as token ids, and the labels of both training stages.
 
-SPEC 6 (conversation), 7.2 and 7.3 (training sequences); paper section 3.2.3. Knows a tokenizer, no model.
+Paper section 3.2.3; `docs/videochat_embed.md`, sections 6 (conversation), 9 and 10 (training sequences). Needs a
+tokenizer, no model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from transformers import PreTrainedTokenizerBase
 
 from videochat.errors import VideoChatError
+from videochat.renamed import getter
+
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
+
+Medium = Literal["image", "video"]
 
 VIDEO_SLOT = "<VideoHere>"
 """Stands in a prompt where the video's embeddings go."""
 IMAGE_SLOT = "<ImageHere>"
 """The same for an image."""
 SEPARATOR = "###"
-"""Begins every turn; the model says it when its answer is over."""
+"""Begins every message; the model writes it when its answer is over."""
 IGNORED = -100
 """Label of a position that is not learned."""
 
@@ -48,7 +56,7 @@ class TokenizedPrompt:
 
 @dataclass
 class Conversation:
-    """The turns so far, written as the released models were tuned (SPEC 6)."""
+    """The turns so far, written as the released models were tuned."""
 
     opening: str
     """First message: the slot in its tags and, for a video, the sentence with the seconds."""
@@ -73,7 +81,7 @@ class Conversation:
         """
         if not question.strip():
             raise PromptError("The question is empty; ask something about the video.")
-        # What people say ends with a line break, what the model said does not.
+        # What people write ends with a line break, what the model wrote does not.
         past = "".join(f"Human: {q}\n{SEPARATOR}Assistant: {a}{SEPARATOR}" for q, a in self.turns)
         return f"{SEPARATOR}Human: {self.opening}\n{SEPARATOR}{past}Human: {question}\n{SEPARATOR}Assistant:"
 
@@ -89,11 +97,15 @@ def clean_answer(text: str) -> str:
     return text.split(SEPARATOR)[0].split("Assistant:")[-1].strip()
 
 
-def prompt_passage(tokenizer: PreTrainedTokenizerBase, prompt: str) -> TokenizedPrompt:
-    """Tokenise a prompt that holds `<VideoHere>` or `<ImageHere>`; each side alone, nothing learned.
+def tokenize_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> TokenizedPrompt:
+    """Tokenize a prompt that holds `<VideoHere>` or `<ImageHere>`: each side of it alone, nothing learned.
+
+    Args:
+        tokenizer: of the LLM.
+        prompt: the text, with its slot.
 
     Raises:
-        PromptError: there is no slot.
+        PromptError: there is no slot, or the text holds half a character.
     """
     slot = VIDEO_SLOT if VIDEO_SLOT in prompt else IMAGE_SLOT
     before, found, after = prompt.partition(slot)
@@ -106,10 +118,10 @@ def prompt_passage(tokenizer: PreTrainedTokenizerBase, prompt: str) -> Tokenized
     return TokenizedPrompt(_bos(tokenizer) + _ids(tokenizer, before), ids, [IGNORED] * len(ids))
 
 
-def alignment_passage(
+def tokenize_alignment(
     tokenizer: PreTrainedTokenizerBase, prompt: str, caption: str, max_caption_tokens: int = 32
 ) -> TokenizedPrompt:
-    """Make a sequence of stage 1, in which the caption and its closing `###` are learned (SPEC 7.2).
+    """Tokenize an example of stage 1, in which the caption and its closing `###` are learned.
 
     Args:
         tokenizer: of the LLM.
@@ -118,20 +130,20 @@ def alignment_passage(
         max_caption_tokens: the caption is cut there, its `###` with it.
 
     Raises:
-        PromptError: there is no slot in the prompt.
+        PromptError: there is no slot in the prompt, or a text holds half a character.
     """
-    asked = prompt_passage(tokenizer, prompt)
+    asked = tokenize_prompt(tokenizer, prompt)
     learned = _ids(tokenizer, caption + SEPARATOR)[:max_caption_tokens]
     return TokenizedPrompt(asked.before, asked.after + learned, asked.labels + learned)
 
 
-def instruction_passage(
+def tokenize_instruction(
     tokenizer: PreTrainedTokenizerBase,
     turns: Sequence[tuple[str, str]],
     seconds: Sequence[float] | None = None,
     max_text_tokens: int = 512,
 ) -> TokenizedPrompt:
-    """Make a sequence of stage 2: role headers, answers and the closing `###` are learned (SPEC 7.3).
+    """Tokenize an example of stage 2: role headers, answers and the closing `###` are learned.
 
     Args:
         tokenizer: of the LLM; a fast one, because learned text is found by its place in the string.
@@ -140,7 +152,8 @@ def instruction_passage(
         max_text_tokens: the text, BOS and both sides of the video together, is cut there.
 
     Raises:
-        PromptError: no turns, `###` in a question or answer, or nothing learned is left after the cut.
+        PromptError: no turns, `###` or half a character in a question or answer, or nothing learned is left after
+            the cut.
     """
     if not turns or any(SEPARATOR in text for turn in turns for text in turn):
         raise PromptError(f"An example needs turns, and questions and answers without {SEPARATOR}, got {turns!r}")
@@ -152,8 +165,10 @@ def instruction_passage(
         spans += [(f" {SEPARATOR}Assistant: {answer.strip()}", True)]
     spans += [(f" {SEPARATOR}", True)]
 
-    learned_at = [learned for text, learned in spans for _ in text]
-    encoded = tokenizer("".join(text for text, _ in spans), add_special_tokens=False, return_offsets_mapping=True)
+    learned_at = [learned for part, learned in spans for _ in part]
+    text = "".join(part for part, _ in spans)
+    check_characters(text)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     # A token that spans two parts, such as a space and what follows, goes with its last character.
     labels = [
         token if end > 0 and learned_at[end - 1] else IGNORED
@@ -169,8 +184,31 @@ def instruction_passage(
     return TokenizedPrompt(before, encoded["input_ids"][:room], labels[:room])
 
 
+def alignment_prompt(instruction: str, medium: Medium) -> str:
+    """Return the prompt of stage 1 around one of the brief instructions of Table 8."""
+    tag, slot = ("Video", VIDEO_SLOT) if medium == "video" else ("Image", IMAGE_SLOT)
+    return f"{SEPARATOR}Human: <{tag}>{slot}</{tag}> {instruction} {SEPARATOR}Assistant: "
+
+
+def check_characters(text: str) -> None:
+    """Hold text to whole characters; JSON and file names can carry halves of surrogate pairs, tokenizers cannot.
+
+    Raises:
+        PromptError: there is half a character; the message shows where.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(
+            f"The text holds half a character (U+{ord(text[error.start]):04X}, a lone surrogate) at position "
+            f"{error.start}; remove it or mend how the text was read."
+        ) from None
+
+
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
+    check_characters(text)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def _bos(tokenizer: PreTrainedTokenizerBase) -> list[int]:

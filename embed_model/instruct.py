@@ -1,8 +1,8 @@
 """Instruction data from the captions of watched videos and any LangChain chat model (paper section 3.2.2).
 
-For each video a detailed description (Table 3, put right by Table 4) and a conversation (Table 6). What passes the
-gates goes to a JSONL file in upstream's annotation format with the captions it rests on; what does not goes, with
-the reason, to the file of rejects beside it. Knows captions and a language model, neither store nor agent.
+For each video a detailed description (Table 3, corrected by Table 4) and a conversation (Table 6). What passes the
+checks goes to a JSONL file in upstream's annotation format with the captions it rests on; what does not goes, with the
+reason, to the file of rejects beside it. Needs captions and a language model, neither store nor agent.
 """
 
 from __future__ import annotations
@@ -13,44 +13,49 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
-from videochat.embed_model.prompts import CONVERSATION, DESCRIPTION, DETAILED_VIDEO, REFINEMENT, REFUSAL
-from videochat.errors import VideoChatError
+from videochat.embed_model.prompts import (
+    CONVERSATION,
+    DESCRIPTION,
+    DETAILED_VIDEO,
+    DIALOGUE_FORMAT,
+    REFINEMENT,
+    REFUSAL,
+)
+from videochat.embed_model.text_checks import (
+    Rejected,
+    check_characters,
+    check_description,
+    check_text,
+    check_turn,
+    plain_words,
+)
+from videochat.errors import InvalidArgument, UnknownName
+from videochat.intervals import clock_range
 from videochat.records import Caption
+from videochat.renamed import getter, keywords
 
-Making = Literal["description", "conversation"]
-MAKINGS: tuple[Making, ...] = ("description", "conversation")
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
+
+ItemKind = Literal["description", "conversation"]
+ITEM_KINDS: tuple[ItemKind, ...] = ("description", "conversation")
+"""What can be made of a video."""
 
 Textualize = Callable[..., str]
 """`textualize(captions, numbers={id: n})` as in `videochat.memory`."""
 
-FORMAT = (
-    'Write every turn of the dialogue as two lines, "Question: ..." and "Answer: ...". In the description, each '
-    "piece ends with its number in brackets. End every answer with the numbers of the pieces it rests on, like "
-    '[3] or [3][5]; only "' + REFUSAL + '" has none. The numbers are taken out before anybody reads the answer, so '
-    "never speak of them."
-)
-"""Ours, beside Table 6: how to write the dialogue, and what each answer rests on."""
-
-DESCRIPTION_WORDS = (150, 200)
-"""Table 3: more than, and less than."""
-
-
-class Rejected(VideoChatError):
-    """Text of a language model that does not pass the gates; the message is the reason."""
-
 
 @dataclass(frozen=True)
 class WatchedVideo:
-    """A video and what was seen in it."""
+    """A video and the captions of it."""
 
     name: str
     """Its path as it shall stand in the data."""
@@ -104,20 +109,23 @@ class InstructReport:
 @dataclass(frozen=True)
 class _Job:
     id: str
-    making: Making
+    kind: ItemKind
     video: WatchedVideo
     text: str
     """The captions, textualized; with numbers for a conversation."""
     numbers: Mapping[int, Caption]
+    problem: str = ""
+    """Why nothing can be made of the video."""
 
 
+@keywords(makings="item_kinds")
 def make_instructions(
     videos: Iterable[WatchedVideo],
     llm: BaseChatModel,
     out: str | Path,
     *,
     textualize: Textualize,
-    makings: Sequence[Making] = MAKINGS,
+    item_kinds: Sequence[ItemKind] = ITEM_KINDS,
     concurrency: int = 4,
     calls_per_minute: float | None = None,
     retry_rejected: bool = False,
@@ -134,13 +142,21 @@ def make_instructions(
         llm: writes the text.
         out: JSONL file; rejects go to `NAME.rejected.jsonl` beside it.
         textualize: writes captions in the template of Table 1.
-        makings: what to make of each video.
-        concurrency: calls at the same time.
+        item_kinds: what to make of each video.
+        concurrency: calls at the same time, at least 1.
         calls_per_minute: at most so many; None for no limit.
         retry_rejected: ask again for what an earlier run rejected.
         seed: of the choice among Table 9's instructions.
-        on_item: is told (done, of how many) after each item.
+        on_item: called with (done, of how many) after each item.
+
+    Raises:
+        InvalidArgument: `concurrency` below 1, or `calls_per_minute` not positive.
+        UnknownName: an item kind that there is not.
     """
+    if concurrency < 1:
+        raise InvalidArgument(f"concurrency must be at least 1, got {concurrency}")
+    if calls_per_minute is not None and calls_per_minute <= 0:
+        raise InvalidArgument(f"calls_per_minute must be positive, or None for no limit, got {calls_per_minute:g}")
     out = Path(out).expanduser()
     out.parent.mkdir(parents=True, exist_ok=True)
     rejects = out.with_name(f"{out.stem}.rejected.jsonl")
@@ -148,10 +164,10 @@ def make_instructions(
     settled = {row["id"] for row in kept_before}
     if not retry_rejected:
         settled |= {row["id"] for row in rejected_before if row["final"]}
-    jobs = list(_jobs(videos, makings, textualize))
+    jobs = list(_jobs(videos, item_kinds, textualize))
     todo = [job for job in jobs if job.id not in settled]
     report = InstructReport(out, rejects, earlier=len(jobs) - len(todo))
-    described = {_plain(turn["a"]) for row in kept_before for turn in row["QA"] if row["making"] == "description"}
+    described = {plain_words(turn["a"]) for row in kept_before for turn in row["QA"] if row["making"] == "description"}
     limiter = None if calls_per_minute is None else InMemoryRateLimiter(requests_per_second=calls_per_minute / 60)
 
     def ask(messages: list[BaseMessage]) -> AIMessage:
@@ -160,29 +176,30 @@ def make_instructions(
         return llm.invoke(messages)
 
     with (
-        out.open("a", encoding="utf-8") as good,
-        rejects.open("a", encoding="utf-8") as bad,
+        # A lone surrogate, of a file's name or a rejected text, is written as the escape that JSON has for it.
+        out.open("a", encoding="utf-8", errors="backslashreplace") as good,
+        rejects.open("a", encoding="utf-8", errors="backslashreplace") as bad,
         ThreadPoolExecutor(concurrency) as pool,
     ):
         running = {pool.submit(_make, job, ask, seed): job for job in todo}
         for number, future in enumerate(as_completed(running), 1):
             job = running[future]
             turns, refused = future.result()
-            if job.making == "description" and turns:
-                text = _plain(turns[0]["a"])
+            if job.kind == "description" and turns:
+                text = plain_words(turns[0]["a"])
                 if text in described:
-                    refused.append(_refusal("duplicate: another video has the same description", turns[0]["a"]))
+                    refused.append(_reject("duplicate: another video has the same description", turns[0]["a"]))
                     turns = []
                 described.add(text)
+            facts = {"id": job.id, "video": job.video.name, "making": job.kind}
             for one in refused:
                 # An item of which a part was kept is settled whatever became of the rest.
-                row = {"id": job.id, "video": job.video.name, "making": job.making, **one}
-                bad.write(json.dumps(row | {"final": one["final"] or bool(turns)}, ensure_ascii=False) + "\n")
+                row = facts | one | {"final": one["final"] or bool(turns)}
+                bad.write(json.dumps(row, ensure_ascii=False) + "\n")
                 reason = one["reason"].partition(":")[0]
                 report.rejected[reason] = report.rejected.get(reason, 0) + 1
             if turns:
-                row = {"id": job.id, "video": job.video.name, "making": job.making, "QA": turns}
-                good.write(json.dumps(row, ensure_ascii=False) + "\n")
+                good.write(json.dumps(facts | {"QA": turns}, ensure_ascii=False) + "\n")
                 report.kept += 1
                 report.turns += len(turns)
             good.flush()
@@ -192,12 +209,13 @@ def make_instructions(
     return report
 
 
+@keywords(makings="item_kinds")
 def forecast(
     videos: Iterable[WatchedVideo],
     out: str | Path,
     *,
     textualize: Textualize,
-    makings: Sequence[Making] = MAKINGS,
+    item_kinds: Sequence[ItemKind] = ITEM_KINDS,
     price_in: float | None = None,
     price_out: float | None = None,
 ) -> Forecast:
@@ -207,71 +225,97 @@ def forecast(
         videos: as there.
         out: as there; what it holds already is not counted.
         textualize: as there.
-        makings: as there.
+        item_kinds: as there.
         price_in: of a million input tokens.
         price_out: of a million output tokens.
+
+    Raises:
+        UnknownName: an item kind that there is not.
     """
     settled = {row["id"] for row in _read_back(Path(out).expanduser(), mend=False)}
     calls = tokens_in = tokens_out = items = 0
-    for job in _jobs(videos, makings, textualize):
-        if job.id in settled or not job.video.captions:
+    for job in _jobs(videos, item_kinds, textualize):
+        if job.id in settled or job.problem:
             continue
         items += 1
-        if job.making == "description":
+        if job.kind == "description":
             # The description is written, then read and written again.
             calls += 2
             tokens_in += (len(DESCRIPTION) + len(job.text) + len(REFINEMENT)) // 4 + 250
             tokens_out += 2 * 250
         else:
             calls += 1
-            tokens_in += (len(CONVERSATION) + len(FORMAT) + len(job.text)) // 4
+            tokens_in += (len(CONVERSATION) + len(DIALOGUE_FORMAT) + len(job.text)) // 4
             tokens_out += 700
     priced = price_in is not None or price_out is not None
     cost = (tokens_in * (price_in or 0) + tokens_out * (price_out or 0)) / 1e6 if priced else None
     return Forecast(items, calls, tokens_in, tokens_out, cost)
 
 
-def _jobs(videos: Iterable[WatchedVideo], makings: Sequence[Making], textualize: Textualize) -> Iterator[_Job]:
+def _jobs(videos: Iterable[WatchedVideo], item_kinds: Sequence[ItemKind], textualize: Textualize) -> Iterator[_Job]:
+    for kind in item_kinds:
+        if kind not in ITEM_KINDS:
+            raise UnknownName("kind of instruction data", kind, ITEM_KINDS)
     for video in videos:
+        if problem := _problem(video):
+            for kind in item_kinds:
+                yield _Job(_digest([video.name, kind, problem]), kind, video, "", {}, problem)
+            continue
         ordered = sorted(video.captions, key=lambda c: (c.start_seconds, c.end_seconds, c.id))
         numbers = dict(enumerate(ordered, 1))
-        for making in makings:
-            marks = {caption.id: number for number, caption in numbers.items()} if making == "conversation" else None
+        for kind in item_kinds:
+            marks = {caption.id: number for number, caption in numbers.items()} if kind == "conversation" else None
             # The same captions are the same job, whenever and in whatever order they come.
-            content = "\x1f".join([video.name, making, *(caption.id for caption in ordered)])
-            id_ = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-            yield _Job(id_, making, video, textualize(ordered, numbers=marks), numbers)
+            id_ = _digest([video.name, kind, *(caption.id for caption in ordered)])
+            yield _Job(id_, kind, video, textualize(ordered, numbers=marks), numbers)
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.blake2b("\x1f".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def _problem(video: WatchedVideo) -> str:
+    """Return why nothing can be made of a video; empty where there is no reason."""
+    if not video.captions:
+        return "no captions: watch the video first"
+    for caption in video.captions:
+        try:
+            check_characters(f"{caption.video_id}{caption.source}{caption.text}")
+        except Rejected as reason:
+            at = clock_range(caption.start_seconds, caption.end_seconds)
+            return f"{reason} in the caption at {at}; correct it, or watch the video again"
+    return ""
 
 
 def _make(
     job: _Job, ask: Callable[[list[BaseMessage]], AIMessage], seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the turns that are good and what was refused."""
-    if not job.video.captions:
-        return [], [_refusal("no captions: watch the video first", "")]
-    said = ""
+    """Return the turns that are good and what was rejected."""
+    if job.problem:
+        return [], [_reject(job.problem, "")]
+    text = ""
     try:
-        if job.making == "description":
+        if job.kind == "description":
             captions = list(job.numbers.values())
             prompt = DESCRIPTION.format(origin_caption=origin_caption(captions), textualizing_videos=job.text)
-            said = _text(ask([HumanMessage(prompt)]))
-            check_text(said, prompt)
-            said = _text(ask([HumanMessage(f"{REFINEMENT}\n\n{said}")]))
-            check_description(said, f"{prompt}\n{REFINEMENT}")
+            text = _text(ask([HumanMessage(prompt)]))
+            check_text(text, prompt)
+            text = _text(ask([HumanMessage(f"{REFINEMENT}\n\n{text}")]))
+            check_description(text, f"{prompt}\n{REFINEMENT}")
             question = Random(f"{seed}/{job.id}").choice(DETAILED_VIDEO)
-            return [{"q": question, "a": said, "evidence": _evidence(captions)}], []
-        messages: list[BaseMessage] = [SystemMessage(f"{CONVERSATION}\n\n{FORMAT}"), HumanMessage(job.text)]
-        said = _text(ask(messages))
-        check_text(said, f"{CONVERSATION}\n{FORMAT}", ends=False)
+            return [{"q": question, "a": text, "evidence": _evidence(captions)}], []
+        messages: list[BaseMessage] = [SystemMessage(f"{CONVERSATION}\n\n{DIALOGUE_FORMAT}"), HumanMessage(job.text)]
+        text = _text(ask(messages))
+        check_text(text, f"{CONVERSATION}\n{DIALOGUE_FORMAT}", ends=False)
     except Rejected as reason:
-        return [], [_refusal(str(reason), said)]
+        return [], [_reject(str(reason), text)]
     except Exception as error:
         # Providers raise from many libraries; whichever it was, the item is not lost.
-        return [], [_refusal(f"no answer: {type(error).__name__}: {error}", said, final=False)]
-    return _turns(said, job.numbers)
+        return [], [_reject(f"no answer: {type(error).__name__}: {error}", text, final=False)]
+    return _turns(text, job.numbers)
 
 
-def _refusal(reason: str, text: str, *, final: bool = True) -> dict[str, Any]:
+def _reject(reason: str, text: str, *, final: bool = True) -> dict[str, Any]:
     return {"reason": reason, "text": text, "final": final}
 
 
@@ -285,10 +329,10 @@ def origin_caption(captions: Sequence[Caption]) -> str:
 
 
 def _text(message: AIMessage) -> str:
-    """Return what was said.
+    """Return the text of an answer.
 
     Raises:
-        Rejected: nothing, or the provider says that it was cut off.
+        Rejected: it is empty, or the provider says that it was cut off.
     """
     text = str(message.text).strip()
     if not text:
@@ -299,14 +343,14 @@ def _text(message: AIMessage) -> str:
     return text
 
 
-def _turns(said: str, numbers: Mapping[int, Caption]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _turns(dialogue: str, numbers: Mapping[int, Caption]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Cut a dialogue into turns; return those that are good, and the others with reasons."""
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     asked: set[str] = set()
-    found = list(_TURN.finditer(said))
+    found = list(_TURN.finditer(dialogue))
     if not found:
-        return [], [_refusal("no dialogue: no lines with Question: and Answer:", said)]
+        return [], [_reject("no dialogue: no lines with Question: and Answer:", dialogue)]
     for match in found:
         question, answer = match["q"].strip(), match["a"].strip()
         try:
@@ -317,12 +361,12 @@ def _turns(said: str, numbers: Mapping[int, Caption]) -> tuple[list[dict[str, An
                 raise Rejected(f"unknown evidence: no piece has the number {unknown[0]}")
             if not cited and text != REFUSAL and text != REFUSAL + ".":
                 raise Rejected("no evidence: the answer names no piece")
-            if _plain(question) in asked:
+            if plain_words(question) in asked:
                 raise Rejected("duplicate: the question was asked before")
         except Rejected as reason:
-            bad.append(_refusal(str(reason), match[0].strip()))
+            bad.append(_reject(str(reason), match[0].strip()))
             continue
-        asked.add(_plain(question))
+        asked.add(plain_words(question))
         good.append({"q": question, "a": text, "evidence": _evidence([numbers[number] for number in cited])})
     return good, bad
 
@@ -342,121 +386,6 @@ def split_citations(answer: str) -> tuple[str, list[int]]:
 
 def _evidence(captions: Sequence[Caption]) -> list[dict[str, Any]]:
     return [{"id": c.id, "start_seconds": c.start_seconds, "end_seconds": c.end_seconds} for c in captions]
-
-
-def check_text(text: str, prompt: str, *, ends: bool = True) -> None:
-    """Hold text to what every text must be: English, whole, of its own.
-
-    Args:
-        text: what the model said.
-        prompt: what it was asked.
-        ends: whether it must end as a sentence does.
-
-    Raises:
-        Rejected: it is not.
-    """
-    if not text.strip():
-        raise Rejected("empty")
-    if "###" in text or _ROLE.search(text):
-        raise Rejected("role separator: ### or a speaker's name in the text")
-    if not looks_english(text):
-        raise Rejected("language: not English")
-    words = _plain(text).split()
-    asked = _plain(prompt).split()
-    runs = {tuple(asked[at : at + _RUN]) for at in range(len(asked) - _RUN + 1)}
-    own = _plain(FORMAT).split()
-    runs |= {tuple(own[at : at + _RUN]) for at in range(len(own) - _RUN + 1)}
-    refusal = tuple(_plain(REFUSAL).split())
-    if any(run in runs and not _within(run, refusal) for run in zip(*(words[n:] for n in range(_RUN)), strict=False)):
-        raise Rejected("prompt repeated: words of the prompt in the answer")
-    if ends and text.rstrip()[-1] not in ".!?\"'”’)":
-        raise Rejected("cut off: the last sentence does not end")
-
-
-_RUN = 8
-"""So many words in a row that are the prompt's are no accident."""
-_ROLE = re.compile(r"\b(Human|Assistant|User|System)\s*:")
-
-
-def _within(run: tuple[str, ...], text: tuple[str, ...]) -> bool:
-    return any(text[at : at + len(run)] == run for at in range(len(text) - len(run) + 1))
-
-
-def check_description(text: str, prompt: str) -> None:
-    """Hold a description to Table 3: its length, no absolute times, nothing said twice.
-
-    Raises:
-        Rejected: it is not so.
-    """
-    check_text(text, prompt)
-    least, most = DESCRIPTION_WORDS
-    count = len(text.split())
-    if not least < count < most:
-        raise Rejected(f"length: {count} words, not more than {least} and less than {most}")
-    if found := _TIME.search(text):
-        raise Rejected(f"absolute time: {found[0]!r}")
-    sentences = [_plain(sentence) for sentence in re.split(r"(?<=[.!?])\s+", text)]
-    if len(set(sentences)) < len(sentences):
-        raise Rejected("duplicate: a sentence is said twice")
-
-
-_TIME = re.compile(
-    r"\b\d{1,2}:\d{2}(:\d{2})?\b"
-    r"|\b(\d+(\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty)[\s-]*"
-    r"(s|secs?|seconds?|mins?|minutes?|hours?)\b(?!\s+(of|later|each)\b)"
-    r"|\b(second|minute|frame|timestamp)\s+\d+\b",
-    re.IGNORECASE,
-)
-
-
-def check_turn(question: str, answer: str) -> None:
-    """Hold a turn to Table 6: a question, an answer as from one who watches, the refusal word for word.
-
-    Raises:
-        Rejected: it is not so.
-    """
-    if not question or not answer:
-        raise Rejected("empty")
-    if "###" in question + answer or _ROLE.search(f"{question}\n{answer}"):
-        raise Rejected("role separator: ### or a speaker's name in the text")
-    if question[-1] not in "?.!":
-        raise Rejected("cut off: the question does not end")
-    if answer in (REFUSAL, REFUSAL + "."):
-        return
-    if SequenceMatcher(None, _plain(answer), _plain(REFUSAL)).ratio() > 0.7:
-        raise Rejected("refusal reworded: it must be the sentence of Table 6")
-    if answer[-1] not in ".!?\"'”’)":
-        raise Rejected("cut off: the last sentence does not end")
-    if not looks_english(answer):
-        raise Rejected("language: not English")
-    if _SOURCE.search(answer):
-        raise Rejected("speaks of its source: the video is seen, not read about")
-
-
-_SOURCE = re.compile(
-    r"\b(descriptions? (provided|given|says?|states?|mentions?)|(provided|given) descriptions?|captions?)\b", re.I
-)
-
-_COMMON = frozenset(
-    re.findall(
-        r"\w+",
-        "a an and are as at be by for from has have he her his in is it its no not of on or she that the their them "
-        "there they this to was we were what when which while who with yes you",
-    )
-)
-
-
-def looks_english(text: str) -> bool:
-    """Whether text is in Latin letters and, if longer than a few words, uses the commonest English ones."""
-    letters = [sign for sign in text if sign.isalpha()]
-    if sum(sign.isascii() for sign in letters) < 0.9 * len(letters) or not letters:
-        return False
-    words = _plain(text).split()
-    return len(words) < 8 or sum(word in _COMMON for word in words) >= 0.12 * len(words)
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
 def _read_back(path: Path, *, mend: bool = True) -> list[dict[str, Any]]:

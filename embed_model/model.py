@@ -1,7 +1,7 @@
-"""VideoChat-Embed whole: frames in, language out (paper section 3.2.1, SPEC 1-3 and 7).
+"""VideoChat-Embed whole: frames in, language out (paper section 3.2.1; `docs/videochat_embed.md`, sections 1-3, 8).
 
-    frames ─ VideoEncoder ─ TokenBridge ─┐
-    text before, text after ─ LLM words ─┴─ LLM
+    frames ─ VideoEncoder ─ TokenBridge ─────────────────┐
+    text before and after ─ input embeddings of the LLM ─┴─ LLM
 
 Shapes: B examples, T frames, Q embeddings of one video, L positions of the LLM, D width of the LLM.
 """
@@ -9,7 +9,7 @@ Shapes: B examples, T frames, Q embeddings of one video, L positions of the LLM,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,33 +18,32 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from videochat.devices import Device, choose_device, loading
 from videochat.embed_model.bridge import TokenBridge
 from videochat.embed_model.checkpoints import (
-    LLM_FOLDER,
     CheckpointError,
-    LLMBits,
     check_complete,
     folder_tensors,
-    load_llm,
-    load_tokenizer,
     read_config,
-    save_llm,
     write_folder,
 )
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.dialogue import IGNORED, TokenizedPrompt
+from videochat.embed_model.language_model import LLM_FOLDER, LLMBits, load_llm, load_tokenizer, save_llm
 from videochat.embed_model.vision import VideoEncoder
+from videochat.errors import InvalidArgument
 from videochat.hub import find_weights
+from videochat.renamed import keywords
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """A batch as the LLM reads it: words, visual embeddings, words, and padding at one end."""
+    """A batch as the LLM reads it: text, visual embeddings, text, and padding at one end."""
 
     embeds: Tensor
     """(B, L, D)."""
     mask: Tensor
-    """(B, L) int64, 1 where there is something and 0 on padding."""
+    """(B, L) int64, 1 on text and visual embeddings, 0 on padding."""
     labels: Tensor
     """(B, L) int64, the id at a position to be learned and -100 elsewhere; not shifted."""
 
@@ -56,7 +55,7 @@ class EmbedOutput:
     loss: Tensor
     """() float32, mean cross-entropy over every learned position of the batch."""
     logits: Tensor
-    """(B, L, vocabulary); position p speaks about the id at p + 1."""
+    """(B, L, vocabulary); position p predicts the id at p + 1."""
     sequences: Sequences
 
 
@@ -91,16 +90,16 @@ class VideoChatEmbed(nn.Module):
         cls,
         folder: str | Path,
         *,
-        device: str | torch.device | None = None,
+        device: str | torch.device | Device | None = None,
         dtype: torch.dtype | None = None,
         llm_bits: LLMBits | None = None,
     ) -> Self:
-        """Load a folder written by `convert` or `save_pretrained`, tensor by tensor and ready to answer.
+        """Load a folder written by `convert` or `save_pretrained`, ready to answer; nothing is downloaded.
 
         Args:
-            folder: the folder, or a hub id of one.
-            device: where it runs; None for `default_device()`.
-            dtype: of the weights; None for `best_dtype(device)`.
+            folder: the folder, or a hub id that is in the cache.
+            device: where it runs; None for CUDA where there is one, else the CPU.
+            dtype: of the weights; None for what `choose_embed_device` says of the device.
             llm_bits: 8 or 4 to quantize the LLM.
 
         Raises:
@@ -108,18 +107,21 @@ class VideoChatEmbed(nn.Module):
             CheckpointError: it is not a complete VideoChat-Embed.
         """
         folder = find_weights(folder, needed_by="VideoChat-Embed")
-        config = read_config(folder)
-        device = default_device() if device is None else torch.device(device)
-        dtype = dtype or best_dtype(device)
-        llm = load_llm(folder / LLM_FOLDER, dtype=dtype, device=device, bits=llm_bits)
-        tokenizer = load_tokenizer(folder / LLM_FOLDER)
-        with torch.device("meta"):
-            model = cls(config, llm, tokenizer)
-        # One tensor at a time: at no moment are the weights in memory twice.
-        weights = {name: tensor.to(device, dtype) for name, tensor in folder_tensors(folder, ("vision.", "bridge."))}
-        check_complete(weights, config, f"The weights in {str(folder)!r}")
-        model.load_state_dict(weights, strict=False, assign=True)
-        return model.eval().requires_grad_(False)
+        chosen = choose_embed_device(device)
+        there, floats = torch.device(chosen.name), dtype or chosen.dtype
+        with loading(f"The VideoChat-Embed in {str(folder)!r}", raising=CheckpointError):
+            config = read_config(folder)
+            llm = load_llm(folder / LLM_FOLDER, dtype=floats, device=there, bits=llm_bits)
+            tokenizer = load_tokenizer(folder / LLM_FOLDER)
+            with torch.device("meta"):
+                model = cls(config, llm, tokenizer)
+            # One tensor at a time: at no moment are the weights in memory twice.
+            tensors = folder_tensors(folder, ("vision.", "bridge."))
+            weights = {name: tensor.to(there, floats) for name, tensor in tensors}
+            check_complete(weights, config, f"The weights in {str(folder)!r}")
+            model.load_state_dict(weights, strict=False, assign=True)
+        model.train(False)
+        return model.requires_grad_(False)
 
     def save_pretrained(self, folder: str | Path, max_shard_size: str = "2GB") -> None:
         """Write the folder that `from_pretrained` reads."""
@@ -143,14 +145,14 @@ class VideoChatEmbed(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Switch GMHRA's dropout; the LLM is frozen and stays in eval mode."""
         super().train(mode)
-        self.llm.eval()
+        self.llm.train(False)
         return self
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Return what both training stages learn: GMHRA, the norm, the extra queries, the projection.
 
-        The paper names GMHRA, queries and projection; upstream trains the norm too (SPEC 7.1). Frame times are
-        among them where the config has them.
+        The paper names GMHRA, queries and projection; upstream trains the norm too. Frame times are among them
+        where the config has them.
         """
         learned = (
             "vision.gmhra.",
@@ -164,43 +166,47 @@ class VideoChatEmbed(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         """Map normalised frames (B, T, 3, height, width) to embeddings (B, Q, D); T = 1 is an image."""
         tokens = self.vision(frames.to(self.device))  # (B, T' * (1+N) + 1, C)
-        return self.bridge(tokens)
+        embeds: Tensor = self.bridge(tokens)
+        return embeds
 
+    @keywords(passages="prompts")
     def sequences(
         self,
-        passages: Sequence[TokenizedPrompt],
+        prompts: Sequence[TokenizedPrompt],
         visual: Tensor,
         *,
         padding: Literal["left", "right"] = "right",
         ones_for_bos: bool = False,
     ) -> Sequences:
-        """Put visual embeddings (B, Q, D) between the words of each passage and pad to the longest.
+        """Put visual embeddings (B, Q, D) between the two sides of each prompt and pad to the longest.
 
         Args:
-            passages: one for each row of `visual`.
+            prompts: one for each row of `visual`.
             visual: from `encode`.
             padding: `right` for training, `left` for generation.
             ones_for_bos: write the BOS id into its whole embedding, as upstream's second stage does by
-                mistake; for weights that may depend on it (SPEC 8, fault 4).
+                mistake; for weights that may depend on it (`docs/videochat_embed.md`, section 12, fault 4).
 
         Raises:
-            ValueError: not as many passages as rows.
+            InvalidArgument: not as many prompts as rows.
         """
-        words = self.llm.get_input_embeddings()
-        kept = visual.shape[1]
-        longest = max(len(p.before) + kept + len(p.after) for p in passages)
+        if len(prompts) != len(visual):
+            raise InvalidArgument(f"{len(visual)} rows of visual embeddings need as many prompts, got {len(prompts)}")
+        word_embeddings = self.llm.get_input_embeddings()
+        count = visual.shape[1]
+        longest = max(len(p.before) + count + len(p.after) for p in prompts)
         embeds, masks, labels = [], [], []
-        for passage, seen in zip(passages, visual, strict=True):
-            start, end = len(passage.before), len(passage.before) + kept
-            spare = longest - end - len(passage.after)
-            ids = passage.before + passage.after + [self.tokenizer.eos_token_id] * spare
-            embedded = words(torch.tensor(ids, device=visual.device))
-            before, after, filling = embedded.split([start, len(passage.after), spare])
+        for prompt, clip in zip(prompts, visual, strict=True):
+            start, end = len(prompt.before), len(prompt.before) + count
+            spare = longest - end - len(prompt.after)
+            ids = prompt.before + prompt.after + [self.tokenizer.eos_token_id] * spare
+            embedded: Tensor = word_embeddings(torch.tensor(ids, device=visual.device))
+            before, after, filling = torch.split(embedded, [start, len(prompt.after), spare])
             if ones_for_bos:
-                before = torch.cat([torch.full_like(before[:1], passage.before[0]), before[1:]])
-            row = [before, seen.to(before.dtype), after]
+                before = torch.cat([torch.full_like(before[:1], prompt.before[0]), before[1:]])
+            row = [before, clip.to(before.dtype), after]
             mask = [1] * (longest - spare)
-            label = [IGNORED] * end + passage.labels
+            label = [IGNORED] * end + prompt.labels
             right = padding == "right"
             embeds.append(torch.cat([*row, filling] if right else [filling, *row]))  # (L, D)
             masks.append(mask + [0] * spare if right else [0] * spare + mask)
@@ -211,17 +217,16 @@ class VideoChatEmbed(nn.Module):
             torch.tensor(labels, device=visual.device),
         )
 
-    def forward(
-        self, frames: Tensor, passages: Sequence[TokenizedPrompt], *, ones_for_bos: bool = False
-    ) -> EmbedOutput:
+    @keywords(passages="prompts")
+    def forward(self, frames: Tensor, prompts: Sequence[TokenizedPrompt], *, ones_for_bos: bool = False) -> EmbedOutput:
         """Return loss and logits of a batch of training examples, all videos of T frames or all images.
 
         Args:
             frames: (B, T, 3, height, width), normalised.
-            passages: one for each example.
+            prompts: one for each example.
             ones_for_bos: see `sequences`.
         """
-        sequences = self.sequences(passages, self.encode(frames), ones_for_bos=ones_for_bos)
+        sequences = self.sequences(prompts, self.encode(frames), ones_for_bos=ones_for_bos)
         logits = self.llm(
             inputs_embeds=sequences.embeds,
             attention_mask=sequences.mask,
@@ -235,13 +240,16 @@ class VideoChatEmbed(nn.Module):
         return EmbedOutput(loss, logits, sequences)
 
 
-def default_device() -> torch.device:
-    """Return CUDA if there is any, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def choose_embed_device(device: str | torch.device | Device | None = None) -> Device:
+    """Return where VideoChat-Embed runs: as `devices.choose_device`, but on a CPU always in float32.
 
+    Its numbers are checked against upstream's in float32, and half precision on a CPU would change every answer.
 
-def best_dtype(device: torch.device) -> torch.dtype:
-    """Return the dtype to run in: bfloat16 or float16 on CUDA, float32 elsewhere."""
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    Args:
+        device: a torch device or its name; None for CUDA where there is one, else the CPU; a `Device` is returned
+            as it is.
+    """
+    if isinstance(device, Device):
+        return device
+    chosen = choose_device(None if device is None else str(device))
+    return chosen if chosen.is_cuda else replace(chosen, dtype=torch.float32)

@@ -1,7 +1,7 @@
-"""The words of the paper for making and using instruction data, each word for word.
+"""The paper's prompts for making and using instruction data, word for word.
 
 Section 3.2.2 (Tables 3, 4 and 6) and the appendix (Tables 8 and 9). The only marks of ours are the braces, which
-stand where the paper prints a name such as *origin_caption*.
+stand where the paper prints a name such as *origin_caption*. `DIALOGUE_FORMAT`, beside them, is ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DESCRIPTION = (
     "possible. Say everything you see. The description should be more than 150 words and less than 200 "
     "words."
 )
-"""Table 3: a detailed description from what was seen."""
+"""Table 3: a detailed description from captions."""
 
 REFINEMENT = (
     "Fix the error in the given paragraph. Remove any repeating sentences, meaningless characters, not "
@@ -60,7 +60,15 @@ CONVERSATION = (
 """Table 6: a dialogue of descriptive, temporal and causal questions."""
 
 REFUSAL = "The provided video does not present such information"
-"""What Table 6 wants said where the descriptions hold no answer."""
+"""The answer that Table 6 asks for where the descriptions hold none."""
+
+DIALOGUE_FORMAT = (
+    'Write every turn of the dialogue as two lines, "Question: ..." and "Answer: ...". In the description, each '
+    "piece ends with its number in brackets. End every answer with the numbers of the pieces it rests on, like "
+    '[3] or [3][5]; only "' + REFUSAL + '" has none. The numbers are taken out before anybody reads the answer, so '
+    "never speak of them."
+)
+"""Ours, beside Table 6: how to write the dialogue, and that each answer names the captions it rests on."""
 
 BRIEF_IMAGE: Sequence[str] = (
     "Describe the following image concisely.",
@@ -80,7 +88,7 @@ BRIEF_IMAGE: Sequence[str] = (
 BRIEF_VIDEO: Sequence[str] = (
     "Describe the following video concisely.",
     "Provide a brief description of the given video clip.",
-    "Offer a succinct explanation of the video_set presented.",
+    "Offer a succinct explanation of the footage presented.",
     "Summarize the visual content of the following video.",
     "Give a short and clear explanation of the subsequent video clip.",
     "Share a concise interpretation of the video provided.",

@@ -1,4 +1,4 @@
-"""Two-stage training of VideoChat-Embed (paper section 3.2.3, SPEC 7).
+"""Two-stage training of VideoChat-Embed (paper section 3.2.3; `docs/videochat_embed.md`, section 8).
 
     videochat embed train alignment --model start/ --data webvid.json:webvid/ --out aligned/
     accelerate launch -m videochat.cli embed train instruction --model aligned/ --data chats.jsonl --out tuned/
@@ -11,128 +11,39 @@ step, however the step is cut into processes and batches. A run that is killed g
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from videochat.embed_model.data import (
-    Augmentation,
-    Batch,
-    ClipDataset,
-    DataError,
-    Example,
-    Skips,
-    Stage,
-    StepSampler,
-    make_loader,
-)
+from videochat.embed_model.annotations import DataError, Example, Skips
+from videochat.embed_model.dataset import Batch, ClipDataset, StepSampler, make_loader
 from videochat.embed_model.dialogue import TokenizedPrompt
-from videochat.embed_model.model import VideoChatEmbed, default_device
-from videochat.errors import MissingDependency, VideoChatError
+from videochat.embed_model.model import VideoChatEmbed, choose_embed_device
+from videochat.embed_model.recipe import Recipe, learning_rate_factor
+from videochat.embed_model.run_folder import Progress, RunFolder, TrainingError
+from videochat.errors import MissingDependency
+from videochat.renamed import getter
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+else:
+    __getattr__ = getter(__name__)
 
 Precision = Literal["no", "bf16", "fp16"]
-Learned = Literal["paper", "all"]
 
-
-class TrainingError(VideoChatError):
-    """A run that cannot begin or go on."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Every number that a stage of training depends on; `ALIGNMENT` and `INSTRUCTION` are the paper's (SPEC 7.1).
-
-    Raises:
-        ValueError: a number out of its range.
-    """
-
-    stage: Stage
-    learning_rate: float
-    floor: float
-    """The learning rate never falls below this share of it, warm-up included."""
-    warmup_epochs: float
-    epochs: int
-    batch: int
-    """Examples a process takes at once."""
-    frames: int
-    """T of a video."""
-    max_text_tokens: int
-    """Stage 1: of the caption; stage 2: of the whole text."""
-    accumulate: int = 1
-    """Batches that make a step."""
-    weight_decay: float = 0.02
-    betas: tuple[float, float] = (0.9, 0.999)
-    clip_norm: float | None = None
-    """Largest norm of a step's gradient; the paper clips none."""
-    learn: Learned = "paper"
-    """`paper`: what `VideoChatEmbed.trainable` names; `all`: every weight, for models that begin from nothing."""
-    lora_rank: int = 0
-    """Above 0, the LLM's linear layers learn too, through adapters of this rank that are merged at the end."""
-    ones_for_bos: bool = False
-    """Upstream's mistake in stage 2, for weights that may depend on it (SPEC 8, fault 4)."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        counts = (self.epochs, self.batch, self.frames, self.max_text_tokens, self.accumulate)
-        if min(counts) < 1 or self.learning_rate <= 0 or not 0 <= self.floor <= 1 or self.warmup_epochs < 0:
-            raise ValueError(
-                "a recipe needs epochs, batch, frames, max_text_tokens and accumulate >= 1, learning_rate > 0, "
-                f"0 <= floor <= 1 and warmup_epochs >= 0, got {self}"
-            )
-        if self.lora_rank and self.learn == "all":
-            raise ValueError("lora_rank is for an LLM that is otherwise frozen; with learn='all' it learns anyway")
-
-
-ALIGNMENT = Recipe("alignment", 1e-4, floor=0.01, warmup_epochs=0.2, epochs=1, batch=32, frames=4, max_text_tokens=32)
-"""Stage 1 of the paper for the 7B model, on 32 GPUs."""
-INSTRUCTION = Recipe(
-    "instruction", 2e-5, floor=0.25, warmup_epochs=0.6, epochs=3, batch=1, frames=8, max_text_tokens=512
-)
-"""Stage 2 of the paper, on 32 GPUs."""
-RECIPES: Mapping[Stage, Recipe] = {"alignment": ALIGNMENT, "instruction": INSTRUCTION}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One step, as it is reported and kept in `metrics.jsonl`."""
-
-    step: int
-    """From 1."""
-    steps: int
-    """Of the whole run."""
-    epoch: float
-    loss: float
-    """Mean over every learned position of the step, over all processes."""
-    learning_rate: float
-    examples: int
-    """That the step learned from; fewer where some could not be read."""
-    seconds: float
-    """That the step took, waiting for data included."""
-
-    def __str__(self) -> str:
-        return (
-            f"step {self.step}/{self.steps}  epoch {self.epoch:.2f}  loss {self.loss:.4f}  "
-            f"lr {self.learning_rate:.2e}  {self.examples / max(self.seconds, 1e-9):.1f} examples/s"
-        )
+_HOW = "pip install 'videochat[train]'"
 
 
 @dataclass
 class TrainReport:
-    """What a run came to."""
+    """Where the model of a finished run is, and how its loss went."""
 
     folder: Path
     """Holds the model, `metrics.jsonl`, `recipe.json`, and `skipped.jsonl` if anything was left out."""
@@ -149,15 +60,8 @@ class TrainReport:
         )
 
 
-def learning_rate_factor(step: int, warmup: float, total: int, floor: float) -> float:
-    """Return the share of the learning rate at a step: a line up, then half a cosine, never under the floor."""
-    if step < warmup:
-        return max(floor, step / warmup)
-    return max(floor, 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup))))
-
-
 def decay_groups(learned: Mapping[str, nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    """Part parameters into those that decay and those that do not: vectors and biases (SPEC 7.1)."""
+    """Part parameters into those that decay and those that do not: vectors and biases."""
     exempt = {name for name, parameter in learned.items() if parameter.ndim == 1 or name.endswith(".bias")}
     return [
         {"params": [p for name, p in learned.items() if name not in exempt], "weight_decay": weight_decay},
@@ -166,9 +70,12 @@ def decay_groups(learned: Mapping[str, nn.Parameter], weight_decay: float) -> li
 
 
 def make_learnable(model: VideoChatEmbed, recipe: Recipe) -> dict[str, nn.Parameter]:
-    """Freeze the model but for what the recipe learns, which goes to float32; return that by name.
+    """Freeze the model but for what the recipe learns, which goes to float32.
 
     With `lora_rank` the LLM gets its adapters here.
+
+    Returns:
+        The weights that learn, by name.
 
     Raises:
         MissingDependency: adapters are wanted and peft is not installed.
@@ -189,9 +96,6 @@ def make_learnable(model: VideoChatEmbed, recipe: Recipe) -> dict[str, nn.Parame
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
     return learned
-
-
-_HOW = "pip install 'videochat[train]'"
 
 
 def train(
@@ -215,7 +119,7 @@ def train(
     Args:
         model: where to start from; it is trained in place.
         examples: from `read_examples`.
-        recipe: what to do.
+        recipe: the numbers of the stage.
         out: folder for the model and everything about the run.
         skips: what reading the annotations left out already.
         resume: go on from the last checkpoint in `out`, if there is one.
@@ -225,12 +129,12 @@ def train(
         precision: of the arithmetic; learned weights stay float32.
         checkpoint_activations: compute the LLM's activations twice instead of keeping them.
         remember: keep decoded pictures in memory, see `ClipDataset`.
-        on_step: is told of every step, in the main process.
+        on_step: called after every step, in the main process.
 
     Raises:
         MissingDependency: accelerate is not installed.
         DataError: too few examples for a step, or none of a whole epoch can be read.
-        TrainingError: `out` holds a run of another recipe, or the loss is no longer a number.
+        TrainingError: `out` holds a run of another recipe, or the loss is no longer finite.
     """
     if find_spec("accelerate") is None:
         raise MissingDependency(f"Training needs accelerate: {_HOW}.")
@@ -271,22 +175,23 @@ def train(
         decay_groups(learned, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas, eps=1e-8
     )
     wrapped, optimizer = accelerator.prepare(model, optimizer)
-    keeper = _Keeper(accelerator, out, learned, keep_checkpoints)
+    folder = RunFolder(out, accelerator, learned, keep_checkpoints)
     total = sampler.steps * recipe.epochs
-    done = keeper.begin(recipe, total, resume)
-    report = TrainReport(out, total, keeper.curve(done), skips)
+    done = folder.begin(recipe, total, resume)
+    report = TrainReport(out, total, folder.curve(done), skips)
 
     model.train()
     if checkpoint_activations:
+        llm: Any = model.llm
+        llm.gradient_checkpointing_enable()
         # transformers does so only in training mode.
-        model.llm.gradient_checkpointing_enable()
-        model.llm.train()
+        llm.train()
     step = done
-    with _metrics(out, done, accelerator.is_main_process) as write:
+    with folder.metrics(done) as write:
         for epoch in range(done // sampler.steps, recipe.epochs):
             sampler.epoch = dataset.epoch = epoch
             sampler.first_step = done - epoch * sampler.steps if epoch == done // sampler.steps else 0
-            read = 0
+            examples_read = 0
             began = time.perf_counter()
             for batches in _steps(make_loader(dataset, sampler, workers), recipe.accumulate):
                 rate = recipe.learning_rate * learning_rate_factor(
@@ -294,26 +199,27 @@ def train(
                 )
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                loss, count = _take_step(accelerator, wrapped, optimizer, batches, recipe)
-                step, read = step + 1, read + count
-                keeper.note_skipped(batches, skips)
+                loss, count = take_step(accelerator, wrapped, optimizer, batches, recipe)
+                step, examples_read = step + 1, examples_read + count
+                folder.note_skipped((one for batch in batches for one in batch.skipped), skips)
                 if not math.isfinite(loss):
                     raise TrainingError(
                         f"The loss of step {step} is {loss}; begin again from the last checkpoint with a smaller "
                         "learning rate, clip_norm, or another precision."
                     )
                 seconds, began = time.perf_counter() - began, time.perf_counter()
-                now = Progress(step, total, step / sampler.steps, loss, rate, count, seconds)
+                progress = Progress(step, total, step / sampler.steps, loss, rate, count, seconds)
                 report.curve.append(loss)
-                write(now)
+                write(progress)
                 if on_step is not None and accelerator.is_main_process:
-                    on_step(now)
+                    on_step(progress)
                 if checkpoint_every and step % checkpoint_every == 0 and step < total:
-                    keeper.save(step)
-            if not read:
+                    folder.save(step)
+            if not examples_read:
                 raise DataError(f"Not one example of a whole epoch could be read (left out: {skips}).")
     accelerator.wait_for_everyone()
-    model.eval().requires_grad_(False)
+    model.train(False)
+    model.requires_grad_(False)
     if recipe.lora_rank:
         model.llm = model.llm.merge_and_unload()  # type: ignore[operator]
     if accelerator.is_main_process:
@@ -323,7 +229,7 @@ def train(
     return report
 
 
-def _steps(batches: Any, accumulate: int) -> Iterator[list[Batch]]:
+def _steps(batches: Iterable[Batch], accumulate: int) -> Iterator[list[Batch]]:
     """Gather `accumulate` batches at a time."""
     gathered: list[Batch] = []
     for batch in batches:
@@ -333,12 +239,27 @@ def _steps(batches: Any, accumulate: int) -> Iterator[list[Batch]]:
             gathered = []
 
 
-def _take_step(
-    accelerator: Accelerator, model: nn.Module, optimizer: Any, batches: Sequence[Batch], recipe: Recipe
+def take_step(
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Sequence[Batch],
+    recipe: Recipe,
 ) -> tuple[float, int]:
-    """Learn from one step's batches; return its loss and how many examples were read, over all processes."""
+    """Learn from the batches of one step.
+
+    Args:
+        accelerator: of this process.
+        model: the model, as `accelerator.prepare` returned it.
+        optimizer: of what learns.
+        batches: this process's share of the step.
+        recipe: the numbers of the stage.
+
+    Returns:
+        The loss of the step (mean over every learned position) and how many examples it was, over all processes.
+    """
     sums = torch.tensor(
-        [float(sum(batch.learned for batch in batches)), float(sum(len(batch.passages) for batch in batches))],
+        [float(sum(batch.learned for batch in batches)), float(sum(len(batch.prompts) for batch in batches))],
         device=accelerator.device,
     )
     learned, read = accelerator.reduce(sums, "sum").tolist()
@@ -361,141 +282,35 @@ def _take_step(
 
 
 def _loss(accelerator: Accelerator, model: nn.Module, batch: Batch, recipe: Recipe) -> Tensor:
-    frames, passages = batch.frames, batch.passages
-    if not passages:
+    frames, prompts = batch.frames, batch.prompts
+    if not prompts:
         # Nothing of this batch could be read, but the other processes count on this one's gradients.
         whole: VideoChatEmbed = accelerator.unwrap_model(model)
         side, end = whole.config.vision.image_size, whole.tokenizer.eos_token_id
-        frames, passages = torch.zeros(1, 1, 3, side, side), [TokenizedPrompt([end], [end], [end])]
-    loss: Tensor = model(frames.to(accelerator.device), passages, ones_for_bos=recipe.ones_for_bos).loss
+        frames, prompts = torch.zeros(1, 1, 3, side, side), [TokenizedPrompt([end], [end], [end])]
+    loss: Tensor = model(frames.to(accelerator.device), prompts, ones_for_bos=recipe.ones_for_bos).loss
     return loss
-
-
-@contextlib.contextmanager
-def _metrics(out: Path, done: int, main: bool) -> Iterator[Callable[[Progress], None]]:
-    """Give a function that keeps each step in `metrics.jsonl` and, where it is installed, in TensorBoard."""
-    if not main:
-        yield lambda _progress: None
-        return
-    board: Any = None
-    if find_spec("tensorboard") is not None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        board = SummaryWriter(str(out / "tensorboard"), purge_step=done + 1)
-    # Line by line, so that what a checkpoint follows is there however the run ends.
-    with (out / _Keeper.METRICS).open("a", buffering=1) as file:
-
-        def write(progress: Progress) -> None:
-            file.write(json.dumps(asdict(progress)) + "\n")
-            if board is not None:
-                board.add_scalar("loss", progress.loss, progress.step)
-                board.add_scalar("learning_rate", progress.learning_rate, progress.step)
-                board.add_scalar("examples_per_second", progress.examples / progress.seconds, progress.step)
-
-        try:
-            yield write
-        finally:
-            if board is not None:
-                board.close()
-
-
-class _Keeper:
-    """Everything of a run that must outlive its process: recipe, metrics, checkpoints, what was skipped."""
-
-    METRICS = "metrics.jsonl"
-    RECIPE = "recipe.json"
-    LEARNED = "learned.safetensors"
-
-    def __init__(self, accelerator: Accelerator, out: Path, learned: Mapping[str, nn.Parameter], keep: int) -> None:
-        self.accelerator, self.out, self.learned, self.keep = accelerator, out, learned, keep
-        # accelerate would write the whole model; what is frozen lies in the folder that the run began from.
-        accelerator.register_save_state_pre_hook(self._save_learned)
-        accelerator.register_load_state_pre_hook(self._load_learned)
-
-    def _save_learned(self, _models: list[nn.Module], weights: list[Any], folder: str) -> None:
-        weights.clear()
-        if self.accelerator.is_main_process:
-            save_file({name: p.detach().contiguous() for name, p in self.learned.items()}, Path(folder) / self.LEARNED)
-
-    def _load_learned(self, models: list[nn.Module], folder: str) -> None:
-        models.clear()
-        with torch.no_grad():
-            for name, tensor in load_file(Path(folder) / self.LEARNED).items():
-                self.learned[name].copy_(tensor)
-
-    def begin(self, recipe: Recipe, total: int, resume: bool) -> int:
-        """Return how many steps are done already, their checkpoint loaded; write the recipe of a new run."""
-        path = self.out / self.RECIPE
-        facts = json.loads(json.dumps({**asdict(recipe), "steps": total}))
-        checkpoints = self._checkpoints()
-        if resume and checkpoints:
-            before = json.loads(path.read_text())
-            changed = [f"{k}: {before.get(k)} then, {facts[k]} now" for k in facts if facts[k] != before.get(k)]
-            if changed:
-                raise TrainingError(
-                    f"The run in {str(self.out)!r} was begun otherwise ({'; '.join(changed)}); "
-                    "resume it with the same recipe and data, or write to another folder."
-                )
-            self.accelerator.load_state(str(checkpoints[-1]))
-            done = int(checkpoints[-1].name.removeprefix("step-"))
-        else:
-            done = 0
-        if self.accelerator.is_main_process:
-            self.out.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(facts, indent=2) + "\n")
-            for old in [] if done else checkpoints:
-                shutil.rmtree(old)
-            kept = self._metrics(done)
-            (self.out / self.METRICS).write_text("".join(json.dumps(line) + "\n" for line in kept))
-        self.accelerator.wait_for_everyone()
-        return done
-
-    def curve(self, done: int) -> list[float]:
-        """Return the losses of the steps done."""
-        return [line["loss"] for line in self._metrics(done)]
-
-    def _metrics(self, done: int) -> list[dict[str, Any]]:
-        path = self.out / self.METRICS
-        if not done or not path.exists():
-            return []
-        lines = []
-        for text in path.read_text().splitlines():
-            # The last line may have been cut off by what ended the run.
-            with contextlib.suppress(ValueError):
-                lines.append(json.loads(text))
-        return [line for line in lines if line["step"] <= done]
-
-    def _checkpoints(self) -> list[Path]:
-        return sorted((self.out / "checkpoints").glob("step-" + "[0-9]" * 8))
-
-    def save(self, step: int) -> None:
-        """Write a checkpoint; it gets its name only when it is whole."""
-        target = self.out / "checkpoints" / f"step-{step:08d}"
-        part = target.with_suffix(".part")
-        self.accelerator.save_state(str(part))
-        self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            shutil.rmtree(target, ignore_errors=True)
-            part.rename(target)
-            for old in self._checkpoints()[: -self.keep]:
-                shutil.rmtree(old)
-
-    def note_skipped(self, batches: Sequence[Batch], skips: Skips) -> None:
-        """Name in `skipped.jsonl` what could not be read, each once."""
-        news = [one for batch in batches for one in batch.skipped if skips.add(one.place, one.reason)]
-        if news:
-            rank = self.accelerator.process_index
-            with (self.out / f"skipped{f'-{rank}' if rank else ''}.jsonl").open("a") as file:
-                file.writelines(json.dumps(asdict(one)) + "\n" for one in news)
 
 
 def load_to_train(
     folder: str | Path, *, precision: Precision = "no", device: torch.device | None = None
 ) -> VideoChatEmbed:
-    """Load a model to train: on this process's own GPU, what is frozen in half precision if that is asked for."""
+    """Load a model to train; what is frozen stays in the precision asked for.
+
+    Args:
+        folder: as of `VideoChatEmbed.from_pretrained`.
+        precision: of the arithmetic; `no` is float32.
+        device: None for this process's own GPU, or the CPU where there is none.
+
+    Raises:
+        MissingDependency: the folder or a file in it is not there, or accelerate is not installed.
+        CheckpointError: it is not a complete VideoChat-Embed.
+    """
     if device is None:
+        if find_spec("accelerate") is None:
+            raise MissingDependency(f"Training needs accelerate: {_HOW}.")
         from accelerate import PartialState
 
-        device = PartialState().device if default_device().type == "cuda" else torch.device("cpu")
+        device = PartialState().device if choose_embed_device().is_cuda else torch.device("cpu")
     dtype = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     return VideoChatEmbed.from_pretrained(folder, device=device, dtype=dtype)

@@ -1,7 +1,7 @@
 """Frames to tokens: the ViT of BLIP-2 on every frame, and GMHRA, which relates the frames to each other.
 
-Paper section 3.2.1; SPEC 1 (ViT) and 2 (GMHRA). The frame order reaches the language model through one token
-only: the query that GMHRA carries through the last blocks.
+Paper section 3.2.1; `docs/videochat_embed.md`, sections 1 (ViT) and 2 (GMHRA). The frame order reaches the language
+model through one token only: the query that GMHRA carries through the last blocks.
 
 Shapes: B videos, T frames, T' frames after temporal downsampling (= T without), N = h * w patches of a frame,
 C channels, H heads.
@@ -18,6 +18,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import Blip2VisionConfig, Blip2VisionModel
 
 from videochat.embed_model.config import VisionConfig
+from videochat.errors import InvalidArgument
 
 BLOCK_EPS = 1e-6
 """Layer norms inside the ViT blocks."""
@@ -43,7 +44,8 @@ class GlobalAttention(nn.Module):
         k = k.unflatten(-1, by_head).transpose(1, 2)  # (B, H, S, C/H)
         v = v.unflatten(-1, by_head).transpose(1, 2)
         mixed = scaled_dot_product_attention(q, k, v)  # (B, H, 1, C/H)
-        return self.out(mixed.transpose(1, 2).flatten(2))  # (B, 1, C)
+        attended: Tensor = self.out(mixed.transpose(1, 2).flatten(2))  # (B, 1, C)
+        return attended
 
 
 class RelationLayer(nn.Module):
@@ -75,13 +77,14 @@ class RelationLayer(nn.Module):
         patches = volume.permute(0, 2, 3, 4, 1).flatten(2, 3)  # (B, T', N, C)
         tokens = torch.cat([class_tokens, patches], dim=2).flatten(1, 2)  # (B, T' * (1+N), C)
         query = query + self.attention(self.norm_query(query), tokens)
-        return query + self.mlp(self.norm_mlp(query))
+        changed: Tensor = query + self.mlp(self.norm_mlp(query))
+        return changed
 
 
 class GMHRA(nn.Module):
     """Global multi-head relation aggregator: a side branch that never feeds back into the ViT.
 
-    Fresh from the constructor its output is exactly zero (SPEC 2), so training starts from the plain ViT.
+    Fresh from the constructor its output is exactly zero, so training starts from the plain ViT.
     """
 
     def __init__(self, config: VisionConfig) -> None:
@@ -89,10 +92,10 @@ class GMHRA(nn.Module):
         self.query = nn.Parameter(torch.zeros(1, 1, config.width))
         self.layers = nn.ModuleList(RelationLayer(config) for _ in range(config.gmhra_layers))
         for layer in self.layers.children():
-            self._start_at_zero(layer)
+            self._initialise(layer)
 
     @staticmethod
-    def _start_at_zero(layer: nn.Module) -> None:
+    def _initialise(layer: nn.Module) -> None:
         for name, parameter in layer.named_parameters():
             if name.startswith(("attention.out", "mlp.3")) or (name.endswith("bias") and "norm" not in name):
                 nn.init.zeros_(parameter)
@@ -111,8 +114,8 @@ class FrameTimes(nn.Module):
     """Adds to every token of a frame where in the clip it stands: an option of ours, not of the paper.
 
     GMHRA's position convolution sees one frame to either side and reaches the LLM through a single token; the
-    Q-Former is blind to the order of its tokens (SPEC 0.3). With this, order reaches it through all of them.
-    Sines of the frame's place in [0, 1] go through a linear layer that starts at zero, so a model begins as it
+    Q-Former is blind to the order of its tokens. With this, order reaches it through all of them.
+    Sines of the frame's position in [0, 1] go through a linear layer that starts at zero, so a model begins as it
     is without; any number of frames is accepted. What is added is measured in each token's own spread: the norm
     that follows would make it vanish beside tokens as large as a ViT's last ones are.
     """
@@ -128,11 +131,12 @@ class FrameTimes(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (B, T', 1+N, C) to the same shape."""
         frames = tokens.shape[1]
-        place = (torch.arange(frames, device=tokens.device) + 0.5) / frames  # (T',)
-        angles = torch.pi * place[:, None] * 2.0 ** torch.arange(self.octaves, device=tokens.device)
+        position = (torch.arange(frames, device=tokens.device) + 0.5) / frames  # (T',)
+        angles = torch.pi * position[:, None] * 2.0 ** torch.arange(self.octaves, device=tokens.device)
         waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # (T', 2 * octaves)
         spread = tokens.detach().std(dim=-1, keepdim=True)  # (B, T', 1+N, 1)
-        return tokens + spread * self.projection(waves.to(tokens.dtype))[:, None]  # over B and 1+N
+        added: Tensor = self.projection(waves.to(tokens.dtype))[:, None]  # (T', 1, C), over B and 1+N
+        return tokens + spread * added
 
 
 class VideoEncoder(nn.Module):
@@ -169,27 +173,27 @@ class VideoEncoder(nn.Module):
         one, is the last.
 
         Raises:
-            ValueError: frames of another shape than the config's.
+            InvalidArgument: frames of another shape than the config's.
         """
         size = self.config.image_size
         if frames.ndim != 5 or frames.shape[2:] != (3, size, size):
-            raise ValueError(f"frames must be of shape (B, T, 3, {size}, {size}), got {tuple(frames.shape)}")
+            raise InvalidArgument(f"frames must be of shape (B, T, 3, {size}, {size}), got {tuple(frames.shape)}")
         if self.config.temporal_downsample:
-            frames = _three_by_three(frames)  # (B, T', 9, height, width)
+            frames = _frame_triples(frames)  # (B, T', 9, height, width)
         state = self.vit.embeddings(frames.flatten(0, 1))  # (B * T', 1+N, C)
         read_by_gmhra: list[Tensor] = []
         for index, block in enumerate(self.vit.encoder.layers):
             state = block(state)
             if index >= self.config.depth - self.config.gmhra_layers:
                 read_by_gmhra.append(state.unflatten(0, frames.shape[:2]))  # (B, T', 1+N, C)
-        seen = state.unflatten(0, frames.shape[:2])  # (B, T', 1+N, C)
+        by_frame = state.unflatten(0, frames.shape[:2])  # (B, T', 1+N, C)
         if self.frame_times is not None:
-            seen = self.frame_times(seen)
-        tokens = seen.flatten(1, 2)
+            by_frame = self.frame_times(by_frame)
+        tokens = by_frame.flatten(1, 2)
         return tokens if self.gmhra is None else torch.cat([tokens, self.gmhra(read_by_gmhra)], dim=1)
 
 
-def _three_by_three(frames: Tensor) -> Tensor:
+def _frame_triples(frames: Tensor) -> Tensor:
     """Join every second frame with its neighbours: (B, T, 3, ...) to (B, T', 9, ...), zeros outside."""
     padded = pad(frames, (0, 0, 0, 0, 0, 0, 1, 1))  # (B, T + 2, 3, height, width)
     windows = padded.unfold(1, 3, 2)  # (B, T', 3 colours, height, width, 3 times)

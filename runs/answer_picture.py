@@ -28,8 +28,8 @@ def draw(agent: VideoAgent, out: Path) -> None:
     cited = answer.citations[0]
     figure = Figure(figsize=(10, 4.2), facecolor="white")
     FigureCanvasAgg(figure)
-    figure.text(0.03, 0.91, QUESTION, fontsize=15, color="#666666")
-    figure.text(0.03, 0.80, answer.text, fontsize=15, weight="bold")
+    figure.text(0.03, 0.92, QUESTION, fontsize=15, color="#666666")
+    figure.text(0.03, 0.83, answer.text.splitlines()[0], fontsize=15, weight="bold")
     when = clock_range(cited.start_seconds, cited.end_seconds)
     figure.text(0.36, 0.68, f"[{when}]  {cited.caption.kind}", fontsize=12, color=COLOURS[cited.caption.kind])
     figure.text(0.36, 0.60, cited.caption.text, fontsize=12)
@@ -40,7 +40,8 @@ def draw(agent: VideoAgent, out: Path) -> None:
     if picture:
         axes = figure.add_axes((0.03, 0.40, 0.30, 0.36))
         axes.imshow(Image.open(io.BytesIO(picture)))
-        axes.axis("off")
+        axes.set_xticks([])
+        axes.set_yticks([])
     lanes = figure.add_axes((0.09, 0.11, 0.88, 0.24))
     kinds = [kind for kind in COLOURS if any(caption.kind == kind for caption in agent.captions())]
     for row, kind in enumerate(reversed(kinds)):

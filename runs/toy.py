@@ -12,16 +12,11 @@ from typing import Any
 
 import torch
 
-from videochat.embed_model.chat import (
-    EncodedClip,
-    SamplingSettings,
-    ask_each,
-    normalise,
-    picture_of_frame,
-    sample_seconds,
-)
+from runs.toy_world import toy_model, write_world
+from videochat.embed_model.chat import EncodedClip, ask_each
+from videochat.embed_model.generation import SamplingSettings
 from videochat.embed_model.model import VideoChatEmbed
-from videochat.embed_model.toy import toy_model, write_world
+from videochat.embed_model.preprocess import crop_frame, normalise, sample_seconds
 from videochat.media import Video
 
 FRAMES = 8
@@ -47,15 +42,15 @@ def start(out: Path, model: str) -> None:
     toy_model(**MODELS[model][1]).save_pretrained(out / model / "start")
 
 
-def look(model: VideoChatEmbed, paths: Sequence[Path], way: str) -> list[EncodedClip]:
-    """See every video as `ClipEncoder` does; `way` is one of `WAYS`."""
+def encode(model: VideoChatEmbed, paths: Sequence[Path], way: str) -> list[EncodedClip]:
+    """Encode every video as `ClipEncoder` does, its frames as they are, shuffled or grey: `way` is one of `WAYS`."""
     random = Random("shuffle")
     frames, seconds = [], []
     for path in paths:
         video = Video(path)
         when = sample_seconds(video, 0, video.duration_seconds, FRAMES)
         side = model.config.vision.image_size
-        pictures = normalise([picture_of_frame(frame.image, side) for frame in video.frames(at_seconds=when)])
+        pictures = normalise([crop_frame(frame.image, side) for frame in video.frames(at_seconds=when)])
         if way == "shuffled":
             pictures = pictures[random.sample(range(FRAMES), FRAMES)]
         frames.append(torch.zeros_like(pictures) if way == "blank" else pictures)
@@ -68,15 +63,15 @@ def look(model: VideoChatEmbed, paths: Sequence[Path], way: str) -> list[Encoded
 def ask(model: VideoChatEmbed, world: Path, way: str) -> Shares:
     """Return the share of answers to held-out questions that are right to the letter, by kind."""
     items = json.loads((world / "held_out.json").read_text())
-    sights = look(model, [world / item["video"] for item in items], way)
+    clips = encode(model, [world / item["video"] for item in items], way)
     asked: dict[str, list[tuple[EncodedClip, dict[str, str]]]] = defaultdict(list)
-    for item, sight in zip(items, sights, strict=True):
+    for item, clip in zip(items, clips, strict=True):
         for turn in item["QA"]:
-            asked[turn["q"]].append((sight, turn))
+            asked[turn["q"]].append((clip, turn))
     right: dict[str, list[bool]] = defaultdict(list)
     for question, cases in asked.items():
         answers = ask_each(
-            model, [sight for sight, _ in cases], question, SamplingSettings(temperature=0, max_new_tokens=12)
+            model, [clip for clip, _ in cases], question, SamplingSettings(temperature=0, max_new_tokens=12)
         )
         for answer, (_, turn) in zip(answers, cases, strict=True):
             right[turn["kind"]].append(answer == turn["a"])
@@ -84,15 +79,15 @@ def ask(model: VideoChatEmbed, world: Path, way: str) -> Shares:
 
 
 def guess(world: Path) -> Shares:
-    """Return the same for whoever knows the training conversations by heart and is blind."""
-    said: dict[str, Counter[str]] = defaultdict(Counter)
+    """Return the same for always the most frequent answer to the question in the training conversations."""
+    answers_to: dict[str, Counter[str]] = defaultdict(Counter)
     for item in json.loads((world / "instruction.json").read_text()):
         for turn in item["QA"]:
-            said[turn["q"]][turn["a"]] += 1
+            answers_to[turn["q"]][turn["a"]] += 1
     right: dict[str, list[bool]] = defaultdict(list)
     for item in json.loads((world / "held_out.json").read_text()):
         for turn in item["QA"]:
-            right[turn["kind"]].append(turn["a"] == said[turn["q"]].most_common(1)[0][0])
+            right[turn["kind"]].append(turn["a"] == answers_to[turn["q"]].most_common(1)[0][0])
     return _shares(right)
 
 

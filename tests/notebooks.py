@@ -9,7 +9,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "notebooks"
 
 
 def main() -> None:
@@ -18,6 +19,8 @@ def main() -> None:
         # No key, no weights, no traces of earlier runs.
         for name in ("OPENAI_API_KEY", "VIDEOCHAT_LLM"):
             os.environ.pop(name, None)
+        # A reader's notebook stands in the repository; ours runs elsewhere and still imports from `runs`.
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         os.environ |= {"VIDEOCHAT_HOME": scratch, "VIDEOCHAT_EMBEDDINGS": "builtin", "HF_HUB_OFFLINE": "1"}
         for path in sorted(FOLDER.glob("*.ipynb")):
             began = time.perf_counter()

@@ -164,9 +164,9 @@ def needed_bytes(folder: Path, llm_bits: int | None = None) -> int:
     Raises:
         MissingDependency: there are no safetensors, or one is cut short.
     """
-    from videochat.embed_model.model import best_dtype, default_device
+    from videochat.embed_model.model import choose_embed_device
 
-    plain = best_dtype(default_device()).itemsize
+    plain = choose_embed_device().dtype.itemsize
     files = list(folder.rglob("*.safetensors"))
     if not files:
         raise MissingDependency(f"There are no safetensors in {str(folder)!r}; download or convert them again.")
@@ -202,14 +202,15 @@ class _EmbedWatcher:
         from videochat.embed_model.model import VideoChatEmbed
 
         self._model = VideoChatEmbed.from_pretrained(folder, llm_bits=llm_bits)
-        self._viewers: dict[int, Any] = {}
+        self._encoders: dict[int, Any] = {}
 
     def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
-        from videochat.embed_model.chat import GREEDY, ClipEncoder
+        from videochat.embed_model.chat import ClipEncoder
+        from videochat.embed_model.generation import GREEDY
 
-        if frames not in self._viewers:
-            self._viewers[frames] = ClipEncoder(self._model, frames=frames)
-        return self._viewers[frames].chat(video, start_seconds, end_seconds).ask(question, GREEDY)
+        if frames not in self._encoders:
+            self._encoders[frames] = ClipEncoder(self._model, frames=frames)
+        return self._encoders[frames].chat(video, start_seconds, end_seconds).ask(question, GREEDY)
 
 
 class _LanguageModelWatcher:
@@ -219,13 +220,13 @@ class _LanguageModelWatcher:
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        from videochat.embed_model.model import best_dtype, default_device
+        from videochat.embed_model.model import choose_embed_device
 
-        device = default_device()
+        device = choose_embed_device()
         try:
             self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
-                folder, dtype=best_dtype(device), output_loading_info=True, local_files_only=True
+                folder, dtype=device.dtype, output_loading_info=True, local_files_only=True
             )
         except ImportError as error:
             raise MissingDependency(
@@ -244,15 +245,15 @@ class _LanguageModelWatcher:
         if hasattr(self._processor.video_processor, "cap_pixels_per_frame"):
             # Otherwise a short clip costs Qwen-VL nearly its native resolution in tokens.
             self._processor.video_processor.cap_pixels_per_frame = True
-        self._model = model.to(device).eval()
+        self._model = model.to(device.name).eval()
         self._inference = torch.inference_mode
 
     def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
         import numpy as np
         from transformers.video_utils import VideoMetadata
 
-        from videochat.embed_model.chat import sample_seconds
         from videochat.embed_model.dialogue import sampling_message
+        from videochat.embed_model.preprocess import sample_seconds
 
         seconds = sample_seconds(video, start_seconds, end_seconds, frames)
         pictures = video.frames(at_seconds=seconds, max_side=_LONGER_SIDE)

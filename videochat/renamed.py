@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_T = TypeVar("_T")
 
 NAMES: Mapping[str, Mapping[str, str]] = {
     "videochat": {"Brakes": "videochat.agent.limits:Limits"},
@@ -39,6 +40,37 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "Viewer": "videochat.embed_model.chat:ClipEncoder",
         "Wording": "videochat.embed_model.generation:SamplingSettings",
     },
+    "videochat.embed_model.chat": {
+        "Viewer": "videochat.embed_model.chat:ClipEncoder",
+        "Sight": "videochat.embed_model.chat:EncodedClip",
+        "Wording": "videochat.embed_model.generation:SamplingSettings",
+        "choose": "videochat.embed_model.generation:choose_token",
+        "sample_indices": "videochat.embed_model.preprocess:sample_indices",
+        "picture_of_frame": "videochat.embed_model.preprocess:crop_frame",
+        "picture_of_image": "videochat.embed_model.preprocess:squash_image",
+    },
+    "videochat.embed_model.checkpoints": {
+        "convert": "videochat.embed_model.conversion:convert",
+        "read_weights": "videochat.embed_model.conversion:read_weights",
+        "from_upstream": "videochat.embed_model.upstream:from_upstream",
+        "load_llm": "videochat.embed_model.language_model:load_llm",
+        "load_tokenizer": "videochat.embed_model.language_model:load_tokenizer",
+    },
+    "videochat.embed_model.dialogue": {
+        "Passage": "videochat.embed_model.dialogue:TokenizedPrompt",
+        "prompt_passage": "videochat.embed_model.dialogue:tokenize_prompt",
+        "alignment_passage": "videochat.embed_model.dialogue:tokenize_alignment",
+        "instruction_passage": "videochat.embed_model.dialogue:tokenize_instruction",
+    },
+    "videochat.embed_model.instruct": {
+        "FORMAT": "videochat.embed_model.prompts:DIALOGUE_FORMAT",
+        "MAKINGS": "videochat.embed_model.instruct:ITEM_KINDS",
+    },
+    "videochat.embed_model.train": {
+        "ALIGNMENT": "videochat.embed_model.recipe:ALIGNMENT",
+        "INSTRUCTION": "videochat.embed_model.recipe:INSTRUCTION",
+        "RECIPES": "videochat.embed_model.recipe:RECIPES",
+    },
 }
 """Old name to `module:name`, by the module it was in."""
 
@@ -56,6 +88,7 @@ MODULES: Mapping[str, str] = {
     "videochat.agent.verify": "videochat.agent.verification",
     "videochat.agent.watching": "videochat.agent.background_watch",
     "videochat.embed_model.data": "videochat.embed_model.dataset",
+    "videochat.embed_model.toy": "runs.toy_world",
     "videochat.memory.budget": "videochat.memory.context_budget",
     "videochat.memory.library": "videochat.memory.library_index",
     "videochat.memory.registry": "videochat.memory.appearances",
@@ -118,6 +151,32 @@ def keywords(**renamed: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
             return function(*args, **kwargs)
 
         return call
+
+    return decorate
+
+
+def attributes(**renamed: str) -> Callable[[type[_T]], type[_T]]:
+    """Let a class answer to old names of its methods and attributes, with a warning.
+
+    Args:
+        renamed: old name to new name.
+    """
+
+    def alias(owner: str, old: str, now: str) -> property:
+        def find(instance: object) -> Any:
+            warnings.warn(
+                f"{owner}.{old} is now {owner}.{now}; the old name goes with the next release.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return getattr(instance, now)
+
+        return property(find)
+
+    def decorate(cls: type[_T]) -> type[_T]:
+        for old, now in renamed.items():
+            setattr(cls, old, alias(cls.__name__, old, now))
+        return cls
 
     return decorate
 

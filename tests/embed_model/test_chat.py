@@ -7,18 +7,10 @@ import pytest
 import torch
 
 from tests.fakes.tiny_embed import CountingVideo, toy_model
-from videochat.embed_model.chat import (
-    GREEDY,
-    Chat,
-    ClipEncoder,
-    SamplingSettings,
-    ask_each,
-    choose,
-    generate,
-    sample_seconds,
-    windows,
-)
-from videochat.embed_model.dialogue import PromptError, prompt_passage
+from videochat.embed_model.chat import Chat, ClipEncoder, ask_each
+from videochat.embed_model.dialogue import PromptError
+from videochat.embed_model.generation import SamplingSettings
+from videochat.embed_model.preprocess import windows
 from videochat.errors import InvalidArgument
 
 SHORT = SamplingSettings(max_new_tokens=12, temperature=0)
@@ -39,46 +31,41 @@ def encoded(model, monkeypatch):
 
 
 def test_frames_are_encoded_once_per_range(model, encoded):
-    video, viewer = CountingVideo(), ClipEncoder(model, frames=4)
-    chat = viewer.chat(video, 2, 6)
+    video, encoder = CountingVideo(), ClipEncoder(model, frames=4)
+    chat = encoder.chat(video, 2, 6)
     for question in ("What?", "And then?", "Why?"):
         chat.ask(question, SHORT)
-    viewer.chat(video, 2, 6).ask("Again?", SHORT)
+    encoder.chat(video, 2, 6).ask("Again?", SHORT)
     assert encoded == [(1, 4, 3, 28, 28)]
     assert len(video.decoded) == 4
-    viewer.look(video, 2, 7)
+    encoder.encode(video, 2, 7)
     assert len(encoded) == 2
 
 
 def test_only_the_frames_needed_are_decoded_and_lie_in_the_range(model):
     video = CountingVideo(duration_seconds=36_000)
-    sight = ClipEncoder(model, frames=8).look(video, 3600, 7200)
+    clip = ClipEncoder(model, frames=8).encode(video, 3600, 7200)
     assert len(video.decoded) == 8
     assert all(3600 <= second < 7200 for second in video.decoded)
-    assert sight.seconds == tuple(video.decoded)
-    assert repr(sight) == "EncodedClip([3600, 7200) s, embeds of shape (8, 64))"
-
-
-def test_frames_are_taken_where_upstream_takes_them():
-    video = CountingVideo(duration_seconds=10)
-    assert sample_seconds(video, 0, 10, 4) == [31 / 25, 93 / 25, 155 / 25, 218 / 25]
+    assert clip.seconds == tuple(video.decoded)
+    assert repr(clip) == "EncodedClip([3600, 7200) s, embeds of shape (8, 64))"
 
 
 def test_old_sights_are_forgotten(model, encoded):
-    video, viewer = CountingVideo(), ClipEncoder(model, frames=1, remember=2)
+    video, encoder = CountingVideo(), ClipEncoder(model, frames=1, remember=2)
     for start in (0, 1, 2, 0):
-        viewer.look(video, start)
+        encoder.encode(video, start)
     assert len(encoded) == 4
 
 
 @pytest.mark.parametrize("span", [(-1, 5), (5, 5), (12, 15)])
 def test_ranges_that_are_none(model, span):
-    with pytest.raises(InvalidArgument, match=r"There is nothing to see from second .* the video ends at 10.0"):
-        ClipEncoder(model).look(CountingVideo(), *span)
+    with pytest.raises(InvalidArgument, match=r"holds nothing: the video lasts 10.00 s"):
+        ClipEncoder(model).encode(CountingVideo(), *span)
 
 
 def test_an_end_beyond_the_video_is_brought_back(model):
-    assert ClipEncoder(model, frames=2).look(CountingVideo(), 8, 99).end_seconds == 10
+    assert ClipEncoder(model, frames=2).encode(CountingVideo(), 8, 99).end_seconds == 10
 
 
 @pytest.mark.parametrize("frames", [0, 65])
@@ -98,9 +85,9 @@ def test_every_turn_sees_the_earlier_ones(model):
 
 
 def test_streamed_pieces_are_the_answer(model):
-    viewer = ClipEncoder(model, frames=2)
+    encoder = ClipEncoder(model, frames=2)
     for question in ("What?", "Why?", "Where does it go?"):
-        streaming, asking = viewer.chat(CountingVideo()), viewer.chat(CountingVideo())
+        streaming, asking = encoder.chat(CountingVideo()), encoder.chat(CountingVideo())
         pieces = list(streaming.stream(question, SamplingSettings(max_new_tokens=40, temperature=0)))
         assert "".join(pieces) == asking.ask(question, SamplingSettings(max_new_tokens=40, temperature=0))
         assert streaming.conversation.turns == asking.conversation.turns
@@ -118,11 +105,11 @@ def say(model, monkeypatch, rows: list[str]) -> None:
     told = [[*tokenizer(row)["input_ids"], *[tokenizer.eos_token_id] * 99] for row in rows]
     steps = itertools.count()
 
-    def choose_told(_logits, _wording, _chance):
+    def choose_told(_logits, _sampling, _generator):
         now = next(steps)
         return torch.tensor([row[now] for row in told])
 
-    monkeypatch.setattr("videochat.embed_model.chat.choose", choose_told)
+    monkeypatch.setattr("videochat.embed_model.generation.choose_token", choose_told)
 
 
 @pytest.mark.parametrize(
@@ -147,58 +134,34 @@ def test_stop_rule_and_streaming_of_awkward_answers(model, monkeypatch, said, an
 
 def test_rows_of_a_batch_stop_on_their_own(model, monkeypatch):
     say(model, monkeypatch, ["one###", "and the other goes on###"])
-    viewer = ClipEncoder(model, frames=1)
-    sights = viewer.look_at_all([(CountingVideo("a"), 0, 5), (CountingVideo("b"), 5, None)])
-    assert ask_each(model, sights, "?") == ["one", "and the other goes on"]
+    encoder = ClipEncoder(model, frames=1)
+    clips = encoder.encode_all([(CountingVideo("a"), 0, 5), (CountingVideo("b"), 5, None)])
+    assert ask_each(model, clips, "?") == ["one", "and the other goes on"]
 
 
 def test_an_answer_in_a_batch_is_the_one_alone(model):
-    viewer = ClipEncoder(model, frames=3)
+    encoder = ClipEncoder(model, frames=3)
     videos = [CountingVideo("a"), CountingVideo("b", duration_seconds=777.7), CountingVideo("c", 3.0)]
-    sights = viewer.look_at_all([(video, 0, None) for video in videos])
-    together = ask_each(model, sights, "What?", SHORT)
-    assert together == [Chat(model, sight).ask("What?", SHORT) for sight in sights]
-
-
-def test_cached_generation_equals_uncached(model):
-    visual = model.encode(torch.randn(2, 2, 3, 28, 28))
-    passages = [prompt_passage(model.tokenizer, text) for text in ("a<VideoHere>b", "longer<VideoHere>words")]
-    prompts = model.sequences(passages, visual, padding="left")
-    cached = list(generate(model, prompts, SamplingSettings(max_new_tokens=10, temperature=0)))
-    for row, passage in enumerate(passages):
-        ids: list[int] = []
-        for step in cached:
-            grown = type(passage)(passage.before, passage.after + ids, [-100] * (len(passage.after) + len(ids)))
-            made = model.sequences([grown], visual[row : row + 1])
-            best = int(model.llm(inputs_embeds=made.embeds, use_cache=False).logits[0, -1].argmax())
-            if step[row] is None:
-                break
-            assert step[row] == best
-            ids.append(best)
+    clips = encoder.encode_all([(video, 0, None) for video in videos])
+    together = ask_each(model, clips, "What?", SHORT)
+    assert together == [Chat(model, clip).ask("What?", SHORT) for clip in clips]
 
 
 def test_an_image_is_one_frame(model, encoded):
     image = np.random.default_rng(0).integers(0, 255, (40, 90, 3), np.uint8)
-    sight = ClipEncoder(model).look_at_image(image)
+    clip = ClipEncoder(model).encode_image(image)
     assert encoded == [(1, 1, 3, 28, 28)]
-    chat = Chat(model, sight)
+    chat = Chat(model, clip)
     assert isinstance(chat.ask("What?", SHORT), str)
     assert "<Image>" in chat.conversation.prompt("?")
 
 
-def test_windows_cover_a_range():
-    assert windows(10, 70, 25) == [(10, 30), (30, 50), (50, 70)]
-    assert windows(0, 5, 60) == [(0, 5)]
-    with pytest.raises(ValueError, match="must be positive"):
-        windows(0, 5, 0)
-
-
 def test_a_long_range_is_asked_window_by_window(model, encoded):
-    video, viewer = CountingVideo(duration_seconds=100), ClipEncoder(model, frames=2)
-    seen = list(viewer.ask_windows(video, "What?", window_seconds=20, batch=2, wording=SHORT))
-    assert [(sight.start_seconds, sight.end_seconds) for sight, _ in seen] == windows(0, 100, 20)
+    video, encoder = CountingVideo(duration_seconds=100), ClipEncoder(model, frames=2)
+    seen = list(encoder.ask_windows(video, "What?", window_seconds=20, batch=2, sampling=SHORT))
+    assert [(clip.start_seconds, clip.end_seconds) for clip, _ in seen] == windows(0, 100, 20)
     assert [shape[0] for shape in encoded] == [2, 2, 1]
-    alone = viewer.chat(video, 40, 60).ask("What?", SHORT)
+    alone = encoder.chat(video, 40, 60).ask("What?", SHORT)
     assert seen[2][1] == alone
 
 
@@ -206,31 +169,3 @@ def test_a_conversation_too_long_for_the_llm(model):
     chat = ClipEncoder(model, frames=1).chat(CountingVideo())
     with pytest.raises(PromptError, match="but the LLM reads at most 2048; begin a new chat"):
         chat.ask("why " * 600)
-
-
-def test_a_seed_repeats_an_answer(model):
-    viewer = ClipEncoder(model, frames=1)
-    wording = SamplingSettings(max_new_tokens=20, seed=7)
-    answers = {viewer.chat(CountingVideo()).ask("?", wording) for _ in range(3)}
-    assert len(answers) == 1
-
-
-def test_tokens_are_drawn_as_wished():
-    logits = torch.tensor([[2.0, 1.9, 1.0, -5.0]])
-    chance = torch.Generator().manual_seed(0)
-
-    def drawn(**wish) -> set[int]:
-        return {int(choose(logits, SamplingSettings(**wish), chance)) for _ in range(200)}
-
-    assert drawn(top_k=1) == {0}
-    assert drawn(top_p=0.1) == {0}
-    assert drawn(top_k=2, top_p=1.0) == {0, 1}
-    assert drawn(top_k=0, top_p=0.9) == {0, 1, 2}
-    assert drawn(temperature=100.0, top_k=0, top_p=1.0) == {0, 1, 2, 3}
-    assert int(choose(logits, GREEDY, None)) == 0
-
-
-@pytest.mark.parametrize("wrong", [{"max_new_tokens": 0}, {"temperature": -1}, {"top_p": 0}, {"top_k": -1}])
-def test_wishes_out_of_range(wrong):
-    with pytest.raises(ValueError, match="SamplingSettings needs"):
-        SamplingSettings(**wrong)

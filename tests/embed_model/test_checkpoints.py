@@ -1,281 +1,39 @@
 from __future__ import annotations
 
-import json
-import pickle
 import shutil
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import (
-    Blip2Config,
-    Blip2ForConditionalGeneration,
-    Blip2QFormerConfig,
-    Blip2VisionConfig,
-    LlamaConfig,
-    LlamaForCausalLM,
-    OPTConfig,
-)
 
-from tests.fakes.tiny_embed import byte_tokenizer, toy_frames, toy_model, upstream_files, worst_error
-from videochat.embed_model.checkpoints import (
-    CheckpointError,
-    convert,
-    from_upstream,
-    load_tokenizer,
-    read_weights,
-)
-from videochat.embed_model.config import EmbedConfig
+from videochat.embed_model.checkpoints import CheckpointError, folder_tensors
 from videochat.embed_model.model import VideoChatEmbed
 from videochat.errors import MissingDependency
 
-TOY = EmbedConfig.preset("toy")
 
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return upstream_files(tmp_path_factory.mktemp("upstream"), TOY)
-
-
-@pytest.fixture(scope="module")
-def folder(files, tmp_path_factory):
-    return convert(tmp_path_factory.mktemp("toy"), config=TOY, llm_dtype="float32", **files)
-
-
-class EasyDict(dict):
-    """Stands for upstream's class, which lies pickled in checkpoints of its training script."""
-
-
-EasyDict.__module__, EasyDict.__qualname__ = "utils.easydict", "EasyDict"
-
-
-def test_a_converted_folder_holds_safetensors_only(folder):
-    kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
-    assert kinds <= {".safetensors", ".json", ".jinja"}
-    assert json.loads((folder / "config.json").read_text())["model_type"] == "videochat_embed"
-
-
-def test_a_converted_folder_loads_ready_to_answer(folder, files):
-    model = VideoChatEmbed.from_pretrained(folder)
-    assert not model.training
-    assert not any(p.requires_grad or p.is_meta for p in model.parameters())
-    assert {p.dtype for p in model.parameters()} == {torch.float32}
-    norm = torch.load(files["videochat"])["model"]["ln_vision.weight"]
-    assert torch.equal(model.bridge.norm.weight, norm), "the VideoChat file comes last"
-    assert model.encode(toy_frames(1, 2)).isfinite().all()
-
-
-def test_shards_and_saving_change_nothing(folder, tmp_path):
-    model = VideoChatEmbed.from_pretrained(folder)
+def test_shards_and_saving_change_nothing(converted, tmp_path):
+    model = VideoChatEmbed.from_pretrained(converted)
     model.save_pretrained(tmp_path, max_shard_size="20KB")
     assert len(list(tmp_path.glob("*.safetensors"))) > 3
     again = VideoChatEmbed.from_pretrained(tmp_path).state_dict()
     assert all(torch.equal(tensor, again[name]) for name, tensor in model.state_dict().items())
 
 
-def test_a_missing_shard(folder, tmp_path):
-    VideoChatEmbed.from_pretrained(folder).save_pretrained(tmp_path, max_shard_size="20KB")
+def test_a_missing_shard(converted, tmp_path):
+    VideoChatEmbed.from_pretrained(converted).save_pretrained(tmp_path, max_shard_size="20KB")
     next(tmp_path.glob("model-00002*")).unlink()
     with pytest.raises(MissingDependency, match="lacks model-00002"):
+        dict(folder_tensors(tmp_path))
+    with pytest.raises(MissingDependency):
         VideoChatEmbed.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("bits", [8, 4])
-def test_a_quantized_llm_answers(folder, bits):
-    pytest.importorskip("bitsandbytes")
-    model = VideoChatEmbed.from_pretrained(folder, llm_bits=bits)
-    assert getattr(model.llm, f"is_loaded_in_{bits}bit")
-    embeds = model.encode(toy_frames(1, 2))
-    assert model.llm(inputs_embeds=embeds).logits.isfinite().all()
-
-
-@pytest.mark.parametrize(
-    ("left_out", "says"),
-    [
-        ("vit", r"lack \d+ of the \d+ tensors .*vision\.vit\.embeddings\.class_embedding"),
-        ("qformer", r"lack \d+ of the \d+ tensors .*bridge\.qformer"),
-        ("videochat", r"lack \d+ of the \d+ tensors .*bridge\.extra_queries"),
-    ],
-)
-def test_what_the_files_do_not_cover_is_listed(files, tmp_path, left_out, says):
-    # Another file in its place: all four arguments are there, but not all weights.
-    given = files | {left_out: next(path for key, path in files.items() if key not in (left_out, "llm"))}
-    with pytest.raises(CheckpointError, match=says):
-        convert(tmp_path / "out", config=TOY, **given)
-    assert not (tmp_path / "out").exists()
-
-
-def test_files_of_another_size(files, tmp_path):
-    with pytest.raises(CheckpointError, match=r"lack \d+ of the|tensors of another shape: .* is \(.*\), not \("):
-        convert(tmp_path / "out", **files)
-
-
-def test_weights_made_for_another_llm(files, tmp_path):
-    wide = LlamaForCausalLM(LlamaConfig(vocab_size=300, hidden_size=96, num_hidden_layers=1, intermediate_size=8))
-    wide.save_pretrained(tmp_path / "wide")
-    byte_tokenizer().save_pretrained(tmp_path / "wide")
-    with pytest.raises(CheckpointError, match="for an LLM of width 64, but the LLM given has width 96"):
-        convert(tmp_path / "out", config=TOY, **(files | {"llm": tmp_path / "wide"}))
-
-
-def test_a_folder_with_another_llm_put_in(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "mixed")
-    wide = LlamaForCausalLM(LlamaConfig(vocab_size=300, hidden_size=96, num_hidden_layers=1, intermediate_size=8))
-    wide.save_pretrained(tmp_path / "mixed" / "llm")
-    with pytest.raises(CheckpointError, match="LLM of width 64, but the LLM given has width 96"):
-        VideoChatEmbed.from_pretrained(tmp_path / "mixed")
-
-
-def test_a_missing_file(files, tmp_path):
-    with pytest.raises(MissingDependency, match=r"There is no file of weights '.*nowhere.pth'"):
-        convert(tmp_path / "out", config=TOY, **(files | {"vit": tmp_path / "nowhere.pth"}))
-
-
-@pytest.mark.parametrize("keep", [0, 10, 5000])
-def test_a_truncated_pth(files, tmp_path, keep):
-    cut = tmp_path / "cut.pth"
-    cut.write_bytes(files["videochat"].read_bytes()[:keep])
-    with pytest.raises(CheckpointError, match=rf"cut.pth \({keep:,} bytes\) is cut short or not a checkpoint"):
-        read_weights(cut)
-
-
-def test_truncated_safetensors(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "cut")
+def test_truncated_safetensors(converted, tmp_path):
+    shutil.copytree(converted, tmp_path / "cut")
     whole = tmp_path / "cut" / "model.safetensors"
     whole.write_bytes(whole.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=r"model.safetensors .* is cut short"):
         VideoChatEmbed.from_pretrained(tmp_path / "cut")
-
-
-def test_a_web_page_called_pth(tmp_path):
-    (tmp_path / "page.pth").write_text("<html>404</html>")
-    with pytest.raises(CheckpointError, match=r"page.pth .* not a checkpoint"):
-        read_weights(tmp_path / "page.pth")
-
-
-def test_a_checkpoint_without_tensors(tmp_path):
-    torch.save({"epoch": 3}, tmp_path / "empty.pth")
-    with pytest.raises(CheckpointError, match="holds no tensors by name"):
-        read_weights(tmp_path / "empty.pth")
-
-
-@pytest.fixture
-def with_objects(files, tmp_path, monkeypatch):
-    import sys
-    from types import ModuleType
-
-    module = ModuleType("utils.easydict")
-    module.EasyDict = EasyDict
-    monkeypatch.setitem(sys.modules, "utils", ModuleType("utils"))
-    monkeypatch.setitem(sys.modules, "utils.easydict", module)
-    path = tmp_path / "trained.pth"
-    state = torch.load(files["videochat"])["model"]
-    settings = EasyDict(lr=1e-4, nested=EasyDict(epochs=3))
-    settings.frames = 4
-    torch.save({"model": state, "config": settings, "epoch": 3}, path)
-    monkeypatch.delitem(sys.modules, "utils.easydict")
-    monkeypatch.delitem(sys.modules, "utils")
-    return path
-
-
-def test_objects_beside_the_weights_are_named(with_objects):
-    with pytest.raises(CheckpointError, match=r"stand_in=\['utils.easydict.EasyDict'\]"):
-        read_weights(with_objects)
-
-
-def test_objects_asked_for_by_name_become_plain_dictionaries(with_objects, files, tmp_path):
-    found = read_weights(with_objects, stand_in=["utils.easydict.EasyDict"])
-    assert found.keys() == read_weights(files["videochat"]).keys()
-    convert(
-        tmp_path / "out",
-        config=TOY,
-        stand_in=["utils.easydict.EasyDict"],
-        **(files | {"videochat": with_objects}),
-    )
-
-
-class Trap:
-    def __reduce__(self):
-        return print, ("a file must not run this",)
-
-
-def test_nothing_a_file_brings_along_is_run(tmp_path, capsys):
-    torch.save({"model": {"w": torch.zeros(1)}, "trap": Trap()}, tmp_path / "trap.pth")
-    with pytest.raises(CheckpointError, match="print"):
-        read_weights(tmp_path / "trap.pth")
-    (tmp_path / "old.pth").write_bytes(pickle.dumps(Trap()))
-    for stand_in in ((), ("builtins.print",)):
-        for name in ("trap.pth", "old.pth"):
-            with pytest.raises(CheckpointError):
-                read_weights(tmp_path / name, stand_in)
-    assert "must not run" not in capsys.readouterr().out
-
-
-@pytest.fixture(scope="module")
-def blip2(tmp_path_factory):
-    """A BLIP-2 repository of the hub, toy-sized."""
-    torch.manual_seed(8)
-    vision, bridge = TOY.vision, TOY.bridge
-    config = Blip2Config(
-        vision_config=Blip2VisionConfig(
-            hidden_size=vision.width,
-            intermediate_size=vision.mlp_width,
-            num_hidden_layers=vision.depth,
-            num_attention_heads=vision.heads,
-            image_size=vision.image_size,
-        ).to_dict(),
-        qformer_config=Blip2QFormerConfig(
-            hidden_size=bridge.width,
-            num_hidden_layers=bridge.depth,
-            num_attention_heads=bridge.heads,
-            intermediate_size=bridge.mlp_width,
-            encoder_hidden_size=vision.width,
-        ).to_dict(),
-        text_config=OPTConfig(
-            vocab_size=99,
-            hidden_size=16,
-            ffn_dim=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            word_embed_proj_dim=16,
-        ).to_dict(),
-        num_query_tokens=bridge.queries,
-    )
-    folder = tmp_path_factory.mktemp("blip2")
-    Blip2ForConditionalGeneration(config).save_pretrained(folder, max_shard_size="40KB")
-    return folder
-
-
-def test_blip2_of_the_hub_takes_the_place_of_two_files(blip2, files, tmp_path):
-    out = convert(tmp_path / "out", config=TOY, blip2=blip2, videochat=files["videochat"], llm=files["llm"])
-    model = VideoChatEmbed.from_pretrained(out)
-    original = Blip2ForConditionalGeneration.from_pretrained(blip2)
-    frames = toy_frames(1, 2)
-    with torch.no_grad():
-        seen = original.vision_model(frames[0], output_hidden_states=True).hidden_states[-1]
-        assert worst_error(model.vision(frames)[:, :-1], seen.flatten(0, 1)[None]) < 1e-6
-    assert torch.equal(model.bridge.queries, original.query_tokens)
-
-
-def test_new_layers_begin_as_the_plain_vit(blip2, files, tmp_path):
-    out = convert(tmp_path / "out", config=TOY, blip2=blip2, new_layers=True, llm=files["llm"])
-    model = VideoChatEmbed.from_pretrained(out)
-    assert torch.equal(model.vision(toy_frames(1, 2))[:, -1], torch.zeros(1, 32))
-    norm = Blip2ForConditionalGeneration.from_pretrained(blip2).vision_model.post_layernorm
-    assert torch.equal(model.bridge.norm.weight, norm.weight)
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"vit": "a", "qformer": "b"}, "either the file `videochat` or new_layers"),
-        ({"vit": "a", "videochat": "c"}, "either `blip2` or both"),
-        ({"vit": "a", "qformer": "b", "blip2": "d", "videochat": "c"}, "either `blip2` or both"),
-    ],
-)
-def test_arguments_that_do_not_go_together(tmp_path, given, says):
-    with pytest.raises(ValueError, match=says):
-        convert(tmp_path, llm="e", **given)
 
 
 def test_a_folder_of_another_model(files):
@@ -283,99 +41,33 @@ def test_a_folder_of_another_model(files):
         VideoChatEmbed.from_pretrained(files["llm"])
 
 
-def test_a_folder_that_was_not_finished(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "half")
+def test_a_folder_that_was_not_finished(converted, tmp_path):
+    shutil.copytree(converted, tmp_path / "half")
     (tmp_path / "half" / "config.json").unlink()
     with pytest.raises(MissingDependency, match="make one with `videochat embed convert`"):
         VideoChatEmbed.from_pretrained(tmp_path / "half")
 
 
-def test_a_damaged_config(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "bad")
+def test_a_damaged_config(converted, tmp_path):
+    shutil.copytree(converted, tmp_path / "bad")
     (tmp_path / "bad" / "config.json").write_text('{"model_type": "videochat_embed", "vision": {"colour": 3}}')
     with pytest.raises(CheckpointError, match="does not describe a VideoChat-Embed"):
         VideoChatEmbed.from_pretrained(tmp_path / "bad")
 
 
-def test_a_folder_without_weights(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "bare")
+def test_a_folder_without_weights(converted, tmp_path):
+    shutil.copytree(converted, tmp_path / "bare")
     (tmp_path / "bare" / "model.safetensors").unlink()
     with pytest.raises(MissingDependency, match="There are no safetensors"):
         VideoChatEmbed.from_pretrained(tmp_path / "bare")
 
 
-def test_weights_without_some_tensors(folder, tmp_path):
+def test_weights_without_some_tensors(converted, tmp_path):
     from safetensors.torch import save_file
 
-    shutil.copytree(folder, tmp_path / "less")
-    weights = load_file(folder / "model.safetensors")
+    shutil.copytree(converted, tmp_path / "less")
+    weights = load_file(converted / "model.safetensors")
     del weights["bridge.projection.bias"]
     save_file(weights, tmp_path / "less" / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"lack 1 of the \d+ tensors of VideoChat-Embed: bridge.projection.bias"):
         VideoChatEmbed.from_pretrained(tmp_path / "less")
-
-
-def test_an_llm_that_is_none(files, tmp_path):
-    (tmp_path / "llm").mkdir()
-    (tmp_path / "llm" / "config.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="is no transformers folder of an LLM"):
-        convert(tmp_path / "out", config=TOY, **(files | {"llm": tmp_path / "llm"}))
-
-
-def test_an_llm_with_missing_weights(folder, tmp_path):
-    from safetensors.torch import save_file
-
-    shutil.copytree(folder, tmp_path / "headless")
-    path = tmp_path / "headless" / "llm" / "model.safetensors"
-    weights = load_file(path)
-    del weights["model.layers.0.mlp.up_proj.weight"]
-    save_file(weights, path, metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"The LLM .* lacks model.layers.0.mlp.up_proj.weight"):
-        VideoChatEmbed.from_pretrained(tmp_path / "headless")
-
-
-def test_special_ids_of_early_llama_conversions_are_put_right(files, tmp_path):
-    shutil.copytree(files["llm"], tmp_path / "early")
-    for name in ("config.json", "generation_config.json"):
-        path = tmp_path / "early" / name
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"bos_token_id": 0, "eos_token_id": 1}))
-    settings = tmp_path / "early" / "tokenizer_config.json"
-    known = json.loads(settings.read_text())
-    settings.write_text(json.dumps({k: v for k, v in known.items() if k not in ("bos_token", "eos_token")}))
-    assert load_tokenizer(tmp_path / "early").bos_token_id == 1
-    out = convert(tmp_path / "out", config=TOY, **(files | {"llm": tmp_path / "early"}))
-    model = VideoChatEmbed.from_pretrained(out)
-    assert model.llm.config.bos_token_id == 1
-    assert model.eos_ids == {2}
-
-
-def test_a_bias_without_its_pair_is_missing(files):
-    state = {f"visual_encoder.{k}": v for k, v in read_weights(files["vit"]).items()}
-    del state["visual_encoder.blocks.0.attn.v_bias"]
-    found = from_upstream(state, TOY)
-    assert "vision.vit.encoder.layers.0.self_attn.qkv.bias" not in found
-    assert "vision.vit.encoder.layers.1.self_attn.qkv.bias" in found
-
-
-def test_layers_that_are_not_built_are_not_left_aside():
-    state = {"visual_encoder.blocks.0.lmhra1.pos_embed.0.weight": torch.zeros(1)}
-    with pytest.raises(CheckpointError, match="has LMHRA layers, which no released VideoChat-Embed has"):
-        from_upstream(state, TOY)
-
-
-@pytest.mark.parametrize("name", ["no/such/folder", "nowhere"])
-def test_no_such_folder(name):
-    with pytest.raises(MissingDependency, match=r"are not here \(there is no such folder\)"):
-        find_folder(name)
-
-
-def test_a_hub_that_cannot_be_reached():
-    with pytest.raises(MissingDependency, match=r"'someone/something' are not here \(.* from the hub\)"):
-        find_folder("someone/something")
-
-
-def test_toy_model_survives_its_own_folder(tmp_path):
-    model = toy_model()
-    model.save_pretrained(tmp_path)
-    frames = toy_frames(1, 3)
-    assert torch.equal(VideoChatEmbed.from_pretrained(tmp_path).encode(frames), model.encode(frames))

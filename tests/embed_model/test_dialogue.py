@@ -8,18 +8,19 @@ from videochat.embed_model.dialogue import (
     Conversation,
     PromptError,
     TokenizedPrompt,
-    alignment_passage,
+    alignment_prompt,
     clean_answer,
-    instruction_passage,
-    prompt_passage,
     sampling_message,
+    tokenize_alignment,
+    tokenize_instruction,
+    tokenize_prompt,
 )
 
 TOKENIZER = byte_tokenizer()
 
 
-def learned(passage: TokenizedPrompt) -> str:
-    return TOKENIZER.decode([label for label in passage.labels if label != IGNORED])
+def learned(prompt: TokenizedPrompt) -> str:
+    return TOKENIZER.decode([label for label in prompt.labels if label != IGNORED])
 
 
 def test_two_turns_as_the_spec_writes_them():
@@ -48,13 +49,13 @@ def test_empty_question():
 
 def test_prompt_without_a_place_for_the_video():
     with pytest.raises(PromptError, match=r"no place for the video: write <VideoHere>"):
-        prompt_passage(TOKENIZER, "###Human: what is seen?")
+        tokenize_prompt(TOKENIZER, "###Human: what is seen?")
 
 
 def test_bos_comes_first_and_once():
-    passage = prompt_passage(TOKENIZER, "a<VideoHere>b")
-    assert passage.before[0] == TOKENIZER.bos_token_id
-    assert TOKENIZER.bos_token_id not in passage.after
+    prompt = tokenize_prompt(TOKENIZER, "a<VideoHere>b")
+    assert prompt.before[0] == TOKENIZER.bos_token_id
+    assert TOKENIZER.bos_token_id not in prompt.after
 
 
 @pytest.mark.parametrize(
@@ -73,24 +74,23 @@ def test_answers_are_cut(text, answer):
 
 def test_stage_1_learns_the_caption():
     prompt = "###Human: <Video><VideoHere></Video> Say it. ###Assistant: "
-    passage = alignment_passage(TOKENIZER, prompt, "a dog runs.")
-    assert learned(passage) == "a dog runs.###"
-    assert learned(alignment_passage(TOKENIZER, prompt, "a dog runs.", 5)) == "a dog"
+    assert learned(tokenize_alignment(TOKENIZER, prompt, "a dog runs.")) == "a dog runs.###"
+    assert learned(tokenize_alignment(TOKENIZER, prompt, "a dog runs.", 5)) == "a dog"
 
 
 def test_stage_2_learns_headers_answers_and_the_end():
     turns = [("What is it? ", "A dog.\n"), ("Where?", "At sea.")]
-    passage = instruction_passage(TOKENIZER, turns, [0.5, 1.5])
-    assert TOKENIZER.decode(passage.after) == (
+    prompt = tokenize_instruction(TOKENIZER, turns, [0.5, 1.5])
+    assert TOKENIZER.decode(prompt.after) == (
         "</Video> The video contains 2 frames sampled at 0.5, 1.5 seconds. ###Human: What is it? "
         "###Assistant: A dog. ###Human: Where? ###Assistant: At sea. ###"
     )
-    assert learned(passage) == " ###Human: ###Assistant: A dog. ###Human: ###Assistant: At sea. ###"
+    assert learned(prompt) == " ###Human: ###Assistant: A dog. ###Human: ###Assistant: At sea. ###"
 
 
 def test_stage_2_is_cut_at_its_limit():
-    passage = instruction_passage(TOKENIZER, [("What is it?", "A dog.")], max_text_tokens=40)
-    assert len(passage.before) + len(passage.after) == 40
+    prompt = tokenize_instruction(TOKENIZER, [("What is it?", "A dog.")], max_text_tokens=40)
+    assert len(prompt.before) + len(prompt.after) == 40
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,27 @@ def test_stage_2_is_cut_at_its_limit():
 )
 def test_examples_that_are_none(turns, limit, says):
     with pytest.raises(PromptError, match=says):
-        instruction_passage(TOKENIZER, turns, max_text_tokens=limit)
+        tokenize_instruction(TOKENIZER, turns, max_text_tokens=limit)
 
 
 def test_every_id_needs_a_label():
     with pytest.raises(PromptError, match="2 ids after the video need as many labels, got 1"):
         TokenizedPrompt([1], [5, 6], [IGNORED])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: tokenize_prompt(TOKENIZER, f"<VideoHere>{text}"),
+        lambda text: tokenize_alignment(TOKENIZER, "<VideoHere>", text),
+        lambda text: tokenize_instruction(TOKENIZER, [("What?", text)]),
+    ],
+)
+def test_half_a_character_is_a_sentence(make):
+    with pytest.raises(PromptError, match=r"half a character \(U\+D83D, a lone surrogate\) at position"):
+        make("ab \ud83d")
+
+
+def test_the_prompt_of_stage_1():
+    assert alignment_prompt("Say it.", "video") == "###Human: <Video><VideoHere></Video> Say it. ###Assistant: "
+    assert alignment_prompt("Say it.", "image") == "###Human: <Image><ImageHere></Image> Say it. ###Assistant: "

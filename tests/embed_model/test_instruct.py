@@ -1,97 +1,23 @@
-"""Instruction data: what is good rests on captions that exist, what is not is kept with its reason (paper 3.2.2)."""
-
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import AIMessage
 
-from tests.fakes.tiny_embed import SHARED, need
+from tests.fakes.instruction_writer import DIALOGUE, STORY, Writer, make, rows, watched
 from videochat.agent import VideoAgent
 from videochat.cli import main
 from videochat.embed_model import prompts
-from videochat.embed_model.data import Skips, Source, read_examples
-from videochat.embed_model.instruct import (
-    FORMAT,
-    Rejected,
-    WatchedVideo,
-    check_description,
-    check_turn,
-    forecast,
-    looks_english,
-    make_instructions,
-    split_citations,
-)
+from videochat.embed_model.annotations import Skips, Source, read_examples
+from videochat.embed_model.instruct import WatchedVideo, forecast
+from videochat.errors import VideoChatError
 from videochat.memory import CaptionStore
 from videochat.memory.textualize import textualize
-from videochat.records import Caption
 from videochat.testing import ScriptedLLM
-
-STORY = (
-    "First, a white screen appears and greets us with large words that invite everyone into the kitchen. Next, the "
-    "picture turns to a deep navy blue, calm and empty, as though the room were waiting for somebody to come in. "
-    "Then a bright green card is shown, and the words on it ask that the water be brought to a boil, while a voice "
-    "repeats the instruction in a friendly manner. The letters stand in the middle and are easy to read against their "
-    "plain background. Meanwhile nothing else moves, which gives the viewer time to follow along with care. Finally, "
-    "a field of dark red fills the frame and a pale shape drifts across it from one side to the other, slowly and "
-    "without a pause. Throughout the clip the colours are strong and even, the lettering is clean, and each part "
-    "follows the one before it with a clear cut. Overall, the video feels like a short and simple lesson about how to "
-    "begin making a warm drink at home."
-)
-DIALOGUE = """Question: What does the first card say?
-Answer: It welcomes us to the kitchen. [1]
-
-Question: What happens after the words of welcome?
-Answer: The screen changes to a plain colour, and then somebody speaks about water. [2][3]
-
-Question: Is there a dog in the video?
-Answer: The provided video does not present such information.
-
-**Question:** Why is the water boiled?
-**Answer:** Because a hot drink is about to be made. [1, 3]"""
-
-
-def caption(number: int, video: str = "v") -> Caption:
-    return Caption(video, float(number), number + 1.0, "ocr", f"line {number} of {video}", "test")
-
-
-def watched(name: str = "v.mp4", count: int = 3) -> WatchedVideo:
-    return WatchedVideo(name, [caption(number, name) for number in range(count)])
-
-
-class Writer(ScriptedLLM):
-    """Answers each of the paper's prompts with what is given for it: text, a message, an exception, a function."""
-
-    def __init__(self, description=STORY, conversation=DIALOGUE, refined=None) -> None:
-        super().__init__()
-        self._said = {"description": description, "conversation": conversation, "refined": refined or description}
-
-    def _turn(self, messages):
-        self.sent.append(messages)
-        text = str(messages[-1].content)
-        kind = "conversation" if len(messages) == 2 else "refined" if text.startswith("Fix the") else "description"
-        said = self._said[kind]
-        said = said(messages) if callable(said) else said
-        if isinstance(said, Exception):
-            raise said
-        return said if isinstance(said, AIMessage) else AIMessage(said)
-
-
-def rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def make(tmp_path: Path, llm, videos=None, **options):
-    return make_instructions(videos or [watched()], llm, tmp_path / "chats.jsonl", textualize=textualize, **options)
 
 
 def test_every_item_from_a_watched_clip_is_valid_and_rests_on_stored_captions(clip, tmp_path):
@@ -117,7 +43,7 @@ def test_every_item_from_a_watched_clip_is_valid_and_rests_on_stored_captions(cl
     assert described["q"] in prompts.DETAILED_VIDEO
     assert 150 < len(described["a"].split()) < 200
     system = next(messages[0].content for messages in llm.sent if len(messages) == 2)
-    assert system == f"{prompts.CONVERSATION}\n\n{FORMAT}"
+    assert system == f"{prompts.CONVERSATION}\n\n{prompts.DIALOGUE_FORMAT}"
 
 
 @pytest.mark.material
@@ -138,6 +64,8 @@ def test_items_from_real_clips_resolve(material, tmp_path, name):
 
 
 FRENCH = "Question: Que voit-on dans la cuisine ?\nAnswer: On voit une personne qui verse du lait dans la tasse. [1]"
+
+
 CYRILLIC = "Сначала мы видим кухню, потом кто-то наливает молоко в чашку."
 
 
@@ -160,7 +88,7 @@ CYRILLIC = "Сначала мы видим кухню, потом кто-то н
     ],
 )
 def test_a_description_that_is_not_good_goes_to_the_rejects(tmp_path, said, reason):
-    report = make(tmp_path, Writer(said), makings=["description"])
+    report = make(tmp_path, Writer(said), item_kinds=["description"])
     assert (report.kept, report.rejected) == (0, {reason: 1})
     (row,) = rows(report.rejects)
     assert row["reason"].startswith(reason)
@@ -188,14 +116,14 @@ def test_a_description_that_is_not_good_goes_to_the_rejects(tmp_path, said, reas
     ],
 )
 def test_a_conversation_that_is_not_good_goes_to_the_rejects(tmp_path, said, reason):
-    report = make(tmp_path, Writer(conversation=said), makings=["conversation"])
+    report = make(tmp_path, Writer(conversation=said), item_kinds=["conversation"])
     assert (report.kept, report.rejected) == (0, {reason: 1})
     assert rows(report.rejects)[0]["reason"].startswith(reason)
 
 
 def test_one_bad_turn_costs_that_turn(tmp_path):
     said = f"{DIALOGUE}\n\nQuestion: What does the first card say?\nAnswer: The same again. [1]"
-    report = make(tmp_path, Writer(conversation=said), makings=["conversation"])
+    report = make(tmp_path, Writer(conversation=said), item_kinds=["conversation"])
     assert (report.kept, report.turns, report.rejected) == (1, 4, {"duplicate": 1})
     assert "The same again" in rows(report.rejects)[0]["text"]
 
@@ -220,7 +148,7 @@ def test_a_model_that_fails_now_and_then_loses_nothing(tmp_path):
         tmp_path,
         Writer(conversation=moody),
         videos,
-        makings=["conversation"],
+        item_kinds=["conversation"],
         on_item=lambda done, total: told.append((done, total)),
     )
     kept, rejected = ({row["video"] for row in rows(path)} for path in (report.out, report.rejects))
@@ -229,51 +157,23 @@ def test_a_model_that_fails_now_and_then_loses_nothing(tmp_path):
     assert report.kept == len(kept) == 40 - 13
     assert told == [(number, 40) for number in range(1, 41)]
     # What could not be reached is asked again, what was bad is not; then everything is settled.
-    again = make(tmp_path, llm := Writer(), videos, makings=["conversation"])
+    again = make(tmp_path, llm := Writer(), videos, item_kinds=["conversation"])
     unreached = sum(row["reason"].startswith("no answer") for row in rows(report.rejects))
     assert (again.kept, len(llm.sent), again.earlier) == (unreached, unreached, 40 - unreached)
-    assert make(tmp_path, ScriptedLLM(), videos, makings=["conversation"]).earlier == 40
-    last = make(tmp_path, Writer(), videos, makings=["conversation"], retry_rejected=True)
+    assert make(tmp_path, ScriptedLLM(), videos, item_kinds=["conversation"]).earlier == 40
+    last = make(tmp_path, Writer(), videos, item_kinds=["conversation"], retry_rejected=True)
     assert {row["video"] for row in rows(report.out)} == {video.name for video in videos}
     assert last.earlier == 40 - last.kept
 
 
 def test_the_same_description_twice_is_kept_once(tmp_path):
-    report = make(tmp_path, Writer(), [watched("a.mp4"), watched("b.mp4")], makings=["description"], concurrency=1)
+    report = make(tmp_path, Writer(), [watched("a.mp4"), watched("b.mp4")], item_kinds=["description"], concurrency=1)
     assert (report.kept, report.rejected) == (1, {"duplicate": 1})
 
 
 def test_a_video_without_captions_is_rejected_without_a_call(tmp_path):
     report = make(tmp_path, ScriptedLLM(), [WatchedVideo("empty.mp4", [])])
     assert report.rejected == {"no captions": 2}
-
-
-KILLED = """
-import os, signal, sys
-from tests.embed_model.test_instruct import *
-def die(done, total):
-    if done == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-videos = [watched(f"{number}.mp4") for number in range(12)]
-make(Path(sys.argv[1]), Writer(), videos, makings=["conversation"], concurrency=1, on_item=die)
-"""
-
-
-def test_a_killed_run_goes_on_where_it_was(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path], cwd=Path(__file__).parents[2], env=dict(os.environ), timeout=200
-    )
-    assert done.returncode == -signal.SIGKILL
-    out = tmp_path / "chats.jsonl"
-    assert len(rows(out)) == 5
-    with out.open("a") as file:
-        file.write('{"id": "half a li')
-    videos = [watched(f"{number}.mp4") for number in range(12)]
-    left = forecast(videos, out, textualize=textualize, makings=["conversation"])
-    assert (left.items, left.calls) == (7, 7)
-    report = make(tmp_path, llm := Writer(), videos, makings=["conversation"])
-    assert (report.kept, report.earlier, len(llm.sent)) == (7, 5, 7)
-    assert sorted(row["video"] for row in rows(out)) == sorted(video.name for video in videos)
 
 
 def test_the_forecast_counts_without_a_call(tmp_path):
@@ -302,10 +202,10 @@ def test_calls_are_concurrent_and_no_more_than_allowed(tmp_path):
         return DIALOGUE
 
     videos = [watched(f"{number}.mp4") for number in range(6)]
-    make(tmp_path, Writer(conversation=slow), videos, makings=["conversation"], concurrency=3)
+    make(tmp_path, Writer(conversation=slow), videos, item_kinds=["conversation"], concurrency=3)
     assert most[0] == 3
     began = time.monotonic()
-    make(tmp_path / "slow", Writer(), videos[:3], makings=["conversation"], calls_per_minute=600)
+    make(tmp_path / "slow", Writer(), videos[:3], item_kinds=["conversation"], calls_per_minute=600)
     assert time.monotonic() - began > 0.15
 
 
@@ -324,46 +224,49 @@ def test_the_command_says_the_cost_before_it_asks(clip, tmp_path, capsys, monkey
     assert len(rows(tmp_path / "out.jsonl")) == 2
 
 
+def test_half_a_character_in_an_answer_is_a_reason_not_a_traceback(tmp_path):
+    broken = DIALOGUE.replace("welcomes us", "welcomes \ud83d us")
+    report = make(tmp_path, Writer(conversation=broken, description="A cup.\udcff"))
+    assert (report.kept, report.rejected) == (0, {"half a character": 2})
+    found = rows(report.rejects)
+    assert {row["text"] for row in found} == {broken.strip(), "A cup.\udcff"}
+    assert all("lone surrogate, at position" in row["reason"] for row in found)
+
+
+def test_a_video_whose_name_is_not_utf8_keeps_its_name(tmp_path):
+    name = "caf\udce9.mp4"
+    report = make(tmp_path, Writer(), [WatchedVideo(name, watched().captions)], item_kinds=["conversation"])
+    assert (report.kept, report.rejected) == (1, {})
+    (row,) = rows(report.out)
+    assert row["video"] == name
+    assert make(tmp_path, Writer(), [WatchedVideo(name, watched().captions)], item_kinds=["conversation"]).earlier == 1
+
+
+def test_half_a_character_in_a_caption_costs_that_video_only(tmp_path):
+    broken = replace(watched().captions[0], text="half \ud83d")
+    videos = [WatchedVideo("broken.mp4", [broken]), watched("good.mp4")]
+    report = make(tmp_path, Writer(), videos, item_kinds=["conversation"])
+    assert (report.kept, report.rejected) == (1, {"half a character": 1})
+    (row,) = rows(report.rejects)
+    assert row["video"] == "broken.mp4"
+    assert row["reason"].endswith("in the caption at 00:00-00:01; correct it, or watch the video again")
+    assert forecast(videos, tmp_path / "x.jsonl", textualize=textualize, item_kinds=["conversation"]).items == 1
+
+
 @pytest.mark.parametrize(
-    ("question", "answer", "reason"),
+    ("wrong", "says"),
     [
-        ("What is it", "A cup.", "the question does not end"),
-        ("", "A cup.", "empty"),
-        ("What is it?", "", "empty"),
-        ("What is it?", "User: a cup.", "role separator"),
-        ("What is it?", "A cup and", "cut off"),
+        ({"concurrency": 0}, "concurrency must be at least 1, got 0"),
+        ({"calls_per_minute": 0}, "calls_per_minute must be positive"),
+        ({"item_kinds": ["poem"]}, "no kind of instruction data 'poem'; the known ones are conversation, description"),
     ],
 )
-def test_turns(question, answer, reason):
-    with pytest.raises(Rejected, match=reason):
-        check_turn(question, answer)
+def test_arguments_out_of_range(tmp_path, wrong, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        make(tmp_path, Writer(), **wrong)
+    assert isinstance(caught.value, VideoChatError)
 
 
-def test_good_text_passes():
-    check_description(STORY, prompts.DESCRIPTION)
-    check_turn("Is there a cat?", prompts.REFUSAL)
-    check_turn("Who came second?", 'She says "wait."')
-    assert split_citations("It is red [2]. Then blue [1, 2].") == ("It is red. Then blue.", [2, 1])
-    assert looks_english("A red square.")
-    assert not looks_english("Der Hund läuft über die Wiese und bellt sehr laut dabei")
-
-
-@pytest.mark.material
-def test_prompts_are_the_papers_word_for_word():
-    """Numbers of tables as in the paper; its text has Markdown marks and lost line breaks, which are taken out."""
-    text = need(SHARED / "paper.md").read_text()
-    plain = re.sub(r"\s+", " ", text.replace("\\_", "_").replace("**", "").replace("’", "'"))
-
-    def in_paper(said: str) -> bool:
-        return re.sub(r"\s+", " ", said.replace("’", "'")) in plain
-
-    names = {"origin_caption": "origin_caption", "textualizing_videos": "textualizing_videos"}
-    assert in_paper(prompts.DESCRIPTION.format(**names))
-    assert in_paper(prompts.REFINEMENT)
-    for paragraph in prompts.CONVERSATION.split("\n"):
-        assert in_paper(paragraph), paragraph
-    assert f'respond with "{prompts.REFUSAL}"' in plain
-    lists = (prompts.BRIEF_IMAGE, prompts.BRIEF_VIDEO, prompts.DETAILED_IMAGE, prompts.DETAILED_VIDEO)
-    assert [len(set(one)) for one in lists] == [11, 11, 16, 16]
-    for instruction in [one for several in lists for one in several]:
-        assert in_paper(instruction), instruction
+def test_the_old_keyword_makings_still_works(tmp_path):
+    with pytest.warns(DeprecationWarning, match="'makings' of make_instructions"):
+        assert make(tmp_path, Writer(), makings=["conversation"]).kept == 1

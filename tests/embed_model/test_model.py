@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
+import shutil
 
 import pytest
 import torch
@@ -10,18 +9,22 @@ from transformers import (
     GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
 
 from tests.fakes.tiny_embed import byte_tokenizer, stir, toy_frames, toy_llm, toy_model, worst_error
-from videochat.embed_model.chat import SamplingSettings, generate
+from videochat.devices import Device
 from videochat.embed_model.checkpoints import CheckpointError
 from videochat.embed_model.config import EmbedConfig
-from videochat.embed_model.dialogue import IGNORED, TokenizedPrompt, prompt_passage
-from videochat.embed_model.model import VideoChatEmbed, best_dtype
+from videochat.embed_model.dialogue import IGNORED, TokenizedPrompt, tokenize_prompt
+from videochat.embed_model.generation import SamplingSettings, generate
+from videochat.embed_model.model import VideoChatEmbed, choose_embed_device
+from videochat.errors import InvalidArgument, MissingDependency
 
-PASSAGES = [TokenizedPrompt([1, 40, 41], [50, 51, 52], [IGNORED, 51, 52]), TokenizedPrompt([1, 42], [53], [53])]
+PROMPTS = [TokenizedPrompt([1, 40, 41], [50, 51, 52], [IGNORED, 51, 52]), TokenizedPrompt([1, 42], [53], [53])]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_reversed_frames_change_the_embeddings_only_through_gmhra():
 @pytest.mark.parametrize("padding", ["left", "right"])
 def test_words_stand_around_the_video_and_padding_at_the_end_asked_for(model, padding):
     visual = torch.randn(2, 8, 64)
-    made = model.sequences(PASSAGES, visual, padding=padding)
+    made = model.sequences(PROMPTS, visual, padding=padding)
     assert made.embeds.shape == (2, 14, 64)
     assert made.mask.sum(1).tolist() == [14, 11]
     first = 3 if padding == "left" else 0
@@ -65,7 +68,7 @@ def test_words_stand_around_the_video_and_padding_at_the_end_asked_for(model, pa
 
 def test_ones_for_bos_is_upstreams_mistake_on_request(model):
     visual = torch.randn(2, 8, 64)
-    right, wrong = (model.sequences(PASSAGES, visual, ones_for_bos=ones).embeds for ones in (False, True))
+    right, wrong = (model.sequences(PROMPTS, visual, ones_for_bos=ones).embeds for ones in (False, True))
     assert torch.equal(wrong[:, 0], torch.ones(2, 64))
     assert torch.equal(right[:, 1:], wrong[:, 1:])
     assert torch.equal(right[0, 0], model.llm.get_input_embeddings().weight[1])
@@ -73,8 +76,8 @@ def test_ones_for_bos_is_upstreams_mistake_on_request(model):
 
 def test_padding_changes_no_loss(model):
     frames = toy_frames(2, 2)
-    together = model(frames, PASSAGES)
-    alone = [model(frames[i : i + 1], [PASSAGES[i]]) for i in range(2)]
+    together = model(frames, PROMPTS)
+    alone = [model(frames[i : i + 1], [PROMPTS[i]]) for i in range(2)]
     assert worst_error(together.loss, (2 * alone[0].loss + alone[1].loss) / 3) < 1e-5
     assert worst_error(together.logits[1, :11], alone[1].logits[0]) < 1e-5
 
@@ -84,7 +87,7 @@ def test_only_what_the_paper_learns_gets_a_gradient():
     learned = model.trainable()
     for parameter in learned.values():
         parameter.requires_grad_(True)
-    model(toy_frames(2, 2), PASSAGES).loss.backward()
+    model(toy_frames(2, 2), PROMPTS).loss.backward()
     assert {name for name, p in model.named_parameters() if p.grad is not None} == learned.keys()
     assert all(p.grad.abs().max() > 0 for name, p in learned.items() if name != "vision.gmhra.query")
     assert {name.split(".")[1] for name in learned} == {"gmhra", "norm", "extra_queries", "projection"}
@@ -135,12 +138,12 @@ def test_any_decoder_only_llm_takes_vicunas_place(name):
     stir(llm)
     model = VideoChatEmbed(EmbedConfig.preset("toy"), llm, byte_tokenizer()).eval()
     frames = toy_frames(2, 2)
-    assert model(frames, PASSAGES).loss.isfinite()
-    passages = [prompt_passage(model.tokenizer, text) for text in ("a<VideoHere>b", "long<VideoHere>er")]
+    assert model(frames, PROMPTS).loss.isfinite()
+    prompts = [tokenize_prompt(model.tokenizer, text) for text in ("a<VideoHere>b", "long<VideoHere>er")]
     visual = model.encode(frames)
-    wording = SamplingSettings(max_new_tokens=5, temperature=0)
-    steps = list(generate(model, model.sequences(passages, visual, padding="left"), wording))
-    alone = generate(model, model.sequences(passages[:1], visual[:1], padding="left"), wording)
+    sampling = SamplingSettings(max_new_tokens=5, temperature=0)
+    steps = list(generate(model, model.sequences(prompts, visual, padding="left"), sampling))
+    alone = generate(model, model.sequences(prompts[:1], visual[:1], padding="left"), sampling)
     assert [token for token, _ in steps if token is not None] == [token for (token,) in alone if token is not None]
 
 
@@ -153,19 +156,55 @@ def test_half_precision_stays_near(model, dtype):
 
 
 def test_the_cpu_runs_in_fp32():
-    assert best_dtype(torch.device("cpu")) == torch.float32
+    assert choose_embed_device("cpu").dtype == choose_embed_device(torch.device("cpu")).dtype == torch.float32
+    half = Device("cpu", torch.bfloat16)
+    assert choose_embed_device(half) is half
 
 
-def test_the_room_is_light_until_used():
-    code = "import sys, videochat.embed_model as e; assert 'torch' not in sys.modules; print(sorted(dir(e))[0])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "BridgeConfig"
+def test_a_converted_folder_loads_ready_to_answer(converted, files):
+    model = VideoChatEmbed.from_pretrained(converted)
+    assert not model.training
+    assert not any(p.requires_grad or p.is_meta for p in model.parameters())
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    norm = torch.load(files["videochat"])["model"]["ln_vision.weight"]
+    assert torch.equal(model.bridge.norm.weight, norm), "the VideoChat file comes last"
+    assert model.encode(toy_frames(1, 2)).isfinite().all()
 
 
-def test_unknown_names_are_refused():
-    import videochat.embed_model as room
+def test_a_folder_with_another_llm_put_in(converted, tmp_path):
+    shutil.copytree(converted, tmp_path / "mixed")
+    wide = LlamaForCausalLM(LlamaConfig(vocab_size=300, hidden_size=96, num_hidden_layers=1, intermediate_size=8))
+    wide.save_pretrained(tmp_path / "mixed" / "llm")
+    with pytest.raises(CheckpointError, match="LLM of width 64, but the LLM given has width 96"):
+        VideoChatEmbed.from_pretrained(tmp_path / "mixed")
 
-    assert all(getattr(room, name) for name in room.__all__)
-    name = "Blip3"
-    with pytest.raises(AttributeError, match="no attribute 'Blip3'"):
-        getattr(room, name)
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("no/such/folder", "needs the model no/such/folder .* there is no such folder or file"),
+        ("nowhere", "needs the model nowhere .* there is no such folder or file"),
+        ("someone/something", "needs the model someone/something .* it is not in the cache"),
+    ],
+)
+def test_weights_that_are_not_here_are_never_fetched(name, says, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", no_network)
+    with pytest.raises(MissingDependency, match=says):
+        VideoChatEmbed.from_pretrained(name)
+
+
+def no_network(*_given, local_files_only=False, **_named):
+    assert local_files_only, "from_pretrained must not download"
+    raise FileNotFoundError
+
+
+def test_toy_model_survives_its_own_folder(tmp_path):
+    model = toy_model()
+    model.save_pretrained(tmp_path)
+    frames = toy_frames(1, 3)
+    assert torch.equal(VideoChatEmbed.from_pretrained(tmp_path).encode(frames), model.encode(frames))
+
+
+def test_as_many_prompts_as_videos(model):
+    with pytest.raises(InvalidArgument, match="2 rows of visual embeddings need as many prompts, got 1"):
+        model.sequences(PROMPTS[:1], torch.randn(2, 8, 64))

@@ -1,4 +1,4 @@
-"""Upstream's numbers: benchmarks/embed_parity.py and what it does not write (SPEC 10)."""
+"""Upstream's numbers: benchmarks/embed_parity.py and what it does not write."""
 
 from __future__ import annotations
 
@@ -15,30 +15,20 @@ from torch.nn.functional import log_softmax
 from benchmarks import embed_parity
 from tests.fakes.tiny_embed import GOLDEN, need, worst_error
 from videochat.embed_model.bridge import TokenBridge
-from videochat.embed_model.chat import (
-    GREEDY,
-    generate,
-    normalise,
-    picture_of_frame,
-    picture_of_image,
-    sample_indices,
-)
-from videochat.embed_model.checkpoints import (
-    check_complete,
-    from_upstream,
-    inflate_patch_weight,
-    load_tokenizer,
-    resize_positions,
-)
+from videochat.embed_model.checkpoints import check_complete
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.dialogue import (
     IGNORED,
     Conversation,
     clean_answer,
-    prompt_passage,
     sampling_message,
+    tokenize_prompt,
 )
+from videochat.embed_model.generation import GREEDY, generate
+from videochat.embed_model.language_model import load_tokenizer
 from videochat.embed_model.model import VideoChatEmbed
+from videochat.embed_model.preprocess import crop_frame, normalise, sample_indices, squash_image
+from videochat.embed_model.upstream import from_upstream, inflate_patch_weight, resize_positions
 from videochat.embed_model.vision import VideoEncoder
 
 pytestmark = pytest.mark.material
@@ -96,9 +86,9 @@ def test_gmhra_layer_by_layer(model, expected):
 
 def test_cut_example_is_upstreams(model, meta, expected):
     sample = meta["samples"]["s2_video_trunc"]
-    passages = embed_parity.training_passages(meta, sample, model.tokenizer)
+    prompts = embed_parity.training_prompts(meta, sample, model.tokenizer)
     with torch.inference_mode():
-        output = model(expected["s2_video/image"], passages, ones_for_bos=True)
+        output = model(expected["s2_video/image"], prompts, ones_for_bos=True)
     name = "s2_video_trunc"
     assert torch.equal(output.sequences.labels, expected[f"{name}/llm_labels"])
     assert torch.equal(output.sequences.mask, expected[f"{name}/llm_attention_mask"])
@@ -117,8 +107,8 @@ def test_gradients_are_upstreams(model, meta, expected, name):
     for parameter in learned.values():
         parameter.requires_grad_(True).grad = None
     sample = meta["samples"][name]
-    passages = embed_parity.training_passages(meta, sample, model.tokenizer)
-    model(expected[f"{name}/image"], passages, ones_for_bos=sample["stage"] == 2).loss.backward()
+    prompts = embed_parity.training_prompts(meta, sample, model.tokenizer)
+    model(expected[f"{name}/image"], prompts, ones_for_bos=sample["stage"] == 2).loss.backward()
     prefix = f"{name}/grad/"
     reference = from_upstream(
         {k.removeprefix(prefix): v for k, v in expected.items() if k.startswith(prefix)}, model.config
@@ -149,8 +139,8 @@ def test_greedy_answers_are_upstreams(model, meta, expected, name):
     with torch.inference_mode():
         visual = model.encode(expected[f"{name}/image"])
     for turn in meta["samples"][name]["turns"]:
-        passage = prompt_passage(model.tokenizer, turn["prompt"])
-        sequences = model.sequences([passage], visual, padding="left")
+        prompt = tokenize_prompt(model.tokenizer, turn["prompt"])
+        sequences = model.sequences([prompt], visual, padding="left")
         wanted = turn["greedy_ids"]
         steps = generate(model, sequences, GREEDY)
         assert [next(steps)[0] for _ in wanted] == wanted
@@ -165,9 +155,9 @@ def test_prompts_are_upstreams(model, meta):
         for turn in meta["samples"][name]["turns"]:
             prompt = talk.prompt(turn["question"])
             assert prompt == turn["prompt"]
-            passage = prompt_passage(model.tokenizer, prompt)
+            prompt = tokenize_prompt(model.tokenizer, prompt)
             before, after = turn["tokenizer_calls"][:2]
-            assert [passage.before, passage.after] == [before["input_ids"][0], after["input_ids"][0]]
+            assert [prompt.before, prompt.after] == [before["input_ids"][0], after["input_ids"][0]]
             talk.turns.append((turn["question"], turn["answer_put_in_history"]))
 
 
@@ -198,11 +188,11 @@ def test_temporal_downsampling_is_upstreams(golden):
 def test_pictures_are_upstreams(golden):
     with np.load(golden / "preprocess.npz") as data:
         frames = data["frames"][data["frame_indices"]]
-        pictures = [picture_of_frame(frame, 224) for frame in frames]
+        pictures = [crop_frame(frame, 224) for frame in frames]
         assert np.array_equal(np.stack(pictures).transpose(0, 3, 1, 2), data["video_u8"])
         patch = normalise(pictures)[:, :, 100:108, 60:68].numpy()
         assert np.allclose(patch, data["video_norm_patch"], atol=1e-6)
-        image = picture_of_image(data["frames"][0], 224)
+        image = squash_image(data["frames"][0], 224)
         assert np.array_equal(image.transpose(2, 0, 1), data["image_u8"])
 
 
@@ -224,7 +214,7 @@ def test_positions_and_patches_fit_as_upstream_does(golden):
 
 @pytest.mark.parametrize("size", ["7b", "13b"])
 def test_full_size_names_map_completely(size, caplog):
-    caplog.set_level("INFO", logger="videochat.embed_model.checkpoints")
+    caplog.set_level("INFO", logger="videochat.embed_model.upstream")
     listed = json.loads(need(GOLDEN.parent / "full_size_keys.json").read_text())
     state = {}
     for file, content in listed.items():

@@ -1,80 +1,25 @@
-"""Two stages of training: upstream's numbers, a curve that survives a kill, and many processes as one (SPEC 7)."""
-
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
-from random import Random
 
 import pytest
 import torch
 from accelerate import Accelerator
-from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
-from torch.nn.functional import layer_norm
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from benchmarks import embed_parity
-from tests.fakes.tiny_embed import GOLDEN, byte_tokenizer, need, stir, toy_llm, toy_model, worst_error
+from tests.fakes.tiny_embed import GOLDEN, need, worst_error
+from tests.fakes.tiny_training import CAPTIONS, CHATS, examples, start
 from videochat.cli import main
-from videochat.embed_model.checkpoints import from_upstream, load_tokenizer
-from videochat.embed_model.config import EmbedConfig
-from videochat.embed_model.data import Augmentation, Batch, DataError, Skips, Source, read_examples
-from videochat.embed_model.model import VideoChatEmbed
-from videochat.embed_model.toy import make_clip, write_clip
-from videochat.embed_model.train import (
-    ALIGNMENT,
-    INSTRUCTION,
-    Recipe,
-    TrainingError,
-    _take_step,
-    decay_groups,
-    learning_rate_factor,
-    make_learnable,
-    train,
-)
-from videochat.embed_model.vision import FrameTimes
-
-CAPTIONS = replace(ALIGNMENT, batch=2, epochs=2, learning_rate=1e-2)
-CHATS = replace(INSTRUCTION, batch=2, epochs=2, learning_rate=1e-2, frames=3)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    """Eight short clips with captions and conversations, and a model to start from."""
-    root = tmp_path_factory.mktemp("world")
-    captions, chats = [], []
-    for number in range(8):
-        clip = make_clip(Random(number))
-        write_clip(root / f"{number}.mp4", clip)
-        captions.append({"video": f"{number}.mp4", "caption": clip.caption})
-        turns = [{"q": one.question, "a": one.answer} for one in clip.questions[:2]]
-        chats.append({"video": f"{number}.mp4", "QA": turns})
-    Image.new("RGB", (40, 20), "red").save(root / "a.png")
-    (root / "captions.json").write_text(json.dumps(captions))
-    (root / "chats.json").write_text(json.dumps(chats))
-    toy_model().save_pretrained(root / "start")
-    steady = replace(EmbedConfig.preset("toy").vision, gmhra_dropout=0.0)
-    torch.manual_seed(1)
-    model = VideoChatEmbed(replace(EmbedConfig.preset("toy"), vision=steady), toy_llm(), byte_tokenizer())
-    stir(model)
-    model.save_pretrained(root / "steady")
-    return root
-
-
-def start(world: Path, name: str = "start") -> VideoChatEmbed:
-    return VideoChatEmbed.from_pretrained(world / name, device="cpu")
-
-
-def examples(world: Path, recipe: Recipe = CAPTIONS, file: str | None = None):
-    file = file or ("captions.json" if recipe.stage == "alignment" else "chats.json")
-    return read_examples([Source(world / file, world)], recipe.stage, Skips())
+from videochat.embed_model.annotations import DataError, Skips, Source, read_examples
+from videochat.embed_model.dataset import Augmentation, Batch
+from videochat.embed_model.language_model import load_tokenizer
+from videochat.embed_model.recipe import ALIGNMENT, INSTRUCTION
+from videochat.embed_model.run_folder import TrainingError
+from videochat.embed_model.train import decay_groups, make_learnable, take_step, train
+from videochat.embed_model.upstream import from_upstream
 
 
 @pytest.mark.material
@@ -92,15 +37,13 @@ def test_a_step_learns_from_upstreams_gradients(name):
         def step(self, closure=None):
             seen.update({key: parameter.grad.clone() for key, parameter in learned.items()})
 
-    passages = embed_parity.training_passages(meta, sample, model.tokenizer)
+    prompts = embed_parity.training_prompts(meta, sample, model.tokenizer)
     images = expected[f"{name}/image"]
-    half = len(passages) // 2
+    half = len(prompts) // 2
     # In two batches of unlike length, the step must still be that of all positions together.
-    batches = [
-        Batch(images[part], passages[part], []) for part in (slice(0, half), slice(half, None)) if passages[part]
-    ]
-    loss, read = _take_step(Accelerator(cpu=True), model, BackgroundWatch(learned.values(), lr=1), batches, recipe)
-    assert read == len(passages)
+    batches = [Batch(images[part], prompts[part], []) for part in (slice(0, half), slice(half, None)) if prompts[part]]
+    loss, read = take_step(Accelerator(cpu=True), model, BackgroundWatch(learned.values(), lr=1), batches, recipe)
+    assert read == len(prompts)
     assert worst_error(torch.tensor(loss), expected[f"{name}/llm_loss"]) <= 1e-5
     prefix = f"{name}/grad/"
     reference = from_upstream(
@@ -122,17 +65,6 @@ def test_weight_decay_is_upstreams():
     expected = {name: float(tensor.flatten()[0]) for name, tensor in from_upstream(marked, model.config).items()}
     assert {name: pytest.approx(decays[id(p)]) for name, p in learned.items()} == expected
     assert sorted(set(decays.values())) == [0.0, 0.02]
-
-
-@pytest.mark.material
-def test_learning_rates_are_upstreams():
-    for case in json.loads(need(GOLDEN / "sampling_and_schedule.json").read_text())["lr"].values():
-        warmup, total = case["steps_per_epoch"] * case["warmup_epochs"], case["steps_per_epoch"] * case["epochs"]
-        rates = [
-            case["base_lr"] * learning_rate_factor(step, warmup, total, case["min_lr_multi"])
-            for step in range(len(case["lr"]))
-        ]
-        assert rates == pytest.approx(case["lr"], rel=1e-12)
 
 
 def test_only_what_the_paper_names_learns_and_the_folder_loads(world, tmp_path):
@@ -177,111 +109,6 @@ def test_adapters_learn_instead_of_the_language_model(world, tmp_path):
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     merged = {name for name in before if name.startswith("llm.") and "_proj" in name}
     assert changed == model.trainable().keys() | merged
-
-
-def test_frame_times_tell_the_order_however_large_the_tokens():
-    torch.manual_seed(0)
-    times = FrameTimes(16)
-    tokens = torch.randn(2, 4, 3, 16)
-    assert torch.equal(times(tokens), tokens)
-    nn.init.normal_(times.projection.weight)
-    told = layer_norm(times(tokens), (16,)) - layer_norm(tokens, (16,))
-    assert told.std() > 0.3
-    # The norm behind them must not make them vanish beside a ViT's large tokens.
-    large = layer_norm(times(100 * tokens), (16,)) - layer_norm(100 * tokens, (16,))
-    assert torch.allclose(large, told, atol=1e-4)
-    turned = times(tokens.flip(1)).flip(1)
-    assert not torch.allclose(turned, times(tokens))
-
-
-KILLED = """
-import os, signal, sys
-from tests.embed_model.test_train import CAPTIONS, Path, examples, start, train
-world, out = map(Path, sys.argv[1:])
-def die(progress):
-    if progress.step == 6:
-        os.kill(os.getpid(), signal.SIGKILL)
-train(start(world), examples(world), CAPTIONS, out, checkpoint_every=5, on_step=die)
-"""
-
-
-def python(*words: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | changes
-    root = Path(__file__).parents[2]
-    return subprocess.run(
-        [sys.executable, *map(str, words)], cwd=root, env=environment, capture_output=True, text=True, timeout=200
-    )
-
-
-def test_a_killed_run_goes_on_along_the_same_curve(world, tmp_path):
-    whole = train(start(world), examples(world), CAPTIONS, tmp_path / "whole")
-    out = tmp_path / "killed"
-    killed = python("-c", KILLED, world, out)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert not (out / "config.json").exists()
-    # Epochs have four steps: step 5 is in the middle of the second.
-    assert [folder.name for folder in (out / "checkpoints").iterdir()] == ["step-00000005"]
-    with (out / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 6, "lo')
-    resumed = train(start(world), examples(world), CAPTIONS, out, resume=True)
-    assert resumed.curve == pytest.approx(whole.curve, rel=1e-6)
-    ends = [start(folder, ".").state_dict() for folder in (tmp_path / "whole", out)]
-    for name, tensor in ends[0].items():
-        assert torch.allclose(tensor, ends[1][name], rtol=1e-6, atol=1e-7), name
-    with pytest.raises(TrainingError, match="begun otherwise \\(seed: 42 then, 7 now\\)"):
-        train(start(world), examples(world), replace(CAPTIONS, seed=7), out, resume=True)
-
-
-GRADIENTS = """
-import sys
-from dataclasses import replace
-import torch
-from tests.embed_model.test_train import CHATS, Path, examples, start, train, watch_gradients
-world, out = map(Path, sys.argv[1:])
-with watch_gradients() as seen:
-    report = train(start(world, "steady"), examples(world, CHATS, "holes.json"), CHATS, out)
-if seen.main:
-    torch.save((seen.first, report.curve), out / "seen.pt")
-"""
-
-
-class watch_gradients:  # noqa: N801
-    """Keep the gradients of the first step that any optimizer takes."""
-
-    def __enter__(self):
-        self.first: list[torch.Tensor] = []
-        self.main = os.environ.get("RANK", "0") == "0"
-        self.hook = register_optimizer_step_pre_hook(self._keep)
-        return self
-
-    def _keep(self, optimizer, *_):
-        if not self.first:
-            self.first = [p.grad.clone() for group in optimizer.param_groups for p in group["params"]]
-
-    def __exit__(self, *_):
-        self.hook.remove()
-
-
-def test_two_processes_are_one_with_twice_the_batch(world, tmp_path):
-    """With an example that cannot be read, so that the two have not equally much to learn."""
-    chats = json.loads((world / "chats.json").read_text())
-    (world / "zero.mp4").touch()
-    chats[3]["video"] = "zero.mp4"
-    (world / "holes.json").write_text(json.dumps(chats))
-    recipe = replace(CHATS, batch=2 * CHATS.batch)
-    with watch_gradients() as one:
-        alone = train(start(world, "steady"), examples(world, recipe, "holes.json"), recipe, tmp_path / "one")
-    script = tmp_path / "gradients.py"
-    script.write_text(GRADIENTS)
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, world, tmp_path / "two")
-    done = python(*launch, ACCELERATE_USE_CPU="true", PYTHONPATH=str(Path(__file__).parents[2]))
-    assert done.returncode == 0, done.stderr
-    gradients, curve = torch.load(tmp_path / "two" / "seen.pt")
-    assert curve == pytest.approx(alone.curve, rel=1e-5)
-    for mine, theirs in zip(one.first, gradients, strict=True):
-        assert worst_error(theirs, mine) <= 5e-5
-    skipped = [line for path in (tmp_path / "two").glob("skipped*.jsonl") for line in path.read_text().splitlines()]
-    assert {json.loads(line)["place"] for line in skipped} == {"holes.json, item 4"}
 
 
 def test_what_cannot_be_used_is_counted_and_training_goes_on(world, tmp_path):
@@ -335,14 +162,6 @@ def test_a_loss_that_is_no_number_ends_the_run(world, tmp_path):
     nn.init.constant_(model.bridge.projection.bias, float("nan"))
     with pytest.raises(TrainingError, match="The loss of step 1 is nan"):
         train(model, examples(world), CAPTIONS, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change", [{"epochs": 0}, {"learning_rate": 0}, {"floor": 2}, {"lora_rank": 4, "learn": "all"}, {"batch": 0}]
-)
-def test_recipes_that_make_no_sense(change):
-    with pytest.raises(ValueError, match="recipe|lora_rank"):
-        replace(ALIGNMENT, **change)
 
 
 def test_the_command_line_trains(world, tmp_path, capsys):

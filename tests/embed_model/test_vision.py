@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
+from torch.nn.functional import layer_norm
 
 from tests.fakes.tiny_embed import toy_frames, toy_model, worst_error
 from videochat.embed_model.config import EmbedConfig
-from videochat.embed_model.vision import GMHRA, VideoEncoder
+from videochat.embed_model.vision import GMHRA, FrameTimes, VideoEncoder
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,18 @@ def test_temporal_downsampling_halves_the_frames():
     encoder = VideoEncoder(config).eval()
     for frames, kept in ((1, 1), (4, 2), (5, 3)):
         assert encoder(toy_frames(1, frames)).shape[1] == kept * 5 + 1
+
+
+def test_frame_times_tell_the_order_however_large_the_tokens():
+    torch.manual_seed(0)
+    times = FrameTimes(16)
+    tokens = torch.randn(2, 4, 3, 16)
+    assert torch.equal(times(tokens), tokens)
+    nn.init.normal_(times.projection.weight)
+    told = layer_norm(times(tokens), (16,)) - layer_norm(tokens, (16,))
+    assert told.std() > 0.3
+    # The norm behind them must not make them vanish beside a ViT's large tokens.
+    large = layer_norm(times(100 * tokens), (16,)) - layer_norm(100 * tokens, (16,))
+    assert torch.allclose(large, told, atol=1e-4)
+    turned = times(tokens.flip(1)).flip(1)
+    assert not torch.allclose(turned, times(tokens))

@@ -20,6 +20,7 @@ from videochat.embed_model.model import VideoChatEmbed
 
 torch.set_num_threads(1)
 
+TOY = EmbedConfig.preset("toy")
 SHARED = Path(__file__).parents[3] / "shared"
 GOLDEN = SHARED / "embed" / "golden"
 

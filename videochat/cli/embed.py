@@ -15,6 +15,7 @@ from videochat.cli.common import (
     fail_usage,
     watch_progress,
 )
+from videochat.errors import InvalidArgument
 
 
 def add_commands(commands: Commands) -> None:
@@ -65,7 +66,7 @@ def _convert(options: argparse.Namespace) -> int:
             llm_dtype=options.llm_dtype,
             max_shard_size=options.max_shard_size,
         )
-    except ValueError as error:
+    except InvalidArgument as error:
         return fail_usage("embed convert", error)
     print(f"Wrote {folder}", file=sys.stderr)
     return 0
@@ -121,8 +122,11 @@ def _train(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from videochat.embed_model.data import Augmentation, Skips, Source, read_examples
-    from videochat.embed_model.train import RECIPES, Progress, Recipe, load_to_train, train
+    from videochat.embed_model.annotations import Skips, Source, read_examples
+    from videochat.embed_model.dataset import Augmentation
+    from videochat.embed_model.recipe import RECIPES, Recipe
+    from videochat.embed_model.run_folder import Progress
+    from videochat.embed_model.train import load_to_train, train
 
     if options.threads:
         import torch
@@ -132,7 +136,7 @@ def _train(options: argparse.Namespace) -> int:
     changes = {k: getattr(options, k) for k in ("crop_area", "flip") if getattr(options, k) is not None}
     try:
         recipe = replace(RECIPES[options.stage], **given, augmentation=Augmentation(**changes))
-    except ValueError as error:
+    except InvalidArgument as error:
         return fail_usage("embed train", error)
     skips = Skips()
     examples = read_examples(map(Source.parse, options.data), options.stage, skips, check_files=not options.unchecked)
@@ -190,7 +194,7 @@ def _instruct(options: argparse.Namespace) -> int:
 
     from videochat.agent import VideoAgent
     from videochat.agent.chat_models import resolve_llm
-    from videochat.embed_model.instruct import MAKINGS, WatchedVideo, forecast, make_instructions
+    from videochat.embed_model.instruct import ITEM_KINDS, WatchedVideo, forecast, make_instructions
     from videochat.media import Video
     from videochat.memory.textualize import textualize
 
@@ -208,9 +212,9 @@ def _instruct(options: argparse.Namespace) -> int:
             videos.append(WatchedVideo(str(name), agent.captions()))
         finally:
             agent.close()
-    makings = tuple(options.make or MAKINGS)
+    item_kinds = tuple(options.make or ITEM_KINDS)
     prices = {"price_in": options.price_in, "price_out": options.price_out}
-    print(forecast(videos, options.out, textualize=textualize, makings=makings, **prices), file=sys.stderr)
+    print(forecast(videos, options.out, textualize=textualize, item_kinds=item_kinds, **prices), file=sys.stderr)
     if options.forecast:
         return 0
     console = Console(stderr=True)
@@ -221,7 +225,7 @@ def _instruct(options: argparse.Namespace) -> int:
             llm,
             options.out,
             textualize=textualize,
-            makings=makings,
+            item_kinds=item_kinds,
             concurrency=options.concurrency,
             calls_per_minute=options.calls_per_minute,
             retry_rejected=options.retry_rejected,

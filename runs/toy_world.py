@@ -1,4 +1,4 @@
-"""A world small enough to learn on a laptop: drawn clips of shapes, what is true of them, a toy model.
+"""A toy data set and model: drawn clips of shapes with captions and questions, small enough to learn on a laptop.
 
 Every clip lasts eight seconds and is of one of four kinds, each in mirror pairs that hold the same pictures in
 the opposite order, so that nothing about order can be told from the pictures as a set:
@@ -326,11 +326,11 @@ def toy_model(*, gmhra: bool = True, frame_times: bool = False, seed: int = 0) -
         )
     )
     model = VideoChatEmbed(config, llm, tokenizer)
-    _start(model)
+    _initialise(model)
     return model.eval()
 
 
-def _start(model: VideoChatEmbed) -> None:
+def _initialise(model: VideoChatEmbed) -> None:
     """Draw the weights that normally come ready-made: 0.02, the usual spread, is too little for so few channels."""
     for part in (model.vision.vit, model.bridge.qformer):
         for name, parameter in part.named_parameters():
