@@ -45,12 +45,23 @@ def loading(what: str, raising: type[VideoChatError] = MissingDependency) -> Ite
     Raises:
         MissingDependency: (or `raising`) the files are damaged, or of another kind of model, or a package is missing.
     """
+    from safetensors import SafetensorError
+
     with LOADING, _without_progress_bars():
         try:
             yield
         except VideoChatError:
             raise
-        except (ImportError, OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+        except (
+            ImportError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RuntimeError,
+            UnpicklingError,
+            SafetensorError,
+        ) as error:
             raise raising(f"{what} cannot be loaded ({type(error).__name__}): {first_line(error)}") from error
 
 

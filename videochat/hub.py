@@ -146,6 +146,9 @@ def find_weights(weights: Weights | str | os.PathLike[str], *, needed_by: str, a
     wanted = known(weights)
     local = Path(wanted.model).expanduser()
     if local.exists():
+        if local.is_dir() and (absent := _absent_shards(local)):
+            named = f"{absent[0]!r}" + (f" and {len(absent) - 1} more" if len(absent) > 1 else "")
+            raise _missing(wanted, needed_by, f"the folder lacks {named}, which its index names", "Get it again.")
         if local.is_dir() and not _has_weights(local):
             kinds = ", ".join(_WEIGHT_SUFFIXES)
             raise _missing(wanted, needed_by, f"the folder is there, but no weights are in it ({kinds})", _CHECK_PATH)
@@ -242,11 +245,15 @@ def _has_weights(folder: Path, patterns: tuple[str, ...] = ()) -> bool:
     files = [p for p in folder.rglob("*") if p.suffix in _WEIGHT_SUFFIXES and p.is_file()]
     if patterns:
         files = [file for file in files if any(fnmatch(file.name, pattern) for pattern in patterns)]
+    return bool(files) and not _absent_shards(folder)
+
+
+def _absent_shards(folder: Path) -> list[str]:
+    """Return the files that an index of shards names and that are not there."""
+    named: set[str] = set()
     for index in folder.glob("*.safetensors.index.json"):
-        shards = set(json.loads(index.read_text())["weight_map"].values())
-        if not all((folder / shard).is_file() for shard in shards):
-            return False
-    return bool(files)
+        named |= set(json.loads(index.read_text())["weight_map"].values())
+    return sorted(shard for shard in named if not (folder / shard).is_file())
 
 
 def _offline() -> bool:

@@ -149,7 +149,7 @@ class Video:
             return None
         # Matroska counts its duration from zero, the others from their start.
         start = 0.0 if "matroska" in container.format.name else self._container_start
-        seconds = start + container.duration / av.time_base - self._zero_seconds
+        seconds: float = start + container.duration / av.time_base - self._zero_seconds
         if seconds <= 0:
             return None
         return max(seconds, self._last_picture_end(container, seconds))

@@ -99,6 +99,14 @@ class Caption:
             raise InvalidArgument(f"a caption needs text, got {self.text!r} ({self.kind} from {self.source})")
         if not self.video_id:
             raise InvalidArgument("a caption needs the id of its video")
+        for name in ("video_id", "text", "source"):
+            try:
+                getattr(self, name).encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgument(
+                    f"{name} of a caption holds half a character ({error.reason}), so it is no text: "
+                    f"{getattr(self, name)!a}"
+                ) from error
         if self.score is not None and not 0 <= self.score <= 1:
             raise InvalidArgument(f"score must be in [0, 1], got {self.score!r}")
         if self.box is not None:

@@ -172,6 +172,14 @@ def test_a_path_that_is_none(tmp_path: Path, model: str, message: str) -> None:
         find_weights(model.format(empty=tmp_path), needed_by="The sense 'eye'")
 
 
+def test_a_folder_that_lacks_a_shard_names_it(tmp_path: Path) -> None:
+    (tmp_path / "model-1.safetensors").write_bytes(b"x")
+    shards = {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-3.safetensors"}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    with pytest.raises(MissingDependency, match="lacks 'model-2.safetensors' and 1 more, which its index names"):
+        find_weights(str(tmp_path), needed_by="The sense 'eye'")
+
+
 def test_identity_of_a_folder_follows_its_content(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()

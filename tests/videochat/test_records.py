@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from videochat.errors import UnknownName
-from videochat.records import KINDS, Answer, Caption, Citation, check_kind
+from videochat.records import KINDS, Answer, Caption, Citation, Step, Usage, check_kind
 
 
 def caption(**changes: Any) -> Caption:
@@ -56,6 +57,10 @@ GOOD = nullcontext()
         ({"box": (5, 0, 5, 9)}, refused("box must be")),
         ({"box": (-1, 0, 5, 9)}, refused("box must be")),
         ({"box": (0, 9, 5, 2)}, refused("box must be")),
+        ({"text": "half \ud800"}, refused("text of a caption holds half a character")),
+        ({"attributes": {"scale": "30s", "lightness": 0.5, "continues": True}}, GOOD),
+        ({"attributes": {"spans": [1, 2]}}, refused("attributes must map names to str, int, float or bool")),
+        ({"attributes": {1: "a"}}, refused("attributes must map names")),
     ],
 )
 def test_caption_checks_itself(changes: dict[str, Any], expectation: AbstractContextManager[Any]) -> None:
@@ -147,3 +152,36 @@ def test_answer_as_html_escapes_text_and_shows_the_picture() -> None:
     assert "&lt;script&gt;" in page
     assert "a &lt; b" in page
     assert "data:image/jpeg;base64,anBlZw==" in page
+
+
+def test_attributes_are_part_of_the_content_and_survive_json() -> None:
+    plain, dark = caption(), caption(attributes={"light": "dark", "lightness": 0.1})
+    assert plain.id != dark.id != caption(attributes={"light": "dark", "lightness": 0.2}).id
+    assert dark.id == caption(attributes={"lightness": 0.1, "light": "dark"}).id
+    assert dark.as_dict()["attributes"] == {"light": "dark", "lightness": 0.1}
+    assert "attributes" not in plain.as_dict()
+    assert Caption.from_dict(json.loads(json.dumps(dark.as_dict()))) == dark
+    assert len({plain, dark, caption()}) == 2
+
+
+def test_ids_of_captions_without_attributes_are_what_they_were() -> None:
+    assert Caption("v", 0, 1, "ocr", "x", "s").id == "46e1e1fed6e1a1c75d4501ff5e6145f2"
+
+
+def test_steps_and_usage_are_data() -> None:
+    step = Step("read", {"start": 1}, 0.2, 3)
+    assert step.as_dict() == {"tool": "read", "args": {"start": 1}, "seconds": 0.2, "captions": 3}
+    assert Usage(1.5, 2, 1).as_dict() == {"seconds": 1.5, "model_calls": 2, "tool_calls": 1}
+    answer = Answer("no", steps=[step], usage=Usage(1.5, 2, 1, 10, 20))
+    assert answer.as_dict()["steps"] == [step.as_dict()]
+    assert answer.as_dict()["usage"]["input_tokens"] == 10
+
+
+def test_the_old_form_of_steps_and_usage_warns() -> None:
+    with pytest.warns(DeprecationWarning, match=r"Usage\['seconds'\] is now \.seconds"):
+        assert Usage(1.5)["seconds"] == 1.5
+    with pytest.warns(DeprecationWarning):
+        assert Step("read")["tool"] == "read"
+    assert "error" not in Step("read")
+    with pytest.raises(KeyError):
+        Step("read")["nothing"]
