@@ -180,7 +180,7 @@ def test_steps_and_usage_are_data() -> None:
 def test_the_old_form_of_steps_and_usage_warns() -> None:
     with pytest.warns(DeprecationWarning, match=r"Usage\['seconds'\] is now \.seconds"):
         assert Usage(1.5)["seconds"] == 1.5
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="is now .tool"):
         assert Step("read")["tool"] == "read"
     assert "error" not in Step("read")
     with pytest.raises(KeyError):
