@@ -41,6 +41,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "check_interval": "videochat.intervals:check_interval",
     },
     "videochat.memory": {"Shelf": "videochat.memory.video_captions:VideoCaptions"},
+    "videochat.memory.maintenance": {"verify": "videochat.memory.maintenance:check_store"},
     "videochat.embed_model": {
         "Viewer": "videochat.embed_model.chat:ClipEncoder",
         "Wording": "videochat.embed_model.generation:SamplingSettings",

@@ -17,7 +17,9 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from videochat.errors import StoreError, StoreInUse, UnknownName
 from videochat.intervals import merge_intervals
 from videochat.memory import CaptionStore, Gap, WordEmbeddings, caption_store
-from videochat.memory.retrieval import coverage, meant_kinds, recall
+from videochat.memory.coverage import coverage
+from videochat.memory.query import meant_kinds
+from videochat.memory.retrieval import recall
 from videochat.memory.words import content_words
 from videochat.records import Caption, Kind
 
@@ -145,8 +147,8 @@ def reachable(store: CaptionStore, video_id: str) -> set[str]:
     stored = store.captions_of(video_id)
     near = stored.nearest(store.embedder.query("anything"), 10_000, None, 0, 1e9)
     store.sync()
-    assert set(store._library._collection("captions").get()["ids"]) == {c.id for c in stored.numbered(near).values()}
-    return {caption.id for caption in stored.numbered(near).values()}
+    assert set(store._library._collection("captions").get()["ids"]) == {c.id for c in stored.by_number(near).values()}
+    return {caption.id for caption in stored.by_number(near).values()}
 
 
 def file_of(store: CaptionStore) -> Path:
@@ -262,7 +264,7 @@ def test_embeddings_that_break_cost_no_caption_and_free_the_directory(tmp_path: 
 
 
 def test_many_videos_stay_open_only_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caption_store, "_OPEN_SHELVES", 3)
+    monkeypatch.setattr(caption_store, "_OPEN_VIDEOS", 3)
     with CaptionStore(tmp_path / "memory") as store:
         for number in range(6):
             store.add(captions(f"video{number}", KITCHEN[:2]))

@@ -14,7 +14,7 @@ import pytest
 from tests.memory.test_caption_store import captions
 from videochat.errors import StoreError
 from videochat.memory import CaptionStore, Gap, WordEmbeddings, browse, summarize
-from videochat.memory.maintenance import verify
+from videochat.memory.maintenance import check_store
 from videochat.records import Caption
 
 pytestmark = [pytest.mark.material, pytest.mark.enable_socket]
@@ -69,7 +69,7 @@ def test_what_one_process_stores_another_finds(url: str) -> None:
     with CaptionStore(url) as store:
         assert sum(summarize(store.captions_of("kitchen"), 12).made.values()) == 0, "summaries travel too"
         assert len(browse(store.captions_of("kitchen"))) == 1
-        assert verify(store).faults == []
+        assert check_store(store).faults == []
 
 
 _WRITER = """

@@ -21,7 +21,7 @@ from tests.memory.test_caption_store import KITCHEN, captions
 from videochat.cli import main
 from videochat.errors import InvalidArgument, StoreError, StoreInUse, UnknownName, VideoChatError
 from videochat.memory import CaptionStore, StoredVideo, VideoRetriever, WordEmbeddings
-from videochat.memory.maintenance import export_captions, import_captions, rebuild, verify
+from videochat.memory.maintenance import export_captions, import_captions, rebuild, check_store
 from videochat.memory.retrieval import recall_library
 from videochat.records import Caption
 
@@ -76,7 +76,7 @@ def test_what_is_added_dropped_or_forgotten_shows_at_the_next_search(store: Capt
     store.add(captions(rows=[(20, 21, "speech", "Serve it with raspberries.")]))
     assert found(store, "raspberries", k=1) == ["Serve it with raspberries."]
     gone = store.search("raspberries", k=1)[0].caption
-    store.captions_of("kitchen").swap([gone.id], [], {})
+    store.captions_of("kitchen").replace([gone.id], [], {})
     assert found(store, "raspberries", k=9, by="lexical") == []
     store.forget("kitchen")
     assert {hit.caption.video_id for hit in store.search("milk", k=50)} == {"garden"}
@@ -200,7 +200,7 @@ def kill_and_check(path: Path, rounds: int, seconds: Callable[[], float]) -> Non
             assert store.library_count(video_id) == store.captions_of(video_id).count()
             last = store.between(video_id)[-1]
             assert store.search(last.text, k=1)[0].caption.id == last.id
-        assert verify(store).faults == []
+        assert check_store(store).faults == []
 
 
 @pytest.mark.timeout(3600)
@@ -214,7 +214,7 @@ def test_writers_killed_at_random_moments_lose_nothing_and_a_second_of_one_video
 def test_who_owns_the_library_is_named_and_the_changes_wait(tmp_path: Path) -> None:
     path = tmp_path / "memory"
     program = (
-        "import sys; from videochat.memory import CaptionStore; s = CaptionStore(sys.argv[1]); s._library.take();"
+        "import sys; from videochat.memory import CaptionStore; s = CaptionStore(sys.argv[1]); s._library.acquire();"
         "print('open', flush=True); sys.stdin.read()"
     )
     with CaptionStore(path) as store:
@@ -255,7 +255,7 @@ def test_a_store_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
         assert len(store.between("kitchen")) == 7
         assert found(store, "milk", k=1, by="dense") == ["Then pour the milk into the bowl."]
         assert not (folder / "chroma").exists()
-        assert verify(store).faults == []
+        assert check_store(store).faults == []
     assert json.loads((tmp_path / "store.json").read_text())["format"] == 2
 
 
@@ -283,7 +283,7 @@ def test_what_is_no_caption_can_be_deleted_and_comes_back(tmp_path: Path, part: 
     with CaptionStore(tmp_path) as store:
         assert found(store, "milk", k=1, by="dense") == ["Then pour the milk into the bowl."]
         assert found(store, "milk", k=1, by="lexical") == ["Then pour the milk into the bowl."]
-        assert verify(store).faults == []
+        assert check_store(store).faults == []
 
 
 @pytest.mark.parametrize("part", ["library.sqlite3", "videos/kitchen/captions.sqlite3"])
@@ -300,19 +300,19 @@ def test_a_file_of_noise_is_mended_or_named(tmp_path: Path, part: str) -> None:
         else:
             with pytest.raises(StoreError, match="cannot be opened for writing"):
                 store.between("kitchen")
-            assert any("kitchen" in fault for fault in verify(store).faults)
+            assert any("kitchen" in fault for fault in check_store(store).faults)
 
 
 def test_rebuild_mends_what_verify_finds_and_takes_another_embedder(tmp_path: Path) -> None:
     with CaptionStore(tmp_path) as store:
         store.add(captions())
-        assert verify(store).faults == []
+        assert check_store(store).faults == []
     with sqlite3.connect(tmp_path / "videos" / "kitchen" / "captions.sqlite3") as database:
         database.execute("INSERT INTO words (words) VALUES ('delete-all')")
         database.execute("DELETE FROM vectors")
     database.close()
     with CaptionStore(tmp_path) as store:
-        faults = verify(store).faults
+        faults = check_store(store).faults
         assert len(faults) == 2
         assert all("kitchen" in fault for fault in faults)
     assert rebuild(tmp_path).faults == []
@@ -364,8 +364,8 @@ def test_files_that_are_no_captions_are_named(store: CaptionStore, lines: list[s
         ({"query": " \n"}, "The query is empty"),
         ({"k": 0}, "k of at least 1, got 0"),
         ({"k": -3}, "k of at least 1, got -3"),
-        ({"start_seconds": -1.0}, "got -1 to inf seconds"),
-        ({"start_seconds": 9.0, "end_seconds": 3.0}, "got 9 to 3 seconds"),
+        ({"start_seconds": -1.0}, "got -1.0 to inf seconds"),
+        ({"start_seconds": 9.0, "end_seconds": 3.0}, "got 9.0 to 3.0 seconds"),
         ({"start_seconds": math.nan}, "got nan to inf"),
         ({"kinds": ["speach"]}, "Did you mean 'speech'"),
         ({"video_ids": ["nowhere"]}, "no captions of the video 'nowhere'; it has 2 videos"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from videochat.memory.times import named_span, without_times
+from videochat.memory.query import named_span, without_times
 
 
 @pytest.mark.parametrize(

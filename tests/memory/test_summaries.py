@@ -30,7 +30,7 @@ def film(minutes: int, first: int = 0) -> Iterator[Caption]:
 
 
 @pytest.fixture
-def captions_of(tmp_path: Path) -> Iterator[VideoCaptions]:
+def stored(tmp_path: Path) -> Iterator[VideoCaptions]:
     with CaptionStore(tmp_path / "memory") as store:
         yield store.captions_of("film")
 
