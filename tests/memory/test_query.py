@@ -1,8 +1,11 @@
-"""The times that a question names, in the many ways in which people name them."""
+"""What a question says: the times it names, in the many ways people name them, kinds, order and relations."""
+
+from __future__ import annotations
 
 import pytest
 
-from videochat.memory.query import named_span, without_times
+from videochat.memory.query import meant_kinds, named_span, without_times
+from videochat.records import Kind
 
 
 @pytest.mark.parametrize(
@@ -108,3 +111,19 @@ def test_a_named_time_lies_in_the_video_and_is_not_empty(question: str, duration
 )
 def test_the_question_without_its_times(question: str, rest: str) -> None:
     assert " ".join(without_times(question).split()) == rest
+
+
+@pytest.mark.parametrize(
+    ("question", "kinds"),
+    [
+        ("What does she say about milk?", ("speech",)),
+        ("What is written on the slide?", ("ocr",)),
+        ("Which colours are there, and how does the camera move?", ("tags",)),
+        ("How many cuts are there?", ("shot",)),
+        ("What does the speaker say while the title is on the screen?", ("speech", "ocr")),
+        ("Where is the dog?", ()),
+    ],
+)
+def test_the_senses_that_a_question_means(question: str, kinds: tuple[Kind, ...]) -> None:
+    assert set(kinds) <= set(meant_kinds(question))
+    assert bool(kinds) is bool(meant_kinds(question))

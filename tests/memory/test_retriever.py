@@ -1,18 +1,17 @@
-"""LangChain's faces: its own conformance suites over the retriever and the embeddings, and the loader."""
+"""LangChain's retriever: its own conformance suite, filters, documents."""
 
 from __future__ import annotations
 
 import tempfile
 from typing import Any
 
-from langchain_core.embeddings import Embeddings
+import pytest
 from langchain_core.retrievers import BaseRetriever
-from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
-from langchain_tests.unit_tests import EmbeddingsUnitTests
+from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from tests.memory.test_caption_store import captions
-from videochat import Video, VideoCaptionLoader
-from videochat.memory import CaptionStore, VideoRetriever, WordEmbeddings
+from tests.fakes.stored_captions import captions
+from videochat.errors import VideoChatError
+from videochat.memory import CaptionStore, VideoRetriever
 
 
 class TestVideoRetriever(RetrieversIntegrationTests):
@@ -31,24 +30,20 @@ class TestVideoRetriever(RetrieversIntegrationTests):
         return "Where does the milk go?"
 
 
-class TestWordEmbeddings(EmbeddingsIntegrationTests):
-    @property
-    def embeddings_class(self) -> type[Embeddings]:
-        return WordEmbeddings
-
-
-class TestWordEmbeddingsAlone(EmbeddingsUnitTests):
-    @property
-    def embeddings_class(self) -> type[Embeddings]:
-        return WordEmbeddings
-
-
-def test_the_loader_gives_captions_as_documents_with_seconds(clip: Video) -> None:
-    loader = VideoCaptionLoader(clip.path, preset=["subtitles", "shots"], kinds=["speech"])
-    documents = loader.load()
-    assert [document.page_content for document in documents] == ["Hello and welcome.", "First, boil the water."]
-    assert [document.metadata["start_seconds"] for document in documents] == [1.0, 6.5]
-    assert documents[0].metadata["source"] == str(clip.path)
-    assert documents[0].metadata["video_id"] == clip.id
+def test_the_retriever_gives_seconds_and_takes_filters(library: CaptionStore) -> None:
+    retriever = VideoRetriever(store=library, k=2)
+    documents = retriever.invoke("When is the milk poured?")
+    assert len(documents) == 2
+    assert documents[0].page_content == "Then pour the milk into the bowl."
+    assert (documents[0].metadata["start_seconds"], documents[0].metadata["end_seconds"]) == (6.0, 9.0)
+    assert isinstance(documents[0].metadata["start_seconds"], float)
     assert documents[0].id
-    assert next(iter(loader.lazy_load())) == documents[0]
+    only = retriever.invoke("milk", kinds=["ocr"], video_ids=["kitchen"], k=5)
+    assert {document.metadata["kind"] for document in only} == {"ocr"}
+    for wrong, match in (
+        ({"colour": 1}, "no filter 'colour'"),
+        ({"kinds": ["x"]}, "no kind"),
+        ({"k": 0}, "at least 1"),
+    ):
+        with pytest.raises(VideoChatError, match=match):
+            retriever.invoke("milk", **wrong)

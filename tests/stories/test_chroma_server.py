@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.memory.test_caption_store import captions
+from tests.fakes.stored_captions import captions
 from videochat.errors import StoreError
 from videochat.memory import CaptionStore, Gap, WordEmbeddings, browse, summarize
 from videochat.memory.maintenance import check_store
