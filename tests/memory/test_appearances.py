@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from videochat.memory import appearances
+from videochat.memory import CaptionStore, appearances
 from videochat.records import Caption
 
 
@@ -33,3 +33,18 @@ def test_things_are_counted_once() -> None:
     assert [a.name for a in appearances(captions, "Cars")] == ["car"]
     assert [a.name for a in appearances(captions, "people")] == ["person"]
     assert appearances(captions, "giraffe") == []
+
+
+def test_a_stored_video_is_asked_for_its_objects_only(store: CaptionStore) -> None:
+    stored = store.captions_of("street")
+    stored.record(
+        [
+            Caption("street", 0, 4, "objects", "car", "yolo", box=(0, 0, 9, 9), track_id=1),
+            Caption("street", 2, 8, "objects", "car", "yolo", box=(0, 0, 9, 9), track_id=2),
+            Caption("street", 0, 8, "speech", "A car.", "speech"),
+        ]
+    )
+    (cars,) = appearances(stored)
+    assert str(cars) == "car: 2 seen, 2 at once, from 00:00 to 00:08"
+    assert cars.as_dict()["seconds"] == 8
+    assert appearances([]) == []

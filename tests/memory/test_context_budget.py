@@ -36,3 +36,14 @@ def test_what_fits_is_shown_whole_and_nothing_is_left_out(stored: VideoCaptions)
     assert len(small.captions) == 1
     with pytest.raises(InvalidArgument, match="at least 1 token"):
         select(stored, [], budget_tokens=0)
+
+
+def test_a_range_that_is_none_is_refused(stored: VideoCaptions) -> None:
+    with pytest.raises(InvalidArgument, match="0 <= start_seconds < end_seconds, got 5 to 5 seconds"):
+        select(stored, [], start_seconds=5, end_seconds=5)
+
+
+def test_only_the_range_is_shown(stored: VideoCaptions) -> None:
+    stored.record(list(film(2)))
+    shown = select(stored, [], budget_tokens=10_000, start_seconds=60, end_seconds=70).captions
+    assert {caption.start_seconds for caption in shown} == {60}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from langchain_core.documents import Document
 
-from tests.fakes.stored_captions import GARDEN, captions, found, reachable
+from tests.fakes.stored_captions import GARDEN, captions, detailed_caption, found, reachable
 from videochat.errors import StoreError
 from videochat.memory import CaptionStore
 from videochat.memory.maintenance import check_store
@@ -96,3 +96,12 @@ def test_a_video_that_the_library_reads_twice_is_not_doubled(tmp_path: Path) -> 
         ids = [hit.caption.id for hit in store.search("milk", k=50)]
         assert len(ids) == len(set(ids)) == 7
         assert len(reachable(store, "kitchen")) == 7
+
+
+def test_attributes_pass_through_the_index(library: CaptionStore) -> None:
+    library.add([detailed_caption()])
+    (hit,) = library.search("bowl", kinds=["dense_caption"])
+    assert hit.caption == detailed_caption()
+    assert hit.caption.id == detailed_caption().id
+    document = library.vectorstore().similarity_search("bowl", k=1, filter={"attribute_event": "shot"})[0]
+    assert document.metadata["attribute_lightness"] == 0.25

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections import Counter
+
 import pytest
 
 from tests.fakes.stored_captions import FILM_SECONDS, FILM_TITLES, film
-from videochat.errors import UnknownName
+from videochat.errors import InvalidArgument, UnknownName
 from videochat.memory import VideoCaptions, browse, summarize
+from videochat.memory.summaries import scale_of
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM
 
@@ -69,3 +74,57 @@ def test_a_language_model_writes_and_what_it_wrote_stays(stored: VideoCaptions) 
     assert sum(summarize(stored, 60).made.values()) == 0, "without a model nothing is thrown away"
     later = ScriptedLLM("Better.", "All better.")
     assert summarize(stored, 60, later).made == {"30s": 1, "whole": 1}, "only what failed, and what rests on it"
+
+
+def as_before_attributes(stored: VideoCaptions) -> dict[str, str]:
+    """Make the summaries of a video what an older version stored; return their texts by id."""
+    new = stored.between(kinds=["summary"])
+    old = {caption.id: dataclasses.replace(caption, attributes={}) for caption in new}
+    notes = stored.notes("summary/")
+    for note in notes.values():
+        note["caption_id"] = old[note["caption_id"]].id
+    stored.replace(list(old), list(old.values()), notes)
+    return {caption.id: caption.text for caption in old.values()}
+
+
+def test_summaries_of_an_older_version_get_their_scale_without_asking_the_model_again(stored: VideoCaptions) -> None:
+    stored.record(list(film(1)))
+    summarize(stored, 60, ScriptedLLM("They talk of stones.", "They talk of rivers.", "A film about stones."))
+    old = as_before_attributes(stored)
+    assert browse(stored, "whole") == [], "nothing reads the scale out of prose"
+    assert all(scale_of(caption) == "" for caption in stored.between(kinds=["summary"]))
+
+    silent = ScriptedLLM()
+    report = summarize(stored, 60, silent)
+    assert silent.sent == []
+    assert (sum(report.made.values()), sum(report.kept.values())) == (0, 3)
+    now = stored.between(kinds=["summary"])
+    assert sorted(caption.text for caption in now) == sorted(old.values())
+    assert {caption.id for caption in now}.isdisjoint(old)
+    assert sorted(scale_of(caption) for caption in now) == ["30s", "30s", "whole"]
+    assert browse(stored, "whole")[0].text == "A film about stones."
+    # Once is enough, and what is replaced later is found by its new id.
+    last = stored.last_change()
+    summarize(stored, 60, silent)
+    assert stored.last_change() == last
+    stored.record([Caption("film", 31, 33, "ocr", "BREAKING NEWS", "ocr")])
+    summarize(stored, 60)
+    assert len(stored.between(kinds=["summary"])) == 3
+
+
+def test_every_summary_carries_its_scale(stored: VideoCaptions) -> None:
+    stored.record(list(film(40)))
+    summarize(stored, 2400)
+    counts = Counter(caption.attributes["scale"] for caption in stored.between(kinds=["summary"]))
+    assert counts == {"30s": 80, "3min": 14, "30min": 2, "whole": 1}
+
+
+@pytest.mark.parametrize("duration", [0, -1.0, math.inf, math.nan])
+def test_a_video_without_a_length_has_no_summaries(stored: VideoCaptions, duration: float) -> None:
+    with pytest.raises(InvalidArgument, match=f"a duration above 0 seconds, got {duration}"):
+        summarize(stored, duration)
+
+
+def test_a_range_that_is_none_cannot_be_browsed(stored: VideoCaptions) -> None:
+    with pytest.raises(InvalidArgument, match="0 <= start_seconds < end_seconds, got 9 to 3 seconds"):
+        browse(stored, None, 9, 3)
