@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.stored_captions import captions
+from tests.fakes.stored_captions import captions, detailed_caption, found
 from videochat.errors import StoreError
 from videochat.memory import CaptionStore, Gap, WordEmbeddings, browse, summarize
 from videochat.memory.maintenance import check_store
-from videochat.records import Caption
 
 pytestmark = [pytest.mark.material, pytest.mark.enable_socket]
 
@@ -42,12 +41,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait()
 
 
-def texts(store: CaptionStore, query: str, **filters: object) -> list[str]:
-    return [hit.caption.text for hit in store.search(query, **filters)]  # type: ignore[arg-type]
-
-
 def test_what_one_process_stores_another_finds(url: str) -> None:
-    full = Caption("kitchen", 2, 3, "dense_caption", "a bowl", "m", 0.5, (1, 2, 30.5, 40), 3, "en")
+    full = detailed_caption()
     with CaptionStore(url) as store:
         assert store.add([*captions(), full]) == 8
         stored = store.captions_of("kitchen")
@@ -56,19 +51,21 @@ def test_what_one_process_stores_another_finds(url: str) -> None:
         stored.set_facts(name="kitchen.mp4", duration_seconds=12.0)
     with CaptionStore(url) as store:
         assert full in store.between("kitchen")
+        assert full.id in {caption.id for caption in store.between("kitchen")}
         assert store.captions_of("kitchen").watched("ocr", "1") == [(0, 9)]
         assert store.captions_of("kitchen").gaps() == [Gap("ocr", 9, 12, "no luck")]
-        assert texts(store, "milk", k=1, video_ids=["kitchen"]) == ["Then pour the milk into the bowl."]
-        assert texts(store, "milk", k=1) == ["Then pour the milk into the bowl."]
-        assert texts(store, "BUTTER", k=1, by="lexical") == ["First, melt the butter slowly."]
-        assert set(texts(store, "bake", kinds=["ocr"])) == {"WELCOME / TO THE KITCHEN", "BAKE 40 MINUTES"}
-        assert texts(store, "bake", start_seconds=9.0) == ["BAKE 40 MINUTES"]
+        assert found(store, "milk", k=1, video_ids=["kitchen"]) == ["Then pour the milk into the bowl."]
+        assert found(store, "milk", k=1) == ["Then pour the milk into the bowl."]
+        assert found(store, "BUTTER", k=1, by="lexical") == ["First, melt the butter slowly."]
+        assert set(found(store, "bake", kinds=["ocr"])) == {"WELCOME / TO THE KITCHEN", "BAKE 40 MINUTES"}
+        assert found(store, "bake", start_seconds=9.0) == ["BAKE 40 MINUTES"]
         assert [(video.name, video.captions) for video in store.videos()] == [("kitchen.mp4", 8)]
         assert store.add(captions()) == 0
         summarize(store.captions_of("kitchen"), 12)
     with CaptionStore(url) as store:
         assert sum(summarize(store.captions_of("kitchen"), 12).made.values()) == 0, "summaries travel too"
-        assert len(browse(store.captions_of("kitchen"))) == 1
+        (whole,) = browse(store.captions_of("kitchen"))
+        assert whole.attributes == {"scale": "whole"}
         assert check_store(store).faults == []
 
 
@@ -96,9 +93,9 @@ def test_two_writers_at_once_lose_nothing(url: str) -> None:
             assert stored.watched(name, "1") == [(0, 100)]
             for number in range(100):
                 text = f"{name} says line{number}"
-                assert texts(store, text, k=1, video_ids=["shared"]) == [text]
+                assert found(store, text, k=1, video_ids=["shared"]) == [text]
                 if number % 10 == 0:
-                    assert texts(store, text, k=1) == [text]
+                    assert found(store, text, k=1) == [text]
 
 
 def test_an_open_store_sees_what_others_wrote_since(url: str) -> None:

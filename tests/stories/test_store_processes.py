@@ -1,4 +1,4 @@
-"""Several processes at one store: nobody waits in vain, and who is killed loses nothing."""
+"""Several processes at one store: the owner is named, and a process that is killed loses nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_second_process_is_told_who_owns_the_captions(tmp_path: Path) -> None:
         assert store.add(captions()) == 7
 
 
-class NoLuck(WordEmbeddings):
+class BrokenEmbeddings(WordEmbeddings):
     """Embeddings that break."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -53,7 +53,7 @@ class NoLuck(WordEmbeddings):
 
 
 def test_embeddings_that_break_cost_no_caption_and_free_the_directory(tmp_path: Path) -> None:
-    store = CaptionStore(tmp_path / "memory", embeddings=NoLuck())
+    store = CaptionStore(tmp_path / "memory", embeddings=BrokenEmbeddings())
     store.add(captions())
     with pytest.raises(RuntimeError, match="out of memory") as caught:  # kept, as a notebook keeps it
         store.close()
