@@ -89,7 +89,11 @@ class CaptionFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the database; errors of SQLite become one sentence."""
+        """Hold the database.
+
+        Raises:
+            StoreError: SQLite cannot do what is asked; the message says why.
+        """
         with self._guard:
             try:
                 yield self._db
@@ -105,7 +109,11 @@ class CaptionFile:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the database for one transaction."""
+        """Hold the database for one transaction.
+
+        Raises:
+            StoreError: SQLite cannot do what is asked; nothing is changed then.
+        """
         with self.reading() as db:
             if not self.changing and self._before_change is not None:
                 self._before_change()

@@ -395,7 +395,11 @@ class CaptionStore:
         return self._library.vectorstore()
 
     def close(self) -> None:
-        """Let go of all files; the store can be used again afterwards."""
+        """Let go of all files; the store can be used again afterwards.
+
+        Raises:
+            Exception: the embedder failed on captions that had no vector yet. They are kept, and everything is closed.
+        """
         with self._guard:
             try:
                 # Where another process owns the library the changes stay marked, and that one reads them.

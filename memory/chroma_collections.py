@@ -77,7 +77,13 @@ def put_changes(get: Callable[[str], Any], changes: Changes) -> None:
 
 
 def cosines_of(collection: Any, vector: Sequence[float], ids: list[str]) -> dict[str, float]:
-    """Return the cosines of a unit vector and rows, by id; rows that are not there are left out."""
+    """Return the cosines of a vector and some rows, by id; rows that are not there are left out.
+
+    Args:
+        collection: a Chroma collection, or what has its method `get`.
+        vector: of unit length.
+        ids: of the rows.
+    """
     if not ids:
         return {}
     found = collection.get(ids=ids, include=["embeddings"])

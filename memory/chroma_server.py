@@ -230,7 +230,21 @@ class ChromaServer:
         end_seconds: float = math.inf,
         by: str = "hybrid",
     ) -> list[Hit]:
-        """Return the `k` best captions of all videos, or some of them, best first."""
+        """Return the `k` best captions of all videos, or some of them, best first.
+
+        Args:
+            query: words to look for.
+            embedder: that of the vectors.
+            k: how many at most.
+            video_ids: only of these videos; None for all.
+            kinds: only of these kinds; None for all but summaries.
+            start_seconds: only captions that end after this.
+            end_seconds: only captions that start before this.
+            by: one of `SEARCH_BY`.
+
+        Raises:
+            StoreError: the server does not answer.
+        """
         if [] in (video_ids, kinds):
             return []
         clauses: list[dict[str, Any]] = []

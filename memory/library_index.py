@@ -211,7 +211,21 @@ class LibraryIndex:
         end_seconds: float = math.inf,
         by: str = "hybrid",
     ) -> list[Hit]:
-        """Return the `k` best captions of all videos, or some of them, best first."""
+        """Return the `k` best captions of all videos, or some of them, best first.
+
+        Args:
+            query: words to look for.
+            k: how many at most.
+            video_ids: only of these videos; None for all.
+            kinds: only of these kinds; None for all but summaries.
+            start_seconds: only captions that end after this.
+            end_seconds: only captions that start before this.
+            by: one of `SEARCH_BY`.
+
+        Raises:
+            StoreInUse: another process uses the vectors.
+            StoreError: the index is damaged.
+        """
         self.acquire()
         where, values = conditions(start_seconds, end_seconds, kinds)
         if video_ids is not None:

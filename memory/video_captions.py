@@ -88,8 +88,18 @@ class VideoCaptions:
     ) -> int:
         """Store captions, and in the same transaction that `source` has watched a range of the video.
 
+        Args:
+            captions: of this video.
+            source: name of the tool that has watched.
+            version: of the tool; what it watched in another version no longer counts.
+            watched: start and end in seconds.
+
         Returns:
             How many captions were new.
+
+        Raises:
+            InvalidArgument: a caption is of another video; nothing is stored then.
+            StoreError: the file cannot be written.
         """
         with self._file.writing() as db:
             added = _insert(db, self.video_id, captions)
@@ -149,7 +159,13 @@ class VideoCaptions:
             )
 
     def clear_gaps(self, source: str, start_seconds: float, end_seconds: float) -> None:
-        """Forget gaps of a source within a range that is about to be watched again; the rest of them stays."""
+        """Forget gaps of a source within a range that is about to be watched again; the rest of them stays.
+
+        Args:
+            source: name of the tool.
+            start_seconds: first moment of the range.
+            end_seconds: first moment no longer.
+        """
         with self._file.writing() as db:
             inside = "source = ? AND start_seconds < ? AND end_seconds > ?"
             values = (source, end_seconds, start_seconds)
@@ -183,7 +199,10 @@ class VideoCaptions:
     ) -> list[Caption]:
         """Return the captions that share a moment with `[start_seconds, end_seconds)`, in temporal order.
 
-        Without `kinds`, all but summaries: these say again what the others say.
+        Args:
+            start_seconds: only captions that end after this.
+            end_seconds: only captions that start before this; may be infinite.
+            kinds: only these; None for all but summaries, which repeat what the others say.
         """
         where, values = conditions(start_seconds, end_seconds, kinds)
         with self._file.reading() as db:
@@ -209,7 +228,13 @@ class VideoCaptions:
             return {name: json.loads(value) for name, value in rows}
 
     def replace(self, gone: Sequence[str], captions: Sequence[Caption], notes: Mapping[str, Any]) -> None:
-        """Drop captions by id, store others, and note values (None removes one), all in one step."""
+        """Drop captions, store others, and note values, all in one transaction.
+
+        Args:
+            gone: ids of captions to drop.
+            captions: captions to store.
+            notes: values for JSON, by name; None removes one.
+        """
         if not (gone or captions or notes):
             return
         with self._file.writing() as db:
@@ -243,7 +268,16 @@ class VideoCaptions:
         end_seconds: float = math.inf,
         by: str = "hybrid",
     ) -> list[Hit]:
-        """Return the `k` best captions, best first: likeness and words, fused by reciprocal rank."""
+        """Return the `k` best captions, best first.
+
+        Args:
+            query: words to look for.
+            k: how many at most.
+            kinds: only of these kinds; None for all but summaries.
+            start_seconds: only captions that end after this.
+            end_seconds: only captions that start before this.
+            by: one of `SEARCH_BY`.
+        """
         kinds = None if kinds is None else list(kinds)
         vector = self.embedder.query(query)
         nearest = self.nearest(vector, 4 * k, kinds, start_seconds, end_seconds)
@@ -257,7 +291,15 @@ class VideoCaptions:
     def nearest(
         self, vector: Sequence[float], count: int, kinds: Iterable[Kind] | None, start: float, end: float
     ) -> dict[int, float]:
-        """Return cosines by caption number, best first; exact, over this video alone."""
+        """Return cosines by caption number, best first; exact, over this video alone.
+
+        Args:
+            vector: of unit length.
+            count: how many at most.
+            kinds: only of these kinds; None for all but summaries.
+            start: only captions that end after this second.
+            end: only captions that start before this second.
+        """
         self.index()
         with self._file.reading() as db:
             return self._loaded(db).nearest(vector, count, kinds, start, end)
@@ -265,7 +307,15 @@ class VideoCaptions:
     def by_words(
         self, query: str, count: int, kinds: Iterable[Kind] | None, start: float, end: float
     ) -> dict[int, float]:
-        """Return BM25 scores by caption number, best first."""
+        """Return BM25 scores by caption number, best first.
+
+        Args:
+            query: words to look for.
+            count: how many at most.
+            kinds: only of these kinds; None for all but summaries.
+            start: only captions that end after this second.
+            end: only captions that start before this second.
+        """
         with self._file.reading() as db:
             return by_words(db, query, count, *conditions(start, end, kinds))
 
