@@ -6,13 +6,13 @@ import json
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
-from videochat.errors import StoreError
+from videochat.errors import InvalidArgument, StoreError
 from videochat.memory.directory_lock import lock_directory
 from videochat.memory.file_faults import fault_of, remedy_of
 from videochat.memory.sqlite_schema import VIDEO_FORMAT, VIDEO_SCHEMA
@@ -151,6 +151,38 @@ class CaptionFile:
             except (sqlite3.Error, ValueError) as error:
                 found.append(f"the file cannot be read ({error})")
         return found
+
+
+def insert_captions(db: sqlite3.Connection, video_id: str, captions: Iterable[Caption]) -> int:
+    """Insert captions that are not there yet into a video's file; return how many.
+
+    Args:
+        db: the file.
+        video_id: the video.
+        captions: of this video.
+
+    Raises:
+        InvalidArgument: a caption is of another video.
+    """
+    added = 0
+    for caption in captions:
+        if caption.video_id != video_id:
+            raise InvalidArgument(f"a caption of video {caption.video_id} does not belong to {video_id}")
+        cursor = db.execute(
+            "INSERT OR IGNORE INTO captions (id, start_seconds, end_seconds, kind, source, text, rest)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                caption.id,
+                caption.start_seconds,
+                caption.end_seconds,
+                caption.kind,
+                caption.source,
+                caption.text,
+                json.dumps(caption.as_dict()),
+            ),
+        )
+        added += cursor.rowcount
+    return added
 
 
 def drop_vectors(db: sqlite3.Connection) -> None:

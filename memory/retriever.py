@@ -64,13 +64,13 @@ class VideoRetriever(BaseRetriever):
     end_seconds: float | None = None
     """Only captions that start before this."""
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, *, store: CaptionStore, **fields: Any) -> None:
         known = type(self).model_fields
         for name in fields:
             if name not in known:
                 raise UnknownName("filter", name, _FILTERS)
         try:
-            super().__init__(**fields)
+            super().__init__(**fields | {"store": store})
         except ValidationError as error:
             wrong = error.errors()[0]
             name = ".".join(str(part) for part in wrong["loc"]) or "store"

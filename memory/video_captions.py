@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videochat.errors import InvalidArgument
 from videochat.intervals import merge_intervals
-from videochat.memory.caption_file import CaptionFile, drop_vectors, read_changes
+from videochat.memory.caption_file import CaptionFile, drop_vectors, insert_captions, read_changes
 from videochat.memory.embeddings import Embedder
 from videochat.memory.ranking import by_words, fuse, rankings_for
 from videochat.memory.sqlite_schema import STATE_TABLES, conditions
@@ -102,7 +101,7 @@ class VideoCaptions:
             StoreError: the file cannot be written.
         """
         with self._file.writing() as db:
-            added = _insert(db, self.video_id, captions)
+            added = insert_captions(db, self.video_id, captions)
             if source is not None and watched is not None:
                 spans = merge_intervals([*self.watched(source, version), watched])
                 db.execute("DELETE FROM watched WHERE source = ?", (source,))
@@ -239,7 +238,7 @@ class VideoCaptions:
             return
         with self._file.writing() as db:
             db.executemany("DELETE FROM captions WHERE id = ?", [(id_,) for id_ in gone])
-            _insert(db, self.video_id, captions)
+            insert_captions(db, self.video_id, captions)
             db.executemany("DELETE FROM notes WHERE name = ?", [(name,) for name in notes])
             db.executemany(
                 "INSERT INTO notes VALUES (?, ?)",
@@ -391,7 +390,7 @@ class VideoCaptions:
     def add_with_vectors(self, captions: Sequence[Caption], vectors: Iterable[Sequence[float]]) -> None:
         """Store captions that have vectors already."""
         with self._file.writing() as db:
-            _insert(db, self.video_id, captions)
+            insert_captions(db, self.video_id, captions)
             db.executemany(
                 "INSERT OR REPLACE INTO vectors SELECT number, ? FROM captions WHERE id = ?",
                 [(pack(vector), caption.id) for caption, vector in zip(captions, vectors, strict=True)],
@@ -433,26 +432,3 @@ class VideoCaptions:
             drop_vectors(db)
             self._vectors = None
         self.index()
-
-
-def _insert(db: sqlite3.Connection, video_id: str, captions: Iterable[Caption]) -> int:
-    """Insert captions that are not there yet; return how many."""
-    added = 0
-    for caption in captions:
-        if caption.video_id != video_id:
-            raise InvalidArgument(f"a caption of video {caption.video_id} does not belong to {video_id}")
-        cursor = db.execute(
-            "INSERT OR IGNORE INTO captions (id, start_seconds, end_seconds, kind, source, text, rest)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                caption.id,
-                caption.start_seconds,
-                caption.end_seconds,
-                caption.kind,
-                caption.source,
-                caption.text,
-                json.dumps(caption.as_dict()),
-            ),
-        )
-        added += cursor.rowcount
-    return added
