@@ -14,8 +14,8 @@ from langchain_core.runnables import Runnable
 
 from videochat.agent.prompts import NOT_SHOWN
 from videochat.errors import LLMError, UnknownName
-from videochat.memory.retrieval import about, coverage, gist, meant_kinds
-from videochat.memory.times import named_span
+from videochat.memory.coverage import coverage
+from videochat.memory.query import about, gist, meant_kinds, named_span
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption
 from videochat.tools.speech import NO_WORDS

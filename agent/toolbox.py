@@ -24,7 +24,9 @@ from videochat.intervals import clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse, textualize
 from videochat.memory.context_budget import select
-from videochat.memory.retrieval import Recall, about, coverage, recall, recall_library
+from videochat.memory.coverage import coverage
+from videochat.memory.query import about
+from videochat.memory.retrieval import Recall, recall, recall_library
 from videochat.records import Caption, Kind
 
 _READ_AT_MOST = 80

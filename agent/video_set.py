@@ -19,7 +19,7 @@ from videochat.errors import InvalidArgument, UnknownName, VideoChatError
 from videochat.frames import Sampling
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap, VideoCaptions
-from videochat.memory.retrieval import meant_kinds
+from videochat.memory.query import meant_kinds
 from videochat.memory.summaries import summarize
 from videochat.records import Caption
 from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tool, make_tools

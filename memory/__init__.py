@@ -1,14 +1,20 @@
-"""Captions kept and found again."""
+"""Captions kept and found again: the caption store, retrieval, summaries, and text for a language model."""
+
+from typing import TYPE_CHECKING
 
 from videochat.memory.appearances import Appearance, appearances
 from videochat.memory.caption_store import CaptionStore
 from videochat.memory.context_budget import Selection, select
 from videochat.memory.embeddings import SentenceTransformerEmbeddings, WordEmbeddings
-from videochat.memory.library_index import StoredVideo
-from videochat.memory.retriever import VideoRetriever
+from videochat.memory.retriever import RetrieverFilters, VideoRetriever
+from videochat.memory.store_records import Gap, Hit, StoredVideo
 from videochat.memory.summaries import SCALES, SummaryReport, browse, summarize
 from videochat.memory.textualize import textualize
-from videochat.memory.video_captions import Gap, Hit, VideoCaptions
+from videochat.memory.video_captions import VideoCaptions
+from videochat.renamed import getter
+
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
 __all__ = [
     "SCALES",
@@ -16,6 +22,7 @@ __all__ = [
     "CaptionStore",
     "Gap",
     "Hit",
+    "RetrieverFilters",
     "Selection",
     "SentenceTransformerEmbeddings",
     "StoredVideo",

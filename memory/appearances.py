@@ -16,7 +16,7 @@ class Appearance:
     """One sort of thing in a video, such as `person`."""
 
     name: str
-    """As the sense that saw it names it, in lower case."""
+    """As the detector names it, in lower case."""
     count: int
     """How many different ones were followed. A thing that left for a while and came back counts again, so this
     is an upper bound; `at_once` is a lower one."""
@@ -53,13 +53,13 @@ class Appearance:
 
 
 def appearances(source: VideoCaptions | Iterable[Caption], name: str | None = None) -> list[Appearance]:
-    """Return what appears, longest in sight first, from captions of kind `objects`.
+    """Return what appears in a video, longest in sight first, from captions of kind `objects`.
 
     Pieces with one `track_id` are one thing. Where several senses saw the same sort of thing, they are not added
-    up: the one that was on it longest speaks.
+    up: those of the one that saw it longest count.
 
     Args:
-        source: a video's stored, or captions of one video, in any order.
+        source: the captions of a video, stored or as records in any order.
         name: only this sort of thing; `cars` finds `car`. None for all.
     """
     captions = source.between(kinds=["objects"]) if isinstance(source, VideoCaptions) else source

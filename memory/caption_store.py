@@ -1,9 +1,8 @@
-"""All captions of all videos in one directory, or on a Chroma server; each video on its own stored."""
+"""All captions of all videos, in one directory or on a Chroma server: the public face of the memory."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -14,21 +13,30 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
 from videochat.errors import InvalidArgument, StoreError, StoreInUse, UnknownName
 from videochat.home import home
-from videochat.memory.chroma_server import Server, ServerCaptions
+from videochat.intervals import check_interval
+from videochat.memory.chroma_collections import BATCH
+from videochat.memory.chroma_server import ChromaServer, ServerCaptions
 from videochat.memory.embeddings import Embedder, resolve_embedder
-from videochat.memory.library_index import BATCH, Library, StoredVideo
-from videochat.memory.ranking import WAYS, fuse, ways
-from videochat.memory.video_captions import Hit, VideoCaptions
-from videochat.records import Caption, Kind, check_kind
+from videochat.memory.joint_search import search_videos
+from videochat.memory.library_index import LibraryIndex
+from videochat.memory.ranking import SEARCH_BY
+from videochat.memory.search_arguments import check_k, check_kinds, check_query
+from videochat.memory.store_header import FORMAT, StoreHeader, read_header, write_header
+from videochat.memory.store_records import Hit, StoredVideo
+from videochat.memory.video_captions import VideoCaptions
+from videochat.records import Caption
 
-FORMAT = 2
-_OPEN_SHELVES = 16  # each keeps three files open
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from langchain_chroma import Chroma
+
+_OPEN_VIDEOS = 16  # each keeps three files open
 _OPEN_BYTES = 512 * 2**20  # of vectors in memory
 _NAMED = 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -46,73 +54,55 @@ class CaptionStore:
             else the built-in one).
 
     Raises:
+        InvalidArgument: `path` is none of these.
         StoreError: not writable, made by another embedder, of a newer version, or the server does not answer.
         MissingDependency: the embedder it was made with cannot be had.
     """
 
-    def __init__(self, path: Any = None, *, embeddings: Embeddings | str | None = None) -> None:
-        self._server: Server | None = None
-        if isinstance(path, str) and path.startswith(("http://", "https://")):
-            self._server = Server(path)
-        elif hasattr(path, "get_or_create_collection"):
-            self._server = Server("the given client", path)
-        self.path = Path(path).expanduser() if path is not None and self._server is None else home() / "memory"
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | ClientAPI | None = None,
+        *,
+        embeddings: Embeddings | str | None = None,
+    ) -> None:
+        self._server: ChromaServer | None = None
+        self.path = home() / "memory"
         """Its directory; of no meaning where a server keeps the captions."""
+        if isinstance(path, str) and path.startswith(("http://", "https://")):
+            self._server = ChromaServer(path)
+        elif isinstance(path, str | os.PathLike):
+            self.path = Path(path).expanduser()
+        elif path is not None:
+            if not hasattr(path, "get_or_create_collection"):
+                raise InvalidArgument(f"A store needs a directory, an address or a Chroma client, got {path!r}.")
+            self._server = ChromaServer("the given client", path)
         self._name = self._server.url if self._server else str(self.path)
         self._open_videos: OrderedDict[str, VideoCaptions] = OrderedDict()
         self._guard = threading.RLock()
-        remembered = self._read_header()
+        remembered = self._server.header() if self._server else read_header(self.path)
         given = embeddings if embeddings is not None else os.environ.get("VIDEOCHAT_EMBEDDINGS")
-        wanted = given if given is not None else remembered.get("given")
-        if given is None and remembered and wanted is None:
+        wanted = given if given is not None or remembered is None else remembered.given
+        if wanted is None and remembered is not None:
             raise StoreError(
-                f"The store {self._name!r} was made with the embeddings {remembered['embedder']!r}; "
+                f"The store {self._name!r} was made with the embeddings {remembered.embedder!r}; "
                 "give the same ones, as CaptionStore(path, embeddings=...)."
             )
-        self.embedder: Embedder = resolve_embedder(wanted, say=_warn)
+        self.embedder: Embedder = resolve_embedder(wanted, say=_warn, needed_by=f"The store {self._name!r}")
         """What texts are compared by."""
-        if remembered and remembered["embedder"] != self.embedder.name:
+        if remembered is not None and remembered.embedder != self.embedder.name:
             raise StoreError(
-                f"The store {self._name!r} was made with the embeddings {remembered['embedder']!r}, not "
+                f"The store {self._name!r} was made with the embeddings {remembered.embedder!r}, not "
                 f"{self.embedder.name!r}; vectors of two kinds cannot be compared. Give the same embeddings, or "
                 "another directory, or make the vectors anew with `videochat memory rebuild --embeddings`."
             )
         self._given = wanted if isinstance(wanted, str) else None
         if self._given is None and not isinstance(wanted, Embeddings):
             self._given = self.embedder.name
-        self._header_written = bool(remembered) and remembered["format"] == FORMAT
-        self._library = Library(self.path, self.embedder)
-
-    def _read_header(self) -> dict[str, Any]:
-        header = self.path / "store.json"
-        try:
-            if self._server:
-                data: dict[str, Any] = self._server.header()
-                if not data:
-                    return {}
-            elif not self.path.exists():
-                return {}
-            elif not self.path.is_dir():
-                raise StoreError(f"{str(self.path)!r} is a file; a store needs a directory.")
-            elif not header.exists():
-                return {}
-            else:
-                data = json.loads(header.read_text())
-            version, known = data["format"], data["embedder"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"The store {self._name!r} cannot be read ({error}). If its store.json is damaged, remove that file: "
-                "the captions are not in it."
-            ) from error
-        if not (isinstance(version, int) and 1 <= version <= FORMAT and isinstance(known, str)):
-            raise StoreError(
-                f"The store {self._name!r} has format {version!r}, this version reads 1 to {FORMAT}. "
-                "Update videochat, or use another directory."
-            )
-        return data
+        self._header_written = remembered is not None and remembered.format == FORMAT
+        self._library = LibraryIndex(self.path, self.embedder)
 
     def _write_header(self) -> None:
-        header = {"format": FORMAT, "embedder": self.embedder.name, "given": self._given}
+        header = StoreHeader(FORMAT, self.embedder.name, self._given)
         if self._server:
             self._server.write_header(header)
         else:
@@ -150,7 +140,7 @@ class CaptionStore:
                 )
             self._open_videos[video_id] = stored
             while len(self._open_videos) > 1 and (
-                len(self._open_videos) > _OPEN_SHELVES or sum(s.bytes for s in self._open_videos.values()) > _OPEN_BYTES
+                len(self._open_videos) > _OPEN_VIDEOS or sum(s.bytes for s in self._open_videos.values()) > _OPEN_BYTES
             ):
                 self._open_videos.popitem(last=False)[1].close()
             return stored
@@ -195,8 +185,8 @@ class CaptionStore:
             UnknownName: a kind that is none.
             InvalidArgument: a range that is none.
         """
-        wanted = _checked(kinds)
-        check_range(start_seconds, end_seconds)
+        wanted = check_kinds(kinds)
+        check_interval(start_seconds, end_seconds, open_end=True)
         return self.captions_of(video_id).between(start_seconds, end_seconds, wanted)
 
     def search(
@@ -228,12 +218,11 @@ class CaptionStore:
             StoreInUse: several videos are asked for, and another process owns the library.
         """
         query = check_query(query)
-        if k < 1:
-            raise InvalidArgument(f"A search needs k of at least 1, got {k!r}.")
-        check_range(start_seconds, end_seconds)
-        wanted = _checked(kinds)
-        if by not in WAYS:
-            raise UnknownName("way to search", by, WAYS)
+        check_k(k)
+        check_interval(start_seconds, end_seconds, open_end=True)
+        wanted = check_kinds(kinds)
+        if by not in SEARCH_BY:
+            raise UnknownName("way to search", by, SEARCH_BY)
         filters: dict[str, Any] = {
             "kinds": wanted,
             "start_seconds": start_seconds,
@@ -241,38 +230,18 @@ class CaptionStore:
             "by": by,
         }
         some = None if video_ids is None else self._known(video_ids)
-        if some is not None and len(some) <= _OPEN_SHELVES:
+        if some is not None and len(some) <= _OPEN_VIDEOS:
             if len(some) == 1:
                 return self.captions_of(some[0]).search(query, k=k, **filters)
-            return self._search_open_videos(query, k, some, wanted, start_seconds, end_seconds, by)
+            return search_videos(self.captions_of, some, query, self.embedder, k=k, **filters)
         if self._server:
             self.sync()
             return self._server.search(query, self.embedder, k=k, video_ids=some, **filters)
         if not self.path.is_dir():
             return []
-        self._library.take()
+        self._library.acquire()
         self.sync()
         return self._library.search(query, k=k, video_ids=some, **filters)
-
-    def _search_open_videos(
-        self, query: str, k: int, video_ids: list[str], kinds: list[Kind] | None, start: float, end: float, by: str
-    ) -> list[Hit]:
-        """Search a few videos exactly, without the library."""
-        vector = self.embedder.query(query)
-        near: dict[tuple[str, int], float] = {}
-        words: dict[tuple[str, int], float] = {}
-        for video_id in video_ids:
-            stored = self.captions_of(video_id)
-            near |= {(video_id, n): s for n, s in stored.nearest(vector, 4 * k, kinds, start, end).items()}
-            words |= {(video_id, n): s for n, s in stored.by_words(query, 4 * k, kinds, start, end).items()}
-        ordered = [sorted(found, key=lambda key: -found[key])[: 4 * k] for found in (words, near)]
-        scores = fuse(*ways(by, *ordered))
-        best = dict(list(scores.items())[:k])
-        found: dict[tuple[str, int], Caption] = {}
-        for video_id in video_ids:
-            numbers = [number for owner, number in best if owner == video_id]
-            found |= {(video_id, n): caption for n, caption in self.captions_of(video_id).numbered(numbers).items()}
-        return [Hit(found[key], score, near.get(key, 0.0)) for key, score in best.items()]
 
     def _known(self, video_ids: Iterable[str]) -> list[str]:
         given = [video_ids] if isinstance(video_ids, str) else list(dict.fromkeys(video_ids))
@@ -305,8 +274,8 @@ class CaptionStore:
                 return
             outdated, gone = self._library.outdated(self.video_ids())
             if outdated or gone:
-                self._library.take()
-                # Taking it may have emptied it.
+                self._library.acquire()
+                # That may have emptied it.
                 outdated, gone = self._library.outdated(self.video_ids())
             for video_id in gone:
                 self._library.drop(video_id)
@@ -328,7 +297,7 @@ class CaptionStore:
                     str(facts.get("name") or video_id),
                     facts.get("path"),
                     facts.get("duration_seconds"),
-                    len(stored.stamps()),
+                    len(stored.intervals()),
                 ),
                 changes,
             )
@@ -339,6 +308,13 @@ class CaptionStore:
         """Return the ids of the videos that have captions."""
         if self._server:
             return [video.id for video in self.videos()]
+        return [name for name in self._folders() if _ID.fullmatch(name)]
+
+    def other_folders(self) -> list[str]:
+        """Return the names of folders among those of the videos that are no ids, and are left alone."""
+        return [] if self._server else [name for name in self._folders() if not _ID.fullmatch(name)]
+
+    def _folders(self) -> list[str]:
         return sorted(p.name for p in self._folder.iterdir() if p.is_dir()) if self._folder.is_dir() else []
 
     def videos(self) -> list[StoredVideo]:
@@ -405,7 +381,7 @@ class CaptionStore:
             shutil.rmtree(gone)
             self._library.mark(video_id)
 
-    def vectorstore(self) -> Any:
+    def vectorstore(self) -> Chroma:
         """Return the captions of all videos as a LangChain `VectorStore` (`langchain_chroma.Chroma`), for reading.
 
         Raises:
@@ -414,12 +390,16 @@ class CaptionStore:
         """
         if self._server:
             raise StoreError('Open the server\'s own collection: Chroma(client=..., collection_name="captions").')
-        self._library.take()
+        self._library.acquire()
         self.sync()
         return self._library.vectorstore()
 
     def close(self) -> None:
-        """Let go of all files; the store can be used again afterwards."""
+        """Let go of all files; the store can be used again afterwards.
+
+        Raises:
+            Exception: the embedder failed on captions that had no vector yet. They are kept, and everything is closed.
+        """
         with self._guard:
             try:
                 # Where another process owns the library the changes stay marked, and that one reads them.
@@ -449,54 +429,6 @@ class CaptionStore:
 
     def __repr__(self) -> str:
         return f"CaptionStore({self._name!r}, embedder={self.embedder.name!r}, {len(self.video_ids())} videos)"
-
-
-def write_header(path: Path, header: dict[str, Any]) -> None:
-    """Write what a store remembers of itself, whole or not at all.
-
-    Raises:
-        StoreError: the directory cannot be written.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        fresh = path / f"store.json.{os.getpid()}"
-        fresh.write_text(json.dumps(header, indent=2))
-        fresh.replace(path / "store.json")
-    except OSError as error:
-        raise StoreError(
-            f"The store {str(path)!r} cannot be written ({error.strerror or error}). Check the "
-            "directory's permissions and free space, or give another."
-        ) from error
-
-
-def check_query(query: str) -> str:
-    """Return a query as text that any index can take.
-
-    Raises:
-        InvalidArgument: it is empty.
-    """
-    query = query.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-    if not query.strip():
-        raise InvalidArgument("The query is empty; give the words to look for.")
-    return query
-
-
-def check_range(start_seconds: float, end_seconds: float) -> None:
-    """Hold a range of time to `0 <= start < end`.
-
-    Raises:
-        InvalidArgument: it is none.
-    """
-    if not (0 <= start_seconds < end_seconds):
-        raise InvalidArgument(
-            f"A range needs 0 <= start_seconds < end_seconds, got {start_seconds:g} to {end_seconds:g} seconds."
-        )
-
-
-def _checked(kinds: Iterable[str] | None) -> list[Kind] | None:
-    if isinstance(kinds, str):
-        kinds = [kinds]
-    return None if kinds is None else [check_kind(kind) for kind in kinds]
 
 
 def _warn(sentence: str) -> None:

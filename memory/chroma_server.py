@@ -1,8 +1,8 @@
 """Captions on a Chroma server, for teams and several writers.
 
-The server holds the truth: captions in one collection, what was watched in another. A process works on copies in
-its own memory, which it fetches when it opens a video and sends when it has something new. Everything is written
-under an id made from its content, so two writers of one video add up.
+The server keeps the captions in one collection, what was watched in another. A process works on copies in its own
+memory, which it fetches when it opens a video and sends when it has something new. Everything is written under an id
+made from its content, so two writers of one video add up.
 """
 
 from __future__ import annotations
@@ -13,27 +13,40 @@ import math
 import re
 import sqlite3
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from videochat.errors import StoreError
+from videochat.errors import StoreError, first_line
+from videochat.memory.chroma_collections import (
+    BATCH,
+    NAMES,
+    caption_of,
+    collections_of,
+    cosines_of,
+    get_collection,
+    put_changes,
+)
 from videochat.memory.embeddings import Embedder
-from videochat.memory.library_index import BATCH, StoredVideo, collection, cosines_of, put_vectors
-from videochat.memory.ranking import by_words, fuse, ways
-from videochat.memory.video_captions import Hit, VideoCaptions
+from videochat.memory.ranking import by_words, fuse, rankings_for
+from videochat.memory.sqlite_schema import RANKING_SCHEMA
+from videochat.memory.store_header import StoreHeader, parse_header
+from videochat.memory.store_records import Hit, StoredVideo
+from videochat.memory.video_captions import VideoCaptions
 from videochat.memory.words import content_words
 from videochat.records import Caption, Kind
 
-_FORMAT = 2
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
 _NEAR = 200
 _WITH_WORD = 200
 _WORDS = 8
 
 
-class Server:
-    """A Chroma server as the place of a store.
+class ChromaServer:
+    """A Chroma server that keeps the captions of a store.
 
     Args:
         url: such as `http://localhost:8000`.
@@ -43,7 +56,7 @@ class Server:
         StoreError: it does not answer, or holds a store of a newer version.
     """
 
-    def __init__(self, url: str, client: Any = None) -> None:
+    def __init__(self, url: str, client: ClientAPI | None = None) -> None:
         self.url = url
         self._seen: dict[str, int] = {}
         self._sent: dict[str, dict[str, str]] = {}
@@ -52,7 +65,7 @@ class Server:
         self._client = client if client is not None else self._connect(url)
 
     @staticmethod
-    def _connect(url: str) -> Any:
+    def _connect(url: str) -> ClientAPI:
         import chromadb
         from chromadb.config import Settings
 
@@ -66,52 +79,66 @@ class Server:
             )
         except Exception as error:
             raise StoreError(
-                f"The Chroma server at {url} does not answer ({str(error).splitlines()[0][:120]}). Start one with "
+                f"The Chroma server at {url} does not answer ({first_line(error)[:120]}). Start one with "
                 "`chroma run --path DIR`, or give a directory instead."
             ) from error
 
-    def header(self) -> dict[str, Any]:
-        """Return what the store remembers of itself; empty for a new one."""
-        found = self._ask("state", "get", ids=["header"], include=["documents"])
-        return json.loads(found["documents"][0]) if found["ids"] else {}
+    def header(self) -> StoreHeader | None:
+        """Return what the store remembers of itself; None for a new one.
 
-    def write_header(self, header: dict[str, Any]) -> None:
+        Raises:
+            StoreError: it is of a newer version, or the server does not answer.
+        """
+        found = self.request("state", "get", ids=["header"], include=["documents"])
+        return parse_header(json.loads(found["documents"][0]), self.url) if found["ids"] else None
+
+    def write_header(self, header: StoreHeader) -> None:
         """Remember what the store is made with."""
-        self._put_state({"header": ("", json.dumps(header))})
+        self._put_state({"header": ("", json.dumps(header.as_dict()))})
 
-    def _ask(self, name: str, method: str, **arguments: Any) -> Any:
+    def request(self, name: str, method: str, **arguments: Any) -> Any:
+        """Call a method of one of the server's collections and return what it returns.
+
+        Args:
+            name: of the collection.
+            method: of `chromadb.Collection`.
+            arguments: of the method.
+
+        Raises:
+            StoreError: the server did not do it.
+        """
         try:
             if name not in self._collections:
-                self._collections[name] = collection(self._client, name)
+                self._collections[name] = get_collection(self._client, name)
             return getattr(self._collections[name], method)(**arguments)
         except Exception as error:
             self._collections.pop(name, None)
             raise StoreError(
                 f"The Chroma server at {self.url} did not do what was asked ({type(error).__name__}: "
-                f"{str(error).splitlines()[0][:120] if str(error) else ''}). What was sent before is kept; try again."
+                f"{first_line(error)[:120]}). What was sent before is kept; try again."
             ) from error
 
     def _get_all(self, name: str, where: dict[str, Any], include: list[str]) -> list[dict[str, Any]]:
         pages: list[dict[str, Any]] = []
         while True:
-            page = self._ask(name, "get", where=where, include=include, limit=BATCH, offset=BATCH * len(pages))
+            page = self.request(name, "get", where=where, include=include, limit=BATCH, offset=BATCH * len(pages))
             pages.append(page)
             if len(page["ids"]) < BATCH:
                 return pages
 
     def pull(self, stored: VideoCaptions) -> None:
-        """Fetch what the server has of a video and the stored has not."""
+        """Fetch what the server has of a video and `stored` has not."""
         where = {"video_id": stored.video_id}
         self._counted[stored.video_id] = self._total()
         sent = self._sent.setdefault(stored.video_id, {})
-        for name in ("captions", "summaries"):
+        for name in NAMES:
             for page in self._get_all(name, where, ["documents", "metadatas", "embeddings"]):
                 captions = [
-                    Caption.from_dict({"text": text, **metadata})
+                    caption_of(text, metadata)
                     for text, metadata in zip(page["documents"], page["metadatas"], strict=True)
                 ]
                 vectors = np.asarray(page["embeddings"], np.float32)
-                stored.take_over(captions, vectors)
+                stored.add_with_vectors(captions, vectors)
         for page in self._get_all("state", where, ["documents"]):
             sent |= dict(zip(page["ids"], page["documents"], strict=True))
         stored.add_state([json.loads(document) for document in sent.values()])
@@ -122,23 +149,23 @@ class Server:
         return self._counted.get(video_id) != self._total()
 
     def _total(self) -> int:
-        return sum(int(self._ask(name, "count")) for name in ("captions", "summaries", "state"))
+        return sum(int(self.request(name, "count")) for name in (*NAMES, "state"))
 
     def push(self, stored: VideoCaptions) -> None:
-        """Send what is new in a stored: captions first, so that nothing counts as watched that is not there."""
+        """Send what is new of a video: captions first, so that nothing counts as watched that is not there."""
         video_id = stored.video_id
         behind = self.is_behind(video_id)
         while True:
             changes = stored.changes(self._seen.get(video_id, 0), BATCH)
             if changes.upto == self._seen.get(video_id, 0):
                 break
-            put_vectors(lambda name: _Asked(self, name), changes)
+            put_changes(lambda name: _ServerCollection(self, name), changes)
             self._seen[video_id] = changes.upto
         state = {_state_id(video_id, row): (video_id, json.dumps(row)) for row in stored.state()}
         sent = self._sent.setdefault(video_id, {})
         self._put_state({id_: row for id_, row in state.items() if sent.get(id_) != row[1]})
         if gone := [id_ for id_ in sent if id_ not in state]:
-            self._ask("state", "delete", ids=gone)
+            self.request("state", "delete", ids=gone)
         self._sent[video_id] = {id_: row[1] for id_, row in state.items()}
         if not behind:
             self._counted[video_id] = self._total()
@@ -147,7 +174,7 @@ class Server:
         items = list(rows.items())
         for i in range(0, len(items), BATCH):
             part = items[i : i + BATCH]
-            self._ask(
+            self.request(
                 "state",
                 "upsert",
                 ids=[id_ for id_, _ in part],
@@ -159,8 +186,8 @@ class Server:
 
     def forget(self, video_id: str) -> None:
         """Remove all of a video."""
-        for name in ("captions", "summaries", "state"):
-            self._ask(name, "delete", where={"video_id": video_id})
+        for name in (*NAMES, "state"):
+            self.request(name, "delete", where={"video_id": video_id})
         for known in (self._seen, self._sent, self._counted):
             known.pop(video_id, None)
 
@@ -189,7 +216,7 @@ class Server:
     def count(self, video_id: str) -> int:
         """Return how many captions of a video the server has."""
         where = {"video_id": video_id}
-        return sum(len(page["ids"]) for name in ("captions", "summaries") for page in self._get_all(name, where, []))
+        return sum(len(page["ids"]) for name in NAMES for page in self._get_all(name, where, []))
 
     def search(
         self,
@@ -203,7 +230,21 @@ class Server:
         end_seconds: float = math.inf,
         by: str = "hybrid",
     ) -> list[Hit]:
-        """Return the `k` best captions of all videos, or some of them, best first."""
+        """Return the `k` best captions of all videos, or some of them, best first.
+
+        Args:
+            query: words to look for.
+            embedder: that of the vectors.
+            k: how many at most.
+            video_ids: only of these videos; None for all.
+            kinds: only of these kinds; None for all but summaries.
+            start_seconds: only captions that end after this.
+            end_seconds: only captions that start before this.
+            by: one of `SEARCH_BY`.
+
+        Raises:
+            StoreError: the server does not answer.
+        """
         if [] in (video_ids, kinds):
             return []
         clauses: list[dict[str, Any]] = []
@@ -216,16 +257,16 @@ class Server:
         if end_seconds < math.inf:
             clauses.append({"start_seconds": {"$lt": end_seconds}})
         where = clauses[0] if len(clauses) == 1 else {"$and": clauses} if clauses else None
-        names = ["captions"] if kinds is None or "summary" not in kinds else ["captions", "summaries"]
+        names = collections_of(kinds)
         vector = embedder.query(query)
         captions: dict[str, Caption] = {}
         near: dict[str, float] = {}
         for name in names:
-            count = int(self._ask(name, "count"))
+            count = int(self.request(name, "count"))
             if not count:
                 continue
             include = ["documents", "metadatas"]
-            found = self._ask(
+            found = self.request(
                 name,
                 "query",
                 query_embeddings=[vector],
@@ -238,39 +279,39 @@ class Server:
             for word in content_words(query)[:_WORDS]:
                 # Chroma finds by words but does not rank; that is done here, over what it found.
                 pattern = {"$regex": rf"(?i)\b{re.escape(word)}"}
-                page = self._ask(name, "get", where=where, where_document=pattern, include=include, limit=_WITH_WORD)
+                page = self.request(name, "get", where=where, where_document=pattern, include=include, limit=_WITH_WORD)
                 captions |= _captions(page["ids"], page["documents"], page["metadatas"])
         words = _ranked_by_words(query, captions, 4 * k)
         for name in names:
             # Chroma's graph does not reach every row.
-            near |= cosines_of(_Asked(self, name), vector, [id_ for id_ in words if id_ not in near])
+            near |= cosines_of(_ServerCollection(self, name), vector, [id_ for id_ in words if id_ not in near])
         near = dict(sorted(near.items(), key=lambda item: -item[1]))
-        scores = fuse(*ways(by, words, near))
+        scores = fuse(*rankings_for(by, words, near))
         return [Hit(captions[id_], score, near.get(id_, 0.0)) for id_, score in list(scores.items())[:k]]
 
 
-class _Asked:
-    """A collection whose errors are sentences."""
+class _ServerCollection:
+    """A collection of a server, called by `ChromaServer.request`."""
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, server: ChromaServer, name: str) -> None:
         self.server, self.name = server, name
 
     def upsert(self, **arguments: Any) -> None:
-        self.server._ask(self.name, "upsert", **arguments)
+        self.server.request(self.name, "upsert", **arguments)
 
     def get(self, **arguments: Any) -> Any:
-        return self.server._ask(self.name, "get", **arguments)
+        return self.server.request(self.name, "get", **arguments)
 
     def delete(self, **arguments: Any) -> None:
-        self.server._ask(self.name, "delete", **arguments)
+        self.server.request(self.name, "delete", **arguments)
 
 
 class ServerCaptions(VideoCaptions):
     """A video's captions in memory, fetched from a server and sent to it whenever vectors are made."""
 
-    def __init__(self, server: Server, video_id: str, embedder: Embedder) -> None:
+    def __init__(self, server: ChromaServer, video_id: str, embedder: Embedder) -> None:
         super().__init__(None, video_id, embedder)
-        self._server: Server | None = None
+        self._server: ChromaServer | None = None
         server.pull(self)
         self._server = server
 
@@ -286,20 +327,13 @@ class ServerCaptions(VideoCaptions):
 
 
 def _captions(ids: list[str], texts: list[str], metadatas: list[dict[str, Any]]) -> dict[str, Caption]:
-    return {
-        id_: Caption.from_dict({"text": text, **metadata})
-        for id_, text, metadata in zip(ids, texts, metadatas, strict=True)
-    }
+    return {id_: caption_of(text, metadata) for id_, text, metadata in zip(ids, texts, metadatas, strict=True)}
 
 
 def _ranked_by_words(query: str, captions: dict[str, Caption], count: int) -> list[str]:
     db = sqlite3.connect(":memory:")
     try:
-        db.executescript(
-            "CREATE TABLE captions (number INTEGER PRIMARY KEY, start_seconds REAL, text TEXT);"
-            "CREATE VIRTUAL TABLE words USING fts5 (text, content='captions', content_rowid='number',"
-            " tokenize='porter unicode61 remove_diacritics 2');"
-        )
+        db.executescript(RANKING_SCHEMA)
         ids = list(captions)
         db.executemany(
             "INSERT INTO captions VALUES (?, ?, ?)",
@@ -312,6 +346,6 @@ def _ranked_by_words(query: str, captions: dict[str, Caption], count: int) -> li
 
 
 def _state_id(video_id: str, row: list[Any]) -> str:
-    # A fact or a note has one value; a watched stretch or a gap is its own value.
+    # A fact or a note has one value; a watched range or a gap is its own value.
     parts = row[:2] if row[0] in ("facts", "notes") else row
     return hashlib.blake2b(json.dumps([video_id, *parts]).encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""What to show a language model of a long video: the moments that were found densely, the rest by summaries."""
+"""What a language model is shown of a long video within a budget: found moments in full, the rest as summaries."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from videochat.errors import InvalidArgument
-from videochat.intervals import clock_range
+from videochat.intervals import check_interval, clock_range
+from videochat.memory.store_records import Hit
 from videochat.memory.summaries import SCALES, scale_of
-from videochat.memory.video_captions import Hit, VideoCaptions
+from videochat.memory.video_captions import VideoCaptions
 from videochat.records import Caption
 
-_LETTERS_PER_TOKEN = 4  # of English prose; other scripts take more tokens, not fewer letters a line
+_CHARACTERS_PER_TOKEN = 4  # of English prose; other scripts take more tokens
 _LINE_TOKENS = 8  # the time and number before a caption
 _NEIGHBOUR_SECONDS = 6.0
 _SHARE_FOR_MOMENTS = 0.75
@@ -51,8 +52,9 @@ def select(
         end_seconds: only captions that start before this.
 
     Raises:
-        InvalidArgument: the budget is not positive.
+        InvalidArgument: a budget below 1, or a range that is none.
     """
+    check_interval(start_seconds, end_seconds, open_end=True)
     if budget_tokens < 1:
         raise InvalidArgument(f"A budget needs at least 1 token, got {budget_tokens}.")
     everything = stored.between(start_seconds, end_seconds)
@@ -82,6 +84,8 @@ def select(
 
 
 class _Chosen:
+    """Captions chosen so far, by id, within a limit of tokens that may grow."""
+
     def __init__(self, limit: int) -> None:
         self.limit, self.tokens = limit, 0
         self.captions: dict[str, Caption] = {}
@@ -100,7 +104,7 @@ class _Chosen:
 
 def tokens_of(captions: Iterable[Caption]) -> int:
     """Return about how many tokens captions take in a prompt."""
-    return sum(math.ceil(len(caption.text) / _LETTERS_PER_TOKEN) + _LINE_TOKENS for caption in captions)
+    return sum(math.ceil(len(caption.text) / _CHARACTERS_PER_TOKEN) + _LINE_TOKENS for caption in captions)
 
 
 def _left_out(everything: list[Caption], chosen: _Chosen) -> str:

@@ -1,4 +1,4 @@
-"""Text embeddings: sentence-transformers where its model is, else one that needs no download."""
+"""Text embeddings: a sentence-transformers model where it is on this machine, else hashed bags of words."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from videochat.devices import loading
+from videochat.errors import InvalidArgument
 from videochat.hub import find_weights, is_here, known
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -25,7 +26,9 @@ class Embedder:
     """Text embeddings and the name by which a store remembers them."""
 
     name: str
+    """What the header of a store calls it."""
     embeddings: Embeddings
+    """What makes the vectors."""
     semantic: bool = True
     """Whether nearness means likeness of meaning (True) or only of words (False)."""
 
@@ -36,17 +39,20 @@ class Embedder:
         return unit
 
 
-def resolve_embedder(wanted: Embeddings | str | None, *, say: Callable[[str], None]) -> Embedder:
-    """Turn what the user gave into an embedder.
+def resolve_embedder(
+    wanted: Embeddings | str | None, *, say: Callable[[str], None], needed_by: str = "Search by meaning"
+) -> Embedder:
+    """Turn what the user gave into an embedder. Nothing is downloaded.
 
     Args:
         wanted: LangChain embeddings; `"builtin"`; the name or directory of a sentence-transformers model;
             or None: `VIDEOCHAT_EMBEDDINGS`, else `DEFAULT_MODEL` where it is on this machine, else the built-in
-            one, which is then said. Nothing is downloaded.
-        say: told in plain words what was taken, when it is not what one would expect.
+            one, which is then said.
+        say: called with a sentence where the built-in embedder was taken because the default is missing.
+        needed_by: who needs the model, as the message begins where it is missing.
 
     Raises:
-        MissingDependency: a model was asked for by name and cannot be had.
+        MissingDependency: a model was asked for by name and is not on this machine.
     """
     if isinstance(wanted, Embeddings):
         return Embedder(_name_of(wanted), wanted, semantic=not isinstance(wanted, WordEmbeddings))
@@ -54,9 +60,9 @@ def resolve_embedder(wanted: Embeddings | str | None, *, say: Callable[[str], No
     if wanted == BUILTIN:
         return Embedder(BUILTIN, WordEmbeddings(), semantic=False)
     if wanted:
-        return Embedder(*_sentence_transformer(wanted))
+        return Embedder(*_sentence_transformer(wanted, needed_by))
     if is_present(DEFAULT_MODEL):
-        return Embedder(*_sentence_transformer(DEFAULT_MODEL))
+        return Embedder(*_sentence_transformer(DEFAULT_MODEL, needed_by))
     say(
         f"The text embedding model {DEFAULT_MODEL} is not on this machine, so captions are compared by their words, "
         "not by their meaning. To change that: `videochat download embeddings`, then "
@@ -71,6 +77,9 @@ class SentenceTransformerEmbeddings(Embeddings):
     Args:
         directory: where the model lies.
         name: what to call it.
+
+    Raises:
+        MissingDependency: at first use, where its files are damaged.
     """
 
     def __init__(self, directory: str, name: str) -> None:
@@ -104,9 +113,17 @@ class WordEmbeddings(Embeddings):
     """Bags of words and letter triples, hashed: needs no model and is the same on every machine.
 
     Near means sharing words or parts of words, not meaning.
+
+    Args:
+        dimensions: numbers in a vector.
+
+    Raises:
+        InvalidArgument: less than one dimension.
     """
 
     def __init__(self, dimensions: int = 512) -> None:
+        if dimensions < 1:
+            raise InvalidArgument(f"A vector needs at least 1 dimension, got {dimensions!r}.")
         self.dimensions = dimensions
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -137,8 +154,8 @@ def is_present(model: str) -> bool:
     return is_here(known(model))
 
 
-def _sentence_transformer(model: str) -> tuple[str, Embeddings]:
-    found = find_weights(model, needed_by="Search by meaning")
+def _sentence_transformer(model: str, needed_by: str) -> tuple[str, Embeddings]:
+    found = find_weights(model, needed_by=needed_by)
     directory = Path(model).expanduser()
     if directory.is_dir():
         # The same model under two paths is the same embedder.

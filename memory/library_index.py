@@ -1,7 +1,8 @@
 """One index over the captions of all videos of a store, so that searching them all opens none of them.
 
-Nothing here is the truth: Chroma (vectors) and SQLite (words, names) are filled from the shelves and can be thrown
-away. A stored is marked before it changes; what is marked is read again before the next search.
+The captions themselves are in the files of the videos. What is here (vectors in Chroma, words and names in SQLite) is
+copied from them and can be thrown away. A video is marked before its captions change; what is marked is read again
+before the next search.
 """
 
 from __future__ import annotations
@@ -13,71 +14,30 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from filelock import FileLock
 
 from videochat.errors import StoreError
+from videochat.memory.chroma_collections import BATCH, collections_of, cosines_of, get_collection, put_changes
+from videochat.memory.directory_lock import LOCK_FILES, lock_directory
 from videochat.memory.embeddings import Embedder
-from videochat.memory.ranking import by_words, fuse, ways
-from videochat.memory.video_captions import Changes, Hit, conditions, own
+from videochat.memory.file_faults import fault_of, remedy_of
+from videochat.memory.ranking import by_words, fuse, rankings_for
+from videochat.memory.sqlite_schema import INDEX_FORMAT, INDEX_SCHEMA, conditions
+from videochat.memory.store_records import Changes, Hit, StoredVideo
 from videochat.records import Caption, Kind
 
-_FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS videos (
-    id TEXT PRIMARY KEY, seen INTEGER NOT NULL, name TEXT, path TEXT, duration_seconds REAL, captions INTEGER
-);
-CREATE TABLE IF NOT EXISTS changed (video_id TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS captions (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    video_id TEXT NOT NULL,
-    start_seconds REAL NOT NULL,
-    end_seconds REAL NOT NULL,
-    kind TEXT NOT NULL,
-    text TEXT NOT NULL,
-    rest TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS captions_by_video ON captions (video_id);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    text, content='captions', content_rowid='number', tokenize='porter unicode61 remove_diacritics 2'
-);
-CREATE TRIGGER IF NOT EXISTS captions_added AFTER INSERT ON captions BEGIN
-    INSERT INTO words (rowid, text) VALUES (new.number, new.text);
-END;
-CREATE TRIGGER IF NOT EXISTS captions_dropped AFTER DELETE ON captions BEGIN
-    INSERT INTO words (words, rowid, text) VALUES ('delete', old.number, old.text);
-END;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
-BATCH = 2000  # Chroma takes at most 5,461 at once
+if TYPE_CHECKING:
+    from langchain_chroma import Chroma
+
 _FEWEST_NEAR = 64
 _MOST_NEAR = 4000  # Chroma filters by walking all rows, so a filter here takes more neighbours and sieves them
 _WAIT_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class StoredVideo:
-    """A video that a store has captions of."""
-
-    id: str
-    name: str
-    """File name, or the id where nobody has said."""
-    path: str | None = None
-    """Where it was watched last."""
-    duration_seconds: float | None = None
-    captions: int = 0
-    """How many, summaries aside."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return dict(vars(self))
-
-
-class Library:
+class LibraryIndex:
     """The index of a store's directory; only one process at a time may search or fill it.
 
     Args:
@@ -90,7 +50,7 @@ class Library:
         self._guard = threading.RLock()
         self._open_db: sqlite3.Connection | None = None
         self._client: Any = None
-        self._lock: Any = None
+        self._lock: FileLock | None = None
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -102,7 +62,7 @@ class Library:
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
-                # It holds nothing that the shelves do not.
+                # It holds nothing that the files of the videos do not.
                 for part in file.parent.glob(f"{file.name}*"):
                     part.unlink()
                 self._open_db = self._connect(file)
@@ -111,13 +71,13 @@ class Library:
     def _connect(self, file: Path) -> sqlite3.Connection:
         db = sqlite3.connect(file, check_same_thread=False, timeout=_WAIT_SECONDS)
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > _FORMAT:
+        if version > INDEX_FORMAT:
             raise StoreError(
-                f"The library in {str(file)!r} has format {version}, this version reads up to {_FORMAT}. "
+                f"The library in {str(file)!r} has format {version}, this version reads up to {INDEX_FORMAT}. "
                 "Update videochat, or use another directory."
             )
         db.executescript(
-            f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA user_version={_FORMAT};" + _SCHEMA
+            f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA user_version={INDEX_FORMAT};" + INDEX_SCHEMA
         )
         return db
 
@@ -127,11 +87,15 @@ class Library:
             try:
                 yield self._db
             except Exception as error:
-                if isinstance(error, StoreError) or not _is_damage(error):
+                if isinstance(error, StoreError) or not _is_file_error(error):
                     raise
+                what_to_do = (
+                    remedy_of(error)
+                    if fault_of(error) in ("full", "forbidden")
+                    else "`videochat memory rebuild` makes it anew from the captions."
+                )
                 raise StoreError(
-                    f"The library in {str(self.directory)!r} cannot be used ({error}). "
-                    "`videochat memory rebuild` makes it anew from the captions."
+                    f"The library in {str(self.directory)!r} cannot be used ({error}). {what_to_do}"
                 ) from error
 
     def mark(self, video_id: str) -> None:
@@ -147,7 +111,7 @@ class Library:
         there = set(present)
         return sorted((changed & there) | (there - known)), sorted((known | changed) - there)
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Become the only process that uses the vectors.
 
         Raises:
@@ -158,7 +122,7 @@ class Library:
                 return
             folder = self.directory / "library"
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = own(folder)
+            self._lock = lock_directory(folder)
             row = db.execute("SELECT value FROM facts WHERE name = 'embedder'").fetchone()
             there = (folder / "chroma.sqlite3").exists()
             if row is None or json.loads(row[0]) != self.embedder.name or not there:
@@ -170,14 +134,14 @@ class Library:
         Raises:
             StoreInUse: another process uses it.
         """
-        self.take()
+        self.acquire()
         with self._using() as db:
             self._empty(db)
 
     def _empty(self, db: sqlite3.Connection) -> None:
         self._close_client()
         for part in (self.directory / "library").iterdir():
-            if part.name not in ("lock", "owner"):
+            if part.name not in LOCK_FILES:
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
         with db:
             db.execute("DELETE FROM captions")
@@ -185,16 +149,16 @@ class Library:
             db.execute("INSERT OR REPLACE INTO facts VALUES ('embedder', ?)", (json.dumps(self.embedder.name),))
 
     def seen(self, video_id: str) -> int:
-        """Return the number of the last change of a stored that is in the index."""
+        """Return the number of the last change of a video that is in the index."""
         with self._using() as db:
             row = db.execute("SELECT seen FROM videos WHERE id = ?", (video_id,)).fetchone()
         return row[0] if row else 0
 
     def put(self, video: StoredVideo, changes: Changes) -> None:
-        """Take over what changed in a stored, and what is known of its video."""
-        self.take()
+        """Take over what changed among a video's captions, and what is known of it."""
+        self.acquire()
         with self._using() as db:
-            put_vectors(self._collection, changes)
+            put_changes(self._collection, changes)
             with db:
                 gone = [(id_,) for id_ in (*changes.gone, *(caption.id for caption, _ in changes.added))]
                 db.executemany("DELETE FROM captions WHERE id = ?", gone)
@@ -216,11 +180,11 @@ class Library:
 
     def drop(self, video_id: str) -> None:
         """Forget a video."""
-        self.take()
+        self.acquire()
         with self._using() as db:
             ids = [row[0] for row in db.execute("SELECT id FROM captions WHERE video_id = ?", (video_id,))]
             for i in range(0, len(ids), BATCH):
-                put_vectors(self._collection, Changes(0, [], ids[i : i + BATCH]))
+                put_changes(self._collection, Changes(0, [], ids[i : i + BATCH]))
             with db:
                 for table, column in (("captions", "video_id"), ("videos", "id"), ("changed", "video_id")):
                     db.execute(f"DELETE FROM {table} WHERE {column} = ?", (video_id,))
@@ -247,8 +211,22 @@ class Library:
         end_seconds: float = math.inf,
         by: str = "hybrid",
     ) -> list[Hit]:
-        """Return the `k` best captions of all videos, or some of them, best first."""
-        self.take()
+        """Return the `k` best captions of all videos, or some of them, best first.
+
+        Args:
+            query: words to look for.
+            k: how many at most.
+            video_ids: only of these videos; None for all.
+            kinds: only of these kinds; None for all but summaries.
+            start_seconds: only captions that end after this.
+            end_seconds: only captions that start before this.
+            by: one of `SEARCH_BY`.
+
+        Raises:
+            StoreInUse: another process uses the vectors.
+            StoreError: the index is damaged.
+        """
+        self.acquire()
         where, values = conditions(start_seconds, end_seconds, kinds)
         if video_ids is not None:
             where += f" AND video_id IN ({', '.join('?' * len(video_ids))})"
@@ -259,7 +237,7 @@ class Library:
             near = self._nearest(db, vector, max(4 * k, _FEWEST_NEAR), where, values, kinds, filtered)
             words = by_words(db, query, 4 * k, where, values)
             near = self._with_unreached(db, vector, near, words, kinds)
-            best = dict(list(fuse(*ways(by, words, near)).items())[:k])
+            best = dict(list(fuse(*rankings_for(by, words, near)).items())[:k])
             marks = ", ".join("?" * len(best))
             rows = db.execute(f"SELECT number, rest FROM captions WHERE number IN ({marks})", list(best))
             found = {number: Caption.from_dict(json.loads(rest)) for number, rest in rows}
@@ -280,7 +258,7 @@ class Library:
         while True:
             cosines: dict[str, float] = {}
             more = False
-            for name in _collections(kinds):
+            for name in collections_of(kinds):
                 collection = self._collection(name)
                 there = collection.count()
                 more |= take < there
@@ -311,7 +289,7 @@ class Library:
         marks = ", ".join("?" * len(missing))
         rows = db.execute(f"SELECT id, number FROM captions WHERE number IN ({marks})", missing)
         numbers: dict[str, int] = dict(rows.fetchall())
-        for name in _collections(kinds) if numbers else []:
+        for name in collections_of(kinds) if numbers else []:
             near = near | {numbers[i]: c for i, c in cosines_of(self._collection(name), vector, list(numbers)).items()}
         return dict(sorted(near.items(), key=lambda item: -item[1]))
 
@@ -323,13 +301,13 @@ class Library:
             self._client = chromadb.PersistentClient(
                 str(self.directory / "library"), settings=Settings(anonymized_telemetry=False)
             )
-        return collection(self._client, name)
+        return get_collection(self._client, name)
 
-    def vectorstore(self) -> Any:
+    def vectorstore(self) -> Chroma:
         """Return the captions as a `langchain_chroma.Chroma`, for reading."""
         from langchain_chroma import Chroma
 
-        self.take()
+        self.acquire()
         self._collection("captions")
         return Chroma(client=self._client, collection_name="captions", embedding_function=self.embedder.embeddings)
 
@@ -350,49 +328,5 @@ class Library:
                 self._lock = None
 
 
-def _is_damage(error: Exception) -> bool:
+def _is_file_error(error: Exception) -> bool:
     return isinstance(error, OSError | sqlite3.Error) or type(error).__module__.startswith("chromadb")
-
-
-def collection(client: Any, name: str) -> Any:
-    """Return a Chroma collection of captions, compared by cosine, that never makes vectors by itself."""
-    return client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
-
-
-def cosines_of(collection: Any, vector: list[float], ids: list[str]) -> dict[str, float]:
-    """Return the cosines of rows by id."""
-    if not ids:
-        return {}
-    found = collection.get(ids=ids, include=["embeddings"])
-    matrix = np.asarray(found["embeddings"], np.float32).reshape(len(found["ids"]), -1)
-    lengths = np.linalg.norm(matrix, axis=1) if len(matrix) else np.ones(0)
-    values = matrix @ np.asarray(vector, np.float32) / np.maximum(lengths, 1e-9) if len(matrix) else lengths
-    return {id_: float(value) for id_, value in zip(found["ids"], values, strict=True)}
-
-
-def put_vectors(open_collection: Any, changes: Changes) -> None:
-    """Write changes to the collections that `open_collection(name)` gives; writing them twice changes nothing."""
-    by_name: dict[str, list[tuple[Caption, bytes]]] = {}
-    for caption, vector in changes.added:
-        by_name.setdefault(_collections([caption.kind])[0], []).append((caption, vector))
-    for name, rows in by_name.items():
-        open_collection(name).upsert(
-            ids=[caption.id for caption, _ in rows],
-            embeddings=[np.frombuffer(vector, np.float16).astype(np.float32) for _, vector in rows],
-            documents=[caption.text for caption, _ in rows],
-            metadatas=[_metadata(caption) for caption, _ in rows],
-        )
-    if changes.gone:
-        for name in ("captions", "summaries"):
-            open_collection(name).delete(ids=changes.gone)
-
-
-def _collections(kinds: Iterable[Kind] | None) -> list[str]:
-    """Return where captions of these kinds lie; summaries lie apart, since no search wants both."""
-    if kinds is None:
-        return ["captions"]
-    return sorted({"summaries" if kind == "summary" else "captions" for kind in kinds})
-
-
-def _metadata(caption: Caption) -> dict[str, Any]:
-    return {name: value for name, value in caption.as_dict().items() if name not in ("id", "text")}

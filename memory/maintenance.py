@@ -1,4 +1,4 @@
-"""Looking after a store: is it whole, make its indexes anew, carry captions in and out as text."""
+"""Maintenance of a caption store: check it, make its indexes anew, export and import captions as JSON lines."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
 from videochat.errors import StoreError, StoreInUse
-from videochat.memory.caption_store import FORMAT, CaptionStore, write_header
+from videochat.memory.caption_store import CaptionStore
 from videochat.memory.embeddings import resolve_embedder
+from videochat.memory.store_header import FORMAT, StoreHeader, write_header
 from videochat.records import KINDS, Caption
+from videochat.renamed import getter
+
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
 _EXPORT = "videochat captions"
 _EXPORT_VERSION = 1
@@ -22,18 +27,30 @@ _BATCH = 1000
 
 @dataclass
 class Health:
-    """What `verify` found."""
+    """What `check_store` found."""
 
     videos: int = 0
+    """Videos that could be read."""
     captions: int = 0
     """Of all kinds, summaries too."""
     faults: list[str] = field(default_factory=list)
-    """What is wrong, a sentence each; `rebuild` mends what concerns indexes."""
+    """What is wrong, a sentence each; `rebuild` repairs what concerns indexes."""
 
 
-def verify(store: CaptionStore) -> Health:
-    """Hold every video's file against itself, and the library against the videos; changes nothing."""
+def check_store(store: CaptionStore) -> Health:
+    """Check the file of every video, and the index over all videos against them; changes no caption.
+
+    A video that cannot be read, or that another process uses, is named among the faults; so is a folder that is
+    none of a video.
+
+    Raises:
+        StoreInUse: another process owns the index, and something changed since it was last read.
+    """
     health = Health()
+    health.faults += [
+        f"the folder {name!r} among the videos has no video's id as its name; it is left alone"
+        for name in store.other_folders()
+    ]
     library = {video.id: video for video in store.videos()}
     for video_id in store.video_ids():
         try:
@@ -41,7 +58,7 @@ def verify(store: CaptionStore) -> Health:
             found = stored.check()
             count = stored.count()
         except StoreInUse as error:
-            health.faults.append(f"{video_id} was not looked at: {error}")
+            health.faults.append(f"{video_id} was not checked: {error}")
             continue
         except StoreError as error:
             health.faults.append(str(error))
@@ -71,17 +88,27 @@ def rebuild(path: Path, embeddings: Embeddings | str | None = None) -> Health:
         embedder = resolve_embedder(embeddings, say=lambda _: None)
         given = embeddings if isinstance(embeddings, str) else None
         # A video whose vectors are of another embedder makes them anew when it is opened.
-        write_header(path, {"format": FORMAT, "embedder": embedder.name, "given": given})
+        write_header(path, StoreHeader(FORMAT, embedder.name, given))
     with CaptionStore(path, embeddings=embeddings) as store:
         store.clear_library()
         for video_id in store.video_ids():
             store.captions_of(video_id).rebuild()
         store.sync()
-        return verify(store)
+        return check_store(store)
 
 
 def export_captions(store: CaptionStore, out: IO[str], video_ids: Iterable[str] | None = None) -> int:
-    """Write captions and what was watched as JSON lines; return how many captions."""
+    """Write captions, and what was watched, as JSON lines; return how many captions.
+
+    Args:
+        store: where they are.
+        out: a text file.
+        video_ids: only of these videos; None for all.
+
+    Raises:
+        StoreInUse: another process has one of the videos open.
+        StoreError: one of the videos cannot be read.
+    """
     out.write(json.dumps({"format": _EXPORT, "version": _EXPORT_VERSION}) + "\n")
     count = 0
     for video_id in store.video_ids() if video_ids is None else video_ids:
@@ -97,7 +124,7 @@ def import_captions(store: CaptionStore, lines: Iterable[str]) -> int:
     """Read what `export_captions` wrote; what is there already stays. Return how many captions were new.
 
     Raises:
-        StoreError: a line is none of such a file; what stood before it is stored.
+        StoreError: a line does not belong into such a file; what stood before it is stored.
     """
     added = 0
     batch: list[Caption] = []

@@ -13,8 +13,8 @@ _RANK_OFFSET = 60  # of reciprocal rank fusion, Cormack et al. 2009
 _MOST_WORDS = 64
 _COMMON = 2000
 
-WAYS = ("hybrid", "lexical", "dense")
-"""By what a search may rank."""
+SEARCH_BY = ("hybrid", "lexical", "dense")
+"""What a search may rank by: words and vectors fused, words (BM25), vectors."""
 
 Key = TypeVar("Key")
 
@@ -28,8 +28,14 @@ def fuse(*rankings: Iterable[Key]) -> dict[Key, float]:
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
-def ways(by: str, words: Iterable[Key], near: Iterable[Key]) -> list[Iterable[Key]]:
-    """Return the rankings that a way to search asks for."""
+def rankings_for(by: str, words: Iterable[Key], near: Iterable[Key]) -> list[Iterable[Key]]:
+    """Return the rankings to fuse.
+
+    Args:
+        by: one of `SEARCH_BY`.
+        words: keys by shared words, best first.
+        near: keys by likeness of vectors, best first.
+    """
     return [words, near] if by == "hybrid" else [words] if by == "lexical" else [near]
 
 

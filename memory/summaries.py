@@ -1,7 +1,7 @@
-"""What a video holds, at four scales: half a minute, three minutes, half an hour, the whole.
+"""Summaries of a video at four scales: half a minute, three minutes, half an hour, the whole.
 
 Each summary is made from those of the next finer scale, the finest from captions, and is stored as a caption of
-kind `summary`. What a summary was made from is remembered, so that more captions cost only the stretches they
+kind `summary`. What a summary was made from is noted, so that more captions cost only the parts of the video that they
 are in, and what lies above these.
 """
 
@@ -13,14 +13,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from videochat.errors import UnknownName
-from videochat.intervals import clock
+from videochat.errors import InvalidArgument, UnknownName
+from videochat.intervals import check_interval, clock
 from videochat.memory.appearances import appearances
 from videochat.memory.video_captions import VideoCaptions
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption, Kind
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import Runnable
 
 Scale = Literal["30s", "3min", "30min", "whole"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -28,12 +32,12 @@ SCALES: tuple[Scale, ...] = get_args(Scale)
 _SECONDS: dict[Scale, float] = {"30s": 30.0, "3min": 180.0, "30min": 1800.0}
 
 # How many characters a summary without a language model may have.
-_LETTERS: dict[Scale, int] = {"30s": 400, "3min": 600, "30min": 1200, "whole": 3000}
-_ITEM_LETTERS: dict[Scale, int] = {"30s": 160, "3min": 120, "30min": 90, "whole": 70}
+_CHARACTERS: dict[Scale, int] = {"30s": 400, "3min": 600, "30min": 1200, "whole": 3000}
+_ITEM_CHARACTERS: dict[Scale, int] = {"30s": 160, "3min": 120, "30min": 90, "whole": 70}
 _ITEMS_KEPT = 200
 _BROWSE_LINES = 20
 _CALLS_AT_ONCE = 4
-_PROMPT_LETTERS = 12_000
+_PROMPT_CHARACTERS = 12_000
 
 _LEADS: dict[Kind, str] = {
     "speech": "said",
@@ -42,7 +46,7 @@ _LEADS: dict[Kind, str] = {
     "action": "seen",
     "tags": "measured",
 }
-# Which senses say best what a stretch is about; measurements speak only where nothing else does.
+# How well a kind tells what happens; measurements count only where there is nothing else.
 _WEIGHTS: dict[Kind, float] = {
     "video_caption": 1.3,
     "action": 1.2,
@@ -113,7 +117,9 @@ class _Stretch:
         return f"summary/{self.scale}/{self.start_seconds:g}"
 
 
-def summarize(stored: VideoCaptions, duration_seconds: float, llm: Any = None) -> SummaryReport:
+def summarize(
+    stored: VideoCaptions, duration_seconds: float, llm: BaseChatModel | Runnable[Any, Any] | None = None
+) -> SummaryReport:
     """Bring the summaries of a video up to date with its captions.
 
     Args:
@@ -124,7 +130,12 @@ def summarize(stored: VideoCaptions, duration_seconds: float, llm: Any = None) -
 
     Returns:
         How many were made, and how many were still right.
+
+    Raises:
+        InvalidArgument: the duration is not above 0.
     """
+    if not 0 < duration_seconds < math.inf:
+        raise InvalidArgument(f"Summaries need a duration above 0 seconds, got {duration_seconds!r}.")
     report = SummaryReport()
     known = {name: _read(value) for name, value in stored.notes("summary/").items()}
     maker = _maker(llm)
@@ -159,11 +170,13 @@ def browse(
         scale: one of `SCALES`; None for the finest with which the range has at most twenty, the whole before them
             where the range is the whole video.
         start_seconds: first moment.
-        end_seconds: first moment no longer.
+        end_seconds: first moment no longer; may be infinite.
 
     Raises:
         UnknownName: there is no such scale.
+        InvalidArgument: a range that is none.
     """
+    check_interval(start_seconds, end_seconds, open_end=True)
     if scale is not None and scale not in SCALES:
         raise UnknownName("scale", scale, SCALES)
     found = stored.between(start_seconds, end_seconds, ["summary"])
@@ -180,8 +193,8 @@ def browse(
 
 
 def scale_of(caption: Caption) -> str:
-    """Return the scale of a summary."""
-    return caption.source.split()[1]
+    """Return the scale of a summary, one of `SCALES`; empty where it has none."""
+    return str(caption.attributes.get("scale", ""))
 
 
 def _scales(duration_seconds: float) -> list[Scale]:
@@ -200,7 +213,7 @@ def _from_captions(stored: VideoCaptions, scale: Scale, duration_seconds: float)
     length = _SECONDS.get(scale, duration_seconds)
     last = max(math.ceil(duration_seconds / length) - 1, 0)
     ids: dict[int, list[str]] = defaultdict(list)
-    for start, end, id_ in stored.stamps():
+    for start, end, id_ in stored.intervals():
         first = min(int(start / length), last)
         ids[first].append(id_)
         for number in range(first + 1, min(int(end / length), last) + 1):
@@ -226,7 +239,12 @@ def _stretch(scale: Scale, span: tuple[float, float], made_from: list[str]) -> _
 
 
 def _make(
-    stored: VideoCaptions, stale: list[_Stretch], finer: list[_Stretch], llm: Any, maker: str, report: SummaryReport
+    stored: VideoCaptions,
+    stale: list[_Stretch],
+    finer: list[_Stretch],
+    llm: BaseChatModel | Runnable[Any, Any] | None,
+    maker: str,
+    report: SummaryReport,
 ) -> None:
     notes: list[str] = []
     for stretch in stale:
@@ -244,9 +262,15 @@ def _make(
         _write(stale, notes, llm, maker, report)
 
 
-def _write(stale: list[_Stretch], notes: list[str], llm: Any, maker: str, report: SummaryReport) -> None:
+def _write(
+    stale: list[_Stretch],
+    notes: list[str],
+    llm: BaseChatModel | Runnable[Any, Any],
+    maker: str,
+    report: SummaryReport,
+) -> None:
     """Let the language model write; where it fails, the extract stays."""
-    prompts = [
+    prompts: list[Any] = [
         [
             ("system", _PROMPT.format(length=_LENGTHS[stretch.scale])),
             ("user", f"Notes:\n{_fitting(lines)}"),
@@ -295,30 +319,30 @@ def _items(captions: Sequence[Caption]) -> list[_Item]:
 
 
 def _parts(items: list[_Item]) -> list[list[_Item]]:
-    """Cut the items of one stretch into pieces of time, so that none is silent because another is rich."""
+    """Cut the items of one stretch into pieces of time, so that a rich one does not crowd out the others."""
     ordered = sorted(items, key=lambda item: item.start_seconds)
     size = max(1, math.ceil(len(ordered) / 6))
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]
 
 
 def _choose(parts: Sequence[Iterable[_Item]], scale: Scale) -> list[_Item]:
-    """Return items in temporal order: the best of every part, then the second best, until the room is used."""
+    """Return items in temporal order: the best of every part, then the second best, until the text is long enough."""
     queues = [sorted(part, key=lambda item: (-item.weight, item.start_seconds)) for part in parts]
     strong = any(item.weight > _WEIGHTS["tags"] * 2 for queue in queues for item in queue)
     chosen: list[_Item] = []
     seen: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    letters = 0
-    for turn in range(max(map(len, queues), default=0)):
+    characters = 0
+    for place in range(max(map(len, queues), default=0)):
         for queue in queues:
-            if turn >= len(queue) or len(chosen) >= _ITEMS_KEPT:
+            if place >= len(queue) or len(chosen) >= _ITEMS_KEPT:
                 continue
-            item = queue[turn]
+            item = queue[place]
             if strong and item.weight <= _WEIGHTS["tags"] * 2:
                 continue
             if _said_before(item, seen):
                 continue
-            letters += min(len(item.text), _ITEM_LETTERS[scale]) + 12
-            if letters > _LETTERS[scale] and chosen:
+            characters += min(len(item.text), _ITEM_CHARACTERS[scale]) + 12
+            if characters > _CHARACTERS[scale] and chosen:
                 return sorted(chosen, key=lambda item: item.start_seconds)
             chosen.append(item)
     return sorted(chosen, key=lambda item: item.start_seconds)
@@ -335,7 +359,7 @@ def _said_before(item: _Item, seen: dict[tuple[str, ...], list[str]]) -> bool:
 
 
 def _extract(stretch: _Stretch) -> str:
-    room = _ITEM_LETTERS[stretch.scale]
+    room = _ITEM_CHARACTERS[stretch.scale]
     pieces: list[str] = []
     for item in stretch.items:
         text = item.text if len(item.text) <= room else f"{item.text[: room - 1].rsplit(' ', 1)[0]}…"
@@ -347,6 +371,8 @@ def _extract(stretch: _Stretch) -> str:
 
 
 def _store(stored: VideoCaptions, known: dict[str, _Stretch], current: dict[str, _Stretch]) -> None:
+    # `current` holds stretches of `known`, whose ids are about to change where an older version wrote the caption.
+    before = {name: stretch.caption_id for name, stretch in known.items()}
     captions: list[Caption] = []
     for stretch in current.values():
         caption = Caption(
@@ -356,14 +382,19 @@ def _store(stored: VideoCaptions, known: dict[str, _Stretch], current: dict[str,
             "summary",
             stretch.text,
             f"summary {stretch.scale} {stretch.maker}",
+            attributes={"scale": stretch.scale},
         )
         stretch.caption_id = caption.id
         captions.append(caption)
     ids = {caption.id for caption in captions}
-    gone = [stretch.caption_id for stretch in known.values() if stretch.caption_id not in ids]
+    gone = [id_ for id_ in before.values() if id_ not in ids]
     notes: dict[str, Any] = {name: None for name in known if name not in current}
-    notes |= {name: _written(stretch) for name, stretch in current.items() if stretch is not known.get(name)}
-    stored.swap(gone, captions if notes else [], notes)
+    notes |= {
+        name: _written(stretch)
+        for name, stretch in current.items()
+        if stretch is not known.get(name) or stretch.caption_id != before[name]
+    }
+    stored.replace(gone, captions if notes else [], notes)
 
 
 def _written(stretch: _Stretch) -> dict[str, Any]:
@@ -375,7 +406,7 @@ def _read(value: dict[str, Any]) -> _Stretch:
     return _Stretch(**(value | {"items": [_Item(*item) for item in value["items"]]}))
 
 
-def _maker(llm: Any) -> str:
+def _maker(llm: BaseChatModel | Runnable[Any, Any] | None) -> str:
     if llm is None:
         return "extract"
     return str(getattr(llm, "model_name", None) or getattr(llm, "model", None) or type(llm).__name__)
@@ -383,8 +414,8 @@ def _maker(llm: Any) -> str:
 
 def _fitting(lines: str) -> str:
     """Cut notes to what a prompt may hold, by leaving out whole lines evenly."""
-    if len(lines) <= _PROMPT_LETTERS:
+    if len(lines) <= _PROMPT_CHARACTERS:
         return lines
     each = lines.splitlines()
-    step = math.ceil(len(lines) / _PROMPT_LETTERS)
-    return "\n".join(each[::step])[:_PROMPT_LETTERS]
+    step = math.ceil(len(lines) / _PROMPT_CHARACTERS)
+    return "\n".join(each[::step])[:_PROMPT_CHARACTERS]

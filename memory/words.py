@@ -18,7 +18,7 @@ would you your
 # What one says when asking about a video, whatever the question.
 _ASKING_WORDS = """
 answer appear appearing appears begin beginning begins clip come comes date day describe end ending ends
-exactly explain film find video_set happen happened happening happens kind list look looks many mean minute
+exactly explain film find footage happen happened happening happens kind list look looks many mean minute
 minutes moment moments much name names number picture place point scene scenes see seen sentence show showing
 shown shows somebody someone something sort start started starts thing things timestamp type video videos
 watch way word words year

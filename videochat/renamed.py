@@ -36,6 +36,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "clock": "videochat.intervals:clock",
     },
     "videochat.memory": {"Shelf": "videochat.memory.video_captions:VideoCaptions"},
+    "videochat.memory.maintenance": {"verify": "videochat.memory.maintenance:check_store"},
     "videochat.embed_model": {
         "Viewer": "videochat.embed_model.chat:ClipEncoder",
         "Wording": "videochat.embed_model.generation:SamplingSettings",

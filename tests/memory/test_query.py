@@ -1,8 +1,11 @@
-"""The times that a question names, in the many ways in which people name them."""
+"""What a question says: the times it names, in the many ways people name them, kinds, order and relations."""
+
+from __future__ import annotations
 
 import pytest
 
-from videochat.memory.times import named_span, without_times
+from videochat.memory.query import Ordinal, Relation, about, gist, meant_kinds, named_span, read_query, without_times
+from videochat.records import Kind
 
 
 @pytest.mark.parametrize(
@@ -108,3 +111,74 @@ def test_a_named_time_lies_in_the_video_and_is_not_empty(question: str, duration
 )
 def test_the_question_without_its_times(question: str, rest: str) -> None:
     assert " ".join(without_times(question).split()) == rest
+
+
+@pytest.mark.parametrize(
+    ("question", "kinds"),
+    [
+        ("What does she say about milk?", ("speech",)),
+        ("What is written on the slide?", ("ocr",)),
+        ("Which colours are there, and how does the camera move?", ("tags",)),
+        ("How many cuts are there?", ("shot",)),
+        ("What does the speaker say while the title is on the screen?", ("speech", "ocr")),
+        ("Where is the dog?", ()),
+    ],
+)
+def test_the_senses_that_a_question_means(question: str, kinds: tuple[Kind, ...]) -> None:
+    assert set(kinds) <= set(meant_kinds(question))
+    assert bool(kinds) is bool(meant_kinds(question))
+
+
+@pytest.mark.parametrize(
+    ("question", "relations"),
+    [
+        ("After the butter is melted, what is said?", [Relation("after", "the butter is melted", "", ("speech",))]),
+        ("What is said right before the milk?", [Relation("before", "the milk", "", ("speech",))]),
+        ("While the title is shown, who speaks?", [Relation("during", "the title is shown", "", ("speech",))]),
+        ("What is said between the cake and the milk?", [Relation("between", "the cake", "the milk", ("speech",))]),
+        ("Where is the dog?", []),
+        ("When is it poured, and by whom?", []),
+    ],
+)
+def test_the_relation_that_a_question_names(question: str, relations: list[Relation]) -> None:
+    assert list(read_query(question).relations) == relations
+
+
+@pytest.mark.parametrize(
+    ("question", "ordinals", "shot_position"),
+    [
+        ("What is the first thing said?", [Ordinal("speech", 0)], None),
+        ("What does the last slide say?", [Ordinal("speech", -1), Ordinal("ocr", -1)], None),
+        ("What is in the second scene?", [Ordinal("shot", 1)], 1),
+        ("Who is there?", [], None),
+    ],
+)
+def test_the_order_that_a_question_asks_for(question: str, ordinals: list[Ordinal], shot_position: int | None) -> None:
+    query = read_query(question)
+    assert list(query.ordinals) == ordinals
+    assert query.shot_position == shot_position
+
+
+def test_a_question_is_read_once() -> None:
+    query = read_query("What does she say about the milk at 0:45?")
+    assert query.terms == ("say", "milk", "0", "45")
+    assert query.search_terms == ("milk", "0", "45")
+    assert query.subject == ("milk",)
+    assert query.kinds == ("speech",)
+    assert query.span(120.0) == (44.5, 46)
+    assert query.towards == "start"
+    assert read_query("In the middle?").towards == "middle"
+    assert read_query("How does it end?").towards == "end"
+
+
+def test_of_a_pasted_page_only_the_beginning_and_the_end_are_read() -> None:
+    page = "begin " + "word " * 10_000 + "finish"
+    assert len(gist(page)) <= 4001
+    assert gist(page).startswith("begin")
+    assert gist(page).endswith("finish")
+    assert gist("short") == "short"
+
+
+def test_what_a_question_is_about_leaves_senses_and_numbers_aside() -> None:
+    assert about("What does the speaker say about 3 eggs on the slide?") == ["eggs"]
+    assert about("What is said?") == []

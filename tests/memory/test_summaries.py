@@ -1,49 +1,30 @@
-"""Summaries at four scales and what they cost; who and what appears; what to show under a budget."""
+"""Summaries at four scales and what they cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import dataclasses
+import math
+from collections import Counter
 
 import pytest
 
+from tests.fakes.stored_captions import FILM_SECONDS, FILM_TITLES, film
 from videochat.errors import InvalidArgument, UnknownName
-from videochat.memory import CaptionStore, Hit, VideoCaptions, appearances, browse, select, summarize, textualize
-from videochat.memory.context_budget import tokens_of
+from videochat.memory import VideoCaptions, browse, summarize
+from videochat.memory.summaries import scale_of
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM
-
-HOURS = 7200.0
-SCENES = ["THE OPENING", "THE KITCHEN", "THE HARBOUR", "GARDEN PARTY", "NIGHT TRAIN", "THE LIBRARY"]
-
-
-def film(minutes: int, first: int = 0) -> Iterator[Caption]:
-    """Yield the captions of a film: a title every twenty minutes, a remark every ten seconds."""
-    for minute in range(first, minutes):
-        at = 60.0 * minute
-        if minute % 20 == 0:
-            yield Caption("film", at, at + 6, "ocr", SCENES[minute // 20 % 6], "ocr")
-        for i in range(6):
-            text = f"Remark {i} of minute {minute} about stones and rivers."
-            yield Caption("film", at + 10 * i, at + 10 * i + 5, "speech", text, "subtitles")
-        yield Caption("film", at, at + 60, "tags", "light: bright; colours: white 90%", "facts")
-
-
-@pytest.fixture
-def captions_of(tmp_path: Path) -> Iterator[VideoCaptions]:
-    with CaptionStore(tmp_path / "memory") as store:
-        yield store.captions_of("film")
 
 
 def test_the_whole_names_the_scenes_in_order_and_ten_more_minutes_cost_only_themselves(stored: VideoCaptions) -> None:
     stored.record(list(film(120)))
-    assert summarize(stored, HOURS).made == {"30s": 240, "3min": 40, "30min": 4, "whole": 1}
+    assert summarize(stored, FILM_SECONDS).made == {"30s": 240, "3min": 40, "30min": 4, "whole": 1}
     (whole,) = browse(stored, "whole")
-    places = [whole.text.index(scene) for scene in SCENES]
+    places = [whole.text.index(scene) for scene in FILM_TITLES]
     assert places == sorted(places)
-    assert summarize(stored, HOURS).made == {"30s": 0, "3min": 0, "30min": 0, "whole": 0}
+    assert summarize(stored, FILM_SECONDS).made == {"30s": 0, "3min": 0, "30min": 0, "whole": 0}
     stored.record(list(film(130, first=120)))
-    again = summarize(stored, HOURS + 600)
+    again = summarize(stored, FILM_SECONDS + 600)
     assert again.made == {"30s": 20, "3min": 4, "30min": 1, "whole": 1}
     assert again.kept == {"30s": 240, "3min": 40, "30min": 4, "whole": 0}
     assert len(stored.between(kinds=["summary"])) == 260 + 44 + 5 + 1
@@ -74,9 +55,9 @@ def test_nothing_seen_is_nothing_summed(stored: VideoCaptions) -> None:
 
 def test_browse_without_a_scale_takes_the_one_that_suits_the_range(stored: VideoCaptions) -> None:
     stored.record(list(film(120)))
-    summarize(stored, HOURS)
+    summarize(stored, FILM_SECONDS)
     everything = browse(stored)
-    assert (everything[0].start_seconds, everything[0].end_seconds) == (0, HOURS)
+    assert (everything[0].start_seconds, everything[0].end_seconds) == (0, FILM_SECONDS)
     assert len(everything) == 1 + 4
     assert {c.end_seconds - c.start_seconds for c in browse(stored, None, 600, 900)} == {30}
     assert {c.end_seconds - c.start_seconds for c in browse(stored, None, 600, 3600)} == {180}
@@ -95,65 +76,55 @@ def test_a_language_model_writes_and_what_it_wrote_stays(stored: VideoCaptions) 
     assert summarize(stored, 60, later).made == {"30s": 1, "whole": 1}, "only what failed, and what rests on it"
 
 
-def test_things_are_counted_once() -> None:
-    def thing(start: float, end: float, name: str, track: int | None, source: str = "yolo") -> Caption:
-        return Caption("film", start, end, "objects", name, source, box=(0, 0, 9, 9), track_id=track)
-
-    seen = appearances(
-        [
-            thing(0, 60, "person", 1),
-            thing(60, 90, "person", 1),
-            thing(10, 20, "person", 2),
-            thing(5, 8, "Car", 3),
-            thing(30, 31, "car", 4),
-            thing(0, 1, "car", 1, "other detector"),
-            thing(40, 42, "dog", None),
-            thing(41, 43, "dog", None),
-            Caption("film", 0, 9, "speech", "person", "test"),
-        ]
-    )
-    assert [(a.name, a.count, a.at_once, a.first_seconds, a.last_seconds) for a in seen] == [
-        ("person", 2, 2, 0, 90),
-        ("car", 2, 1, 5, 31),
-        ("dog", 2, 2, 40, 43),
-    ]
-    assert seen[1].spans == ((5, 8), (30, 31))
-    captions = [c for a in seen for c in a.captions]
-    assert [a.name for a in appearances(captions, "Cars")] == ["car"]
-    assert [a.name for a in appearances(captions, "people")] == ["person"]
-    assert appearances(captions, "giraffe") == []
+def as_before_attributes(stored: VideoCaptions) -> dict[str, str]:
+    """Make the summaries of a video what an older version stored; return their texts by id."""
+    new = stored.between(kinds=["summary"])
+    old = {caption.id: dataclasses.replace(caption, attributes={}) for caption in new}
+    notes = stored.notes("summary/")
+    for note in notes.values():
+        note["caption_id"] = old[note["caption_id"]].id
+    stored.replace(list(old), list(old.values()), notes)
+    return {caption.id: caption.text for caption in old.values()}
 
 
-def test_a_budget_shows_the_moment_densely_and_the_rest_by_summaries(stored: VideoCaptions) -> None:
-    stored.record(list(film(120)))
-    summarize(stored, HOURS)
-    hits = stored.search("Remark 3 of minute 77", k=3)
-    chosen = select(stored, hits, budget_tokens=2500)
-    assert chosen.tokens == tokens_of(chosen.captions) <= 2500
-    starts = [caption.start_seconds for caption in chosen.captions]
-    assert starts == sorted(starts)
-    texts = {caption.text for caption in chosen.captions}
-    assert "Remark 3 of minute 77 about stones and rivers." in texts
-    assert "Remark 2 of minute 77 about stones and rivers." in texts, "its neighbour in time"
-    assert any(caption.kind == "summary" for caption in chosen.captions)
-    assert texts <= {caption.text for caption in [*stored.between(), *stored.between(kinds=["summary"])]}, "none is cut"
-    assert "of 846 captions are not shown" in chosen.left_out
-    assert "summaries stand for them" in chosen.left_out
-
-
-def test_what_fits_is_shown_whole_and_nothing_is_left_out(stored: VideoCaptions) -> None:
+def test_summaries_of_an_older_version_get_their_scale_without_asking_the_model_again(stored: VideoCaptions) -> None:
     stored.record(list(film(1)))
-    chosen = select(stored, [], budget_tokens=3000)
-    assert chosen.captions == stored.between()
-    assert chosen.left_out == ""
-    small = select(stored, [Hit(caption, 1, 1) for caption in stored.between()], budget_tokens=25)
-    assert len(small.captions) == 1
-    with pytest.raises(InvalidArgument, match="at least 1 token"):
-        select(stored, [], budget_tokens=0)
+    summarize(stored, 60, ScriptedLLM("They talk of stones.", "They talk of rivers.", "A film about stones."))
+    old = as_before_attributes(stored)
+    assert browse(stored, "whole") == [], "nothing reads the scale out of prose"
+    assert all(scale_of(caption) == "" for caption in stored.between(kinds=["summary"]))
+
+    silent = ScriptedLLM()
+    report = summarize(stored, 60, silent)
+    assert silent.sent == []
+    assert (sum(report.made.values()), sum(report.kept.values())) == (0, 3)
+    now = stored.between(kinds=["summary"])
+    assert sorted(caption.text for caption in now) == sorted(old.values())
+    assert {caption.id for caption in now}.isdisjoint(old)
+    assert sorted(scale_of(caption) for caption in now) == ["30s", "30s", "whole"]
+    assert browse(stored, "whole")[0].text == "A film about stones."
+    # Once is enough, and what is replaced later is found by its new id.
+    last = stored.last_change()
+    summarize(stored, 60, silent)
+    assert stored.last_change() == last
+    stored.record([Caption("film", 31, 33, "ocr", "BREAKING NEWS", "ocr")])
+    summarize(stored, 60)
+    assert len(stored.between(kinds=["summary"])) == 3
 
 
-def test_several_videos_are_told_apart_in_the_text() -> None:
-    captions = [Caption(video, 0, 2, "speech", f"Hello from {video}.", "test") for video in ("a", "b")]
-    assert textualize(captions, names={"a": "first.mp4"}) == (
-        "Video first.mp4:\n00:00-00:02: Hello from a.\n\nVideo b:\n00:00-00:02: Hello from b."
-    )
+def test_every_summary_carries_its_scale(stored: VideoCaptions) -> None:
+    stored.record(list(film(40)))
+    summarize(stored, 2400)
+    counts = Counter(caption.attributes["scale"] for caption in stored.between(kinds=["summary"]))
+    assert counts == {"30s": 80, "3min": 14, "30min": 2, "whole": 1}
+
+
+@pytest.mark.parametrize("duration", [0, -1.0, math.inf, math.nan])
+def test_a_video_without_a_length_has_no_summaries(stored: VideoCaptions, duration: float) -> None:
+    with pytest.raises(InvalidArgument, match=f"a duration above 0 seconds, got {duration}"):
+        summarize(stored, duration)
+
+
+def test_a_range_that_is_none_cannot_be_browsed(stored: VideoCaptions) -> None:
+    with pytest.raises(InvalidArgument, match="0 <= start_seconds < end_seconds, got 9 to 3 seconds"):
+        browse(stored, None, 9, 3)

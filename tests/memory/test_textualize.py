@@ -125,3 +125,10 @@ def test_what_has_no_number_gets_none() -> None:
 )
 def test_the_template(captions: list[Caption], lines: list[str]) -> None:
     assert textualize(captions).splitlines() == lines
+
+
+def test_several_videos_are_told_apart_in_the_text() -> None:
+    captions = [Caption(video, 0, 2, "speech", f"Hello from {video}.", "test") for video in ("a", "b")]
+    assert textualize(captions, names={"a": "first.mp4"}) == (
+        "Video first.mp4:\n00:00-00:02: Hello from a.\n\nVideo b:\n00:00-00:02: Hello from b."
+    )

@@ -119,10 +119,10 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from videochat.memory.maintenance import verify
+    from videochat.memory.maintenance import check_store
 
     with _store(options) as store:
-        return _print_health(options, verify(store))
+        return _print_health(options, check_store(store))
 
 
 def _rebuild(options: argparse.Namespace) -> int:

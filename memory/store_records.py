@@ -1,0 +1,65 @@
+"""What the caption store hands out beside captions: hits, gaps, changes, and the videos it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from videochat.records import Caption
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A caption that a search found."""
+
+    caption: Caption
+    score: float = 0.0
+    """Fused rank, higher is better; only comparable within one search."""
+    similarity: float = 0.0
+    """Cosine of question and caption in [-1, 1], by the store's embedder; 0 where it was found by words only."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A range that a perception tool could not see."""
+
+    source: str
+    """Name of the tool."""
+    start_seconds: float
+    """First moment."""
+    end_seconds: float
+    """First moment no longer."""
+    reason: str
+    """Why, as the tool said it."""
+
+
+@dataclass
+class Changes:
+    """What changed among a video's captions since a given change."""
+
+    upto: int
+    """Number of the last change in it."""
+    added: list[tuple[Caption, bytes]]
+    """Captions with their vectors (see `vectors.pack`)."""
+    gone: list[str]
+    """Ids of captions that are no longer there."""
+
+
+@dataclass(frozen=True)
+class StoredVideo:
+    """A video that a store has captions of."""
+
+    id: str
+    """`Video.id`."""
+    name: str
+    """File name, or the id where nobody has said."""
+    path: str | None = None
+    """Where it was watched last: a path or an address."""
+    duration_seconds: float | None = None
+    """How long it is; None where nobody has said."""
+    captions: int = 0
+    """How many, summaries aside."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return dict(vars(self))

@@ -1,0 +1,105 @@
+"""Checking, rebuilding, exporting and importing a store."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.stored_captions import captions, detailed_caption, fill, found
+from videochat.errors import StoreError
+from videochat.memory import CaptionStore, WordEmbeddings, browse, maintenance, summarize
+from videochat.memory.maintenance import check_store, export_captions, import_captions, rebuild
+
+
+def test_rebuild_repairs_what_the_check_finds_and_takes_another_embedder(tmp_path: Path) -> None:
+    with CaptionStore(tmp_path) as store:
+        store.add(captions())
+        assert check_store(store).faults == []
+    with sqlite3.connect(tmp_path / "videos" / "kitchen" / "captions.sqlite3") as database:
+        database.execute("INSERT INTO words (words) VALUES ('delete-all')")
+        database.execute("DELETE FROM vectors")
+    database.close()
+    with CaptionStore(tmp_path) as store:
+        faults = check_store(store).faults
+        assert len(faults) == 2
+        assert all("kitchen" in fault for fault in faults)
+    assert rebuild(tmp_path).faults == []
+    assert rebuild(tmp_path, WordEmbeddings(64)).faults == []
+    with CaptionStore(tmp_path, embeddings=WordEmbeddings(64)) as store:
+        assert found(store, "milk", k=1, by="dense") == ["Then pour the milk into the bowl."]
+
+
+def test_what_is_exported_is_imported_whole_and_once(library: CaptionStore, tmp_path: Path) -> None:
+    library.captions_of("kitchen").record([], source="ocr", version="1", watched=(0, 9))
+    out = io.StringIO()
+    assert export_captions(library, out) == 9
+    with CaptionStore(tmp_path / "other") as other:
+        assert import_captions(other, io.StringIO(out.getvalue())) == 9
+        assert import_captions(other, io.StringIO(out.getvalue())) == 0
+        assert other.videos() == library.videos()
+        assert other.captions_of("kitchen").watched("ocr", "1") == [(0, 9)]
+        assert other.between("kitchen") == library.between("kitchen")
+
+
+@pytest.mark.parametrize(
+    ("lines", "match"),
+    [
+        ([], None),
+        (["hello"], "no file of captions"),
+        (['{"format": "videochat captions", "version": 9}'], "version 9, this videochat reads 1"),
+        (['{"format": "videochat captions", "version": 1}', "{"], "Line 2 is no JSON object"),
+        (['{"format": "videochat captions", "version": 1}', '{"video_id": "a"}'], "Line 2 is no caption"),
+    ],
+)
+def test_files_that_are_no_captions_are_named(library: CaptionStore, lines: list[str], match: str | None) -> None:
+    if match is None:
+        assert import_captions(library, lines) == 0
+        return
+    with pytest.raises(StoreError, match=match):
+        import_captions(library, lines)
+
+
+@pytest.mark.parametrize("name", ["my video", "@eaDir", ".trash"])
+def test_a_folder_that_is_no_video_is_left_alone_and_named(tmp_path: Path, name: str) -> None:
+    with CaptionStore(tmp_path) as store:
+        fill(store)
+    (tmp_path / "videos" / name).mkdir()
+    (tmp_path / "videos" / name / "captions.sqlite3").write_text("somebody's own")
+    with CaptionStore(tmp_path) as store:
+        assert store.video_ids() == ["garden", "kitchen"]
+        assert [video.name for video in store.videos()] == ["garden.mp4", "kitchen.mp4"]
+        assert found(store, "roses", k=1) == ["Water the roses in the evening."]
+        assert export_captions(store, io.StringIO()) == 9
+        (fault,) = check_store(store).faults
+        assert f"the folder {name!r} among the videos" in fault
+    (fault,) = rebuild(tmp_path).faults
+    assert repr(name) in fault
+    assert (tmp_path / "videos" / name / "captions.sqlite3").read_text() == "somebody's own"
+
+
+def test_attributes_are_exported_and_imported_and_stay_once(store: CaptionStore, tmp_path: Path) -> None:
+    store.add([*captions(), detailed_caption()])
+    summarize(store.captions_of("kitchen"), 12)
+    out = io.StringIO()
+    export_captions(store, out)
+    with CaptionStore(tmp_path / "other") as other:
+        assert import_captions(other, io.StringIO(out.getvalue())) == 9
+        assert detailed_caption() in other.between("kitchen")
+        assert browse(other.captions_of("kitchen"), "whole") == browse(store.captions_of("kitchen"), "whole")
+        assert sum(summarize(other.captions_of("kitchen"), 12).made.values()) == 0
+        assert check_store(other).faults == []
+        assert import_captions(other, io.StringIO(out.getvalue())) == 0
+
+
+def test_the_old_name_of_the_check_still_works_and_warns(store: CaptionStore) -> None:
+    store.add(captions())
+    with pytest.warns(DeprecationWarning, match="verify is now videochat.memory.maintenance.check_store"):
+        assert maintenance.verify(store).captions == 7
+
+
+def test_an_empty_folder_of_a_video_is_a_fault(store: CaptionStore) -> None:
+    store.captions_of("empty")
+    assert any("nothing in it; `memory forget` removes it" in fault for fault in check_store(store).faults)

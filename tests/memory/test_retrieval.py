@@ -1,0 +1,104 @@
+"""From a question to the moment that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.fakes.stored_captions import captions, texts
+from videochat.errors import VideoChatError
+from videochat.memory import CaptionStore
+from videochat.memory.query import read_query
+from videochat.memory.retrieval import recall, recall_library
+from videochat.records import Caption
+
+
+@pytest.mark.parametrize(
+    ("question", "check"),
+    [
+        ("When is the milk poured?", lambda found: found[0].text == "Then pour the milk into the bowl."),
+        ("What is said at 4 seconds?", lambda found: found[0].text == "First, melt the butter slowly."),
+        ("What is written at the end?", lambda found: found[0].text == "BAKE 40 MINUTES"),
+        ("What is said between 6 and 9 seconds?", lambda found: found[0].start_seconds == 6),
+        ("What happens in this video?", lambda found: len(found) == 7),
+        ("After the butter is melted, what is said?", lambda found: found[0].start_seconds == 6),
+        ("What follows the butter?", lambda found: found[0].start_seconds == 6),
+        ("What is said right before the milk?", lambda found: found[0].start_seconds == 3),
+        ("When the butter is melted, what is on the screen?", lambda found: found[0].overlaps(3, 6)),
+        ("What is said between the cake and the milk?", lambda found: found[0].start_seconds == 3),
+        ("What is said in the second shot?", lambda found: found[0].kind == "speech"),
+        ("What is written in the first scene?", lambda found: found[0].text == "WELCOME / TO THE KITCHEN"),
+    ],
+)
+def test_recall_brings_the_moment_first(
+    store: CaptionStore, question: str, check: Callable[[list[Caption]], bool]
+) -> None:
+    store.add(captions())
+    found = [hit.caption for hit in recall(store.captions_of("kitchen"), question, duration_seconds=12).hits]
+    assert check(found), texts(found)
+    assert len({c.id for c in found}) == len(found)
+
+
+def test_recall_over_videos_reads_times_and_order_in_each(library: CaptionStore) -> None:
+    best = recall_library(library, "What is said after the butter is melted?", k=3).hits[0].caption
+    assert best.text == "Then pour the milk into the bowl."
+    best = (
+        recall_library(library, "What is the last thing said about roses?", k=3, video_ids=["garden"]).hits[0].caption
+    )
+    assert best.text == "Cut the hedge with care."
+
+
+def shots(sudden: dict[str, str]) -> list[Caption]:
+    """Return two shots, the first with a sudden change in it that has the given attributes."""
+    return [
+        Caption("street", 0, 4, "shot", "one shot of 4.0 s", "shots", attributes={"event": "shot"}),
+        Caption("street", 2, 3, "shot", "the light goes out", "shots", attributes=sudden),
+        Caption("street", 4, 9, "shot", "one shot of 5.0 s", "shots"),
+        Caption("street", 5, 6, "speech", "Look at that.", "speech"),
+    ]
+
+
+def test_a_sudden_change_is_no_shot_whatever_its_text(store: CaptionStore) -> None:
+    store.add(shots({"event": "sudden_change"}))
+    stored = store.captions_of("street")
+    assert recall(stored, "What is said in the second shot?", duration_seconds=9).span == (4, 9)
+    found = recall(stored, "Show the second shot", duration_seconds=9)
+    assert found.hits[0].caption.start_seconds == 4
+
+
+def test_without_the_attribute_every_caption_of_the_kind_is_a_shot(store: CaptionStore) -> None:
+    store.add(shots({}))
+    assert recall(store.captions_of("street"), "What is in the second shot?", duration_seconds=9).span == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"k": 0}, "k of at least 1, got 0"),
+        ({"start_seconds": -1.0}, "got -1.0 to inf seconds"),
+        ({"start_seconds": 9.0, "end_seconds": 9.0}, "got 9.0 to 9.0 seconds"),
+        ({"kinds": ["speach"]}, "Did you mean 'speech'"),
+    ],
+)
+def test_what_cannot_be_recalled_is_a_sentence(library: CaptionStore, arguments: dict[str, Any], match: str) -> None:
+    with pytest.raises(VideoChatError, match=match):
+        recall(library.captions_of("kitchen"), "milk", duration_seconds=12, **arguments)
+    with pytest.raises(VideoChatError, match=match):
+        recall_library(library, "milk", **arguments)
+
+
+def test_filters_hold_whatever_the_question_names(library: CaptionStore) -> None:
+    stored = library.captions_of("kitchen")
+    for question in ("What is said at 4 seconds?", "What follows the butter?", "What happens?", "milk"):
+        for hit in recall(stored, question, duration_seconds=12, kinds=["ocr"], start_seconds=6).hits:
+            assert hit.caption.kind == "ocr"
+            assert hit.caption.end_seconds > 6
+    assert recall(stored, "What is said at 4 seconds?", duration_seconds=12, start_seconds=8).hits == []
+
+
+def test_a_question_that_was_read_is_taken_as_it_is(library: CaptionStore) -> None:
+    stored = library.captions_of("kitchen")
+    question = "What is said right before the milk?"
+    assert recall(stored, read_query(question), duration_seconds=12) == recall(stored, question, duration_seconds=12)
