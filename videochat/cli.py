@@ -291,7 +291,7 @@ def _instruct(options: argparse.Namespace) -> int:
     from videochat.media import Video
     from videochat.memory.textualize import textualize
 
-    llm = resolve_llm(options.llm)
+    llm: Any = resolve_llm(options.llm)
     videos = []
     folder = Path(options.out).expanduser().resolve().parent
     for video in [Video(source) for source in options.videos]:
@@ -419,9 +419,7 @@ def _watch(options: argparse.Namespace) -> int:
     with _agent(options) as agent, _progress(agent) as progress:
         report = agent.watch(options.start, options.end, fps=options.fps, progress=progress)
     if options.json:
-        import dataclasses
-
-        _print_json(dataclasses.asdict(report))
+        _print_json(report.as_dict())
     else:
         print(report)
     return 0

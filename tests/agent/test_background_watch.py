@@ -134,7 +134,7 @@ def test_the_tools_say_how_far_it_is(agent: VideoAgent) -> None:
         lambda messages: messages[-1].text,
     )
     other = VideoAgent(agent.video, memory=agent.memory, preset=[watchman(agent)], llm=llm)
-    other._watching = agent.start_watching()
+    other._background = agent.start_watching()
     assert "watched up to 00:05 of 01:00" in other.ask("What comes at 30 seconds?").text
 
 

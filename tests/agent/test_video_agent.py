@@ -120,7 +120,7 @@ def test_only_invented_citations_means_not_found(clip: Path, memory: CaptionStor
 def test_a_tool_error_goes_to_the_model(clip: Path, memory: CaptionStore) -> None:
     llm = ScriptedLLM(call("read", start=9, end=3), "The video does not show this.")
     answer = VideoAgent(clip, memory=memory, llm=llm).ask("What?")
-    assert "must be greater" in llm.sent[1][-1].text
+    assert "holds nothing" in llm.sent[1][-1].text
     assert answer.status == "not_found"
 
 
@@ -224,7 +224,7 @@ def test_a_denser_look_is_kept_beside_the_first(clip: Path, tmp_path: Path) -> N
     agent = VideoAgent(clip, memory=CaptionStore(tmp_path, embeddings="builtin"), preset=["ocr"])
     agent.watch()
     before = agent.captions("ocr")
-    report = agent.watch(3, 6, fps=4, tools=["ocr"])
+    report = agent.watch(3, 6, fps=4, senses=["ocr"])
     assert not report.already_watched
     assert {c.source for c in agent.captions("ocr")} == {"rapidocr", "rapidocr@4fps"}
     assert set(before) < set(agent.captions("ocr"))

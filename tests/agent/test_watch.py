@@ -116,8 +116,8 @@ def test_watching_twice_stores_once_and_works_once(clip: Video, open_captions: C
     senses = [*make_tools(["shots", "subtitles", "visual_facts"]), notes]
     first = watch(clip, senses, stored)
     assert not first.already_watched
-    assert first.captions_added == sum(first.by_tool.values()) == stored.count()
-    assert first.by_tool["notes"] == 12
+    assert first.captions_added == sum(first.by_sense.values()) == stored.count()
+    assert first.by_sense["notes"] == 12
     assert first.gaps == []
     known = ids(stored)
     assert len(known) == len(set(known))
@@ -168,12 +168,14 @@ def test_senses_that_have_seen_different_ranges_all_end_with_the_whole(
     watch(clip, [one], stored, 2, 4)
     watch(clip, [two], stored, 3, 9)
     report = watch(clip, [one, two, three], stored)
-    assert report.by_tool == {"one": 100, "two": 60, "three": 120}
+    assert report.by_sense == {"one": 100, "two": 60, "three": 120}
     for tool in (one, two, three):
         assert stored.watched(tool.source, tool.source) == [(0, clip.duration_seconds)]
 
 
-def test_each_sense_hears_its_own_stretch_of_the_sound(voiced: Video, open_captions: Callable[..., VideoCaptions]) -> None:
+def test_each_sense_hears_its_own_stretch_of_the_sound(
+    voiced: Video, open_captions: Callable[..., VideoCaptions]
+) -> None:
     stored = open_captions(voiced)
     early, late = Ears("early"), Ears("late")
     watch(voiced, [early], stored, 4, 8)
@@ -200,7 +202,7 @@ def test_the_report_says_what_was_left_aside_and_why(
     sound_only: Video, open_captions: Callable[..., VideoCaptions]
 ) -> None:
     report = watch(sound_only, make_tools(), open_captions(sound_only))
-    assert report.by_tool == {"speech_regions": 2}
+    assert report.by_sense == {"speech_regions": 2}
     assert set(report.skipped) == {"subtitles", "shots", "ocr", "visual_facts"}
     assert "shots: nothing to do, there are no pictures" in str(report)
 
@@ -219,7 +221,7 @@ def test_a_sense_that_fails_leaves_a_gap_and_the_others_go_on(
     (gap,) = report.gaps
     assert (gap.source, gap.start_seconds, gap.end_seconds) == ("broken", fails_at, clip.duration_seconds)
     assert gap.reason == "RuntimeError: out of luck"
-    assert report.by_tool["well"] == (120 if every_seconds is None else 12)
+    assert report.by_sense["well"] == (120 if every_seconds is None else 12)
     assert [c.end_seconds for c in stored.between() if c.source == "broken"][-1:] == ([fails_at] if fails_at else [])
 
     mended = Notes("broken", every_seconds)
@@ -276,7 +278,7 @@ def test_corrected_subtitles_replace_the_old_ones(
     watch(video, [*make_tools(["subtitles"]), notes], stored)
     words.write_text("1\n00:00:01,000 --> 00:00:02,000\nIce cream.\n")
     report = watch(video, [*make_tools(["subtitles"]), notes], stored)
-    assert report.by_tool == {"subtitles": 1, "notes": 0}
+    assert report.by_sense == {"subtitles": 1, "notes": 0}
     assert [c.text for c in stored.between(kinds=["speech"])] == ["Ice cream."]
     assert [hit.caption.text for hit in stored.search("scream", kinds=["speech"])] == ["Ice cream."]
     assert notes.runs == 1
@@ -368,7 +370,7 @@ def test_a_slow_sense_costs_no_picture(clip: Video, open_captions: Callable[...,
     senses = [Notes("one", None), Notes("two", None)]
     senses[slow].before = lambda _: turn.acquire(timeout=20)
     report = watch(clip, senses, open_captions(clip), progress=lambda _: turn.release())
-    assert report.by_tool == {"one": 120, "two": 120}
+    assert report.by_sense == {"one": 120, "two": 120}
 
 
 _CHILD = """
@@ -438,5 +440,5 @@ def test_the_uninterrupted_watch_saw_every_scene(long_video: Video, uninterrupte
 
 
 def test_reports_print_what_happened() -> None:
-    report = WatchReport("film.mp4", 0, 65, captions_added=3, by_tool={"ocr": 3}, seconds=2.25)
+    report = WatchReport("film.mp4", 0, 65, captions_added=3, by_sense={"ocr": 3}, seconds=2.25)
     assert str(report) == "Watched film.mp4 00:00-01:05 in 2.2 s: 3 new captions.\n  ocr: 3"

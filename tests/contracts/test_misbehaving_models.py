@@ -65,8 +65,8 @@ def test_it_calls_unknown_tools_and_is_told_which_there_are(ask: Callable[..., A
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ({"start": 9, "end": 3}, "must be greater"),
-        ({"start": 500, "end": 600}, "lasts 20.0 seconds"),
+        ({"start": 9, "end": 3}, "holds nothing"),
+        ({"start": 500, "end": 600}, "lasts 20.00 s"),
         ({"start": -1, "end": 3}, "greater than or equal to 0"),
         ({"start": "soon", "end": 3}, "valid number"),
         ({"start": float("nan"), "end": 3}, "finite"),
@@ -123,7 +123,7 @@ def test_calls_that_are_never_json_end(ask: Callable[..., Answer]) -> None:
 
 def test_it_loops_forever(ask: Callable[..., Answer]) -> None:
     answer = ask(*[call("search", query="milk")] * 50)
-    assert "brake: 12 model calls" in notes(answer)
+    assert "limit: 12 model calls" in notes(answer)
     assert answer.status == "not_found"
     assert answer.usage.model_calls == 12
 
@@ -135,20 +135,20 @@ def test_it_is_told_that_the_last_call_is_the_last(ask: Callable[..., Answer]) -
         told.append(messages[-1].text)
         return "Milk [1]."
 
-    answer = ask(READ, READ, last, brakes=Limits(model_calls=3))
+    answer = ask(READ, READ, last, limits=Limits(model_calls=3))
     assert "Answer now" in told[0]
     assert answer.status == "grounded"
-    assert "brake: 3 model calls" in notes(answer)
+    assert "limit: 3 model calls" in notes(answer)
 
 
 def test_a_hundred_calls_in_one_turn_are_not_all_run(ask: Callable[..., Answer]) -> None:
     many = AIMessage(
         "", tool_calls=[{"name": "read", "args": {"start": i % 10, "end": 18}, "id": f"c{i}"} for i in range(100)]
     )
-    answer = ask(many, "Milk [1].", brakes=Limits(tool_calls=8))
+    answer = ask(many, "Milk [1].", limits=Limits(tool_calls=8))
     assert sum(not step.error for step in answer.steps) == 8
     assert answer.usage.tool_calls == 8
-    assert "brake: 8 tool calls" in notes(answer)
+    assert "limit: 8 tool calls" in notes(answer)
     assert answer.status == "grounded"
 
 
@@ -165,28 +165,28 @@ def test_tokens_run_out(ask: Callable[..., Answer]) -> None:
     costly = call("read", start=13, end=18).model_copy(
         update={"usage_metadata": {"input_tokens": 900, "output_tokens": 200, "total_tokens": 1100}}
     )
-    answer = ask(costly, "Milk [1].", brakes=Limits(tokens=1000))
-    assert "brake: 1000 tokens" in notes(answer)
+    answer = ask(costly, "Milk [1].", limits=Limits(tokens=1000))
+    assert "limit: 1000 tokens" in notes(answer)
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (900, 200)
     assert answer.status == "grounded"
 
 
 def test_it_hangs(ask: Callable[..., Answer]) -> None:
     began = time.monotonic()
-    answer = ask(lambda messages: time.sleep(60) or "late", brakes=Limits(seconds=0.5))
+    answer = ask(lambda messages: time.sleep(60) or "late", limits=Limits(seconds=0.5))
     assert time.monotonic() - began < 5
     assert (answer.text, answer.status) == ("There is no answer.", "not_found")
-    assert "brake: 0.5 seconds" in notes(answer)
+    assert "limit: 0.5 seconds" in notes(answer)
 
 
 async def test_it_hangs_in_async_code(tea: Path, tea_memory: CaptionStore) -> None:
     agent = VideoAgent(
-        tea, memory=tea_memory, llm=ScriptedLLM(lambda m: time.sleep(1.5) or "late"), brakes=Limits(seconds=0.5)
+        tea, memory=tea_memory, llm=ScriptedLLM(lambda m: time.sleep(1.5) or "late"), limits=Limits(seconds=0.5)
     )
     began = time.monotonic()
     answer = await agent.aask(QUESTION)
     assert time.monotonic() - began < 1.4
-    assert "brake: 0.5 seconds" in notes(answer)
+    assert "limit: 0.5 seconds" in notes(answer)
 
 
 def test_a_tool_hangs(ask: Callable[..., Answer]) -> None:
@@ -196,9 +196,9 @@ def test_a_tool_hangs(ask: Callable[..., Answer]) -> None:
         time.sleep(60)
         return "42"
 
-    answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], brakes=Limits(seconds=0.7))
+    answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], limits=Limits(seconds=0.7))
     assert "did not return within" in answer.steps[0].error
-    assert "brake: 0.7 seconds" in notes(answer)
+    assert "limit: 0.7 seconds" in notes(answer)
     assert answer.text == "Milk [00:14-00:18]."
 
 
@@ -314,6 +314,6 @@ def test_a_server_that_refuses_tools_is_asked_without_them(tea: Path, tea_memory
 
 
 @pytest.mark.parametrize("limits", [{"model_calls": 0}, {"seconds": -1}, {"tool_calls": 0}, {"tokens": 0}])
-def test_brakes_that_are_none_are_refused(limits: dict) -> None:
+def test_limits_that_are_none_are_refused(limits: dict) -> None:
     with pytest.raises(InvalidArgument, match="must be above 0"):
         Limits(**limits)
