@@ -53,14 +53,37 @@ class VideoRetriever(BaseRetriever):
         wanted = {name: getattr(self, name) for name in _FILTERS} | filters
         if wanted["end_seconds"] is None:
             wanted["end_seconds"] = math.inf
-        hits = recall_library(self.store, query, **wanted).hits
-        return [as_document(hit.caption, hit.similarity) for hit in hits[: wanted["k"]]]
+        hits = recall_library(self.store, query, **wanted).hits[: wanted["k"]]
+        facts = {id_: self.store.captions_of(id_).facts() for id_ in {hit.caption.video_id for hit in hits}}
+        return [
+            as_document(
+                hit.caption,
+                path=facts[hit.caption.video_id].get("path"),
+                name=facts[hit.caption.video_id].get("name"),
+                similarity=hit.similarity,
+            )
+            for hit in hits
+        ]
 
 
-def as_document(caption: Caption, similarity: float | None = None) -> Document:
-    """Return a caption as a LangChain document: float seconds and the other fields as metadata."""
-    metadata = {name: value for name, value in caption.as_dict().items() if name not in ("id", "text")}
-    metadata |= {"start_seconds": float(caption.start_seconds), "end_seconds": float(caption.end_seconds)}
-    if similarity is not None:
-        metadata["similarity"] = similarity
+def as_document(
+    caption: Caption, *, path: str | None = None, name: str | None = None, similarity: float | None = None
+) -> Document:
+    """Return a caption as a LangChain document.
+
+    Args:
+        caption: becomes text, id and metadata; its `source` is in the metadata as `caption_source`.
+        path: path or address of the video, which becomes `source`, as LangChain's loaders have it.
+        name: of the video, which becomes `video`.
+        similarity: of the caption to a query.
+    """
+    data = caption.as_dict()
+    metadata = {field: value for field, value in data.items() if field not in ("id", "text", "source")}
+    metadata |= {
+        "start_seconds": float(caption.start_seconds),
+        "end_seconds": float(caption.end_seconds),
+        "caption_source": caption.source,
+    }
+    further = {"source": path, "video": name, "similarity": similarity}
+    metadata |= {field: value for field, value in further.items() if value is not None}
     return Document(id=caption.id, page_content=caption.text, metadata=metadata)

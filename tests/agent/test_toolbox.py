@@ -1,5 +1,6 @@
 """The tools on their own: LangChain's standard suites, and apps of other shapes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def toolkit(tea: Path, tea_memory: CaptionStore) -> VideoToolkit:
-    toolkit = VideoToolkit(tea, memory=tea_memory, pictures=True)
-    video_id = toolkit._toolbox.video_set.videos[0].id
-    cups = [Caption(video_id, 14.0 + i, 17.0, "objects", "cup", "test", track_id=i) for i in (1, 2)]
-    tea_memory.add(cups)
-    return toolkit
+def toolkit(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoToolkit]:
+    with CaptionStore(tmp_path_factory.mktemp("with-cups"), embeddings="builtin") as memory:
+        agent = VideoAgent(tea, memory=memory, llm="extractive")
+        agent.watch()
+        memory.add(Caption(agent.video.id, 14.0 + i, 17.0, "objects", "cup", "test", track_id=i) for i in (1, 2))
+        yield VideoToolkit(tea, memory=memory, pictures=True)
 
 
 def tools(toolkit: VideoToolkit) -> dict[str, BaseTool]:

@@ -1,7 +1,7 @@
 """Models that do not do what they should: each comes to the right end, in a sentence, and nothing hangs."""
 
-import time
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -171,34 +171,36 @@ def test_tokens_run_out(ask: Callable[..., Answer]) -> None:
     assert answer.status == "grounded"
 
 
-def test_it_hangs(ask: Callable[..., Answer]) -> None:
-    began = time.monotonic()
-    answer = ask(lambda messages: time.sleep(60) or "late", limits=Limits(seconds=0.5))
-    assert time.monotonic() - began < 5
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """Set after the test, for what hangs in it."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_it_hangs(ask: Callable[..., Answer], never: threading.Event) -> None:
+    answer = ask(lambda messages: str(never.wait()), limits=Limits(seconds=0.5))
     assert (answer.text, answer.status) == ("There is no answer.", "not_found")
     assert "limit: 0.5 seconds" in notes(answer)
 
 
-async def test_it_hangs_in_async_code(tea: Path, tea_memory: CaptionStore) -> None:
-    agent = VideoAgent(
-        tea, memory=tea_memory, llm=ScriptedLLM(lambda m: time.sleep(1.5) or "late"), limits=Limits(seconds=0.5)
-    )
-    began = time.monotonic()
-    answer = await agent.aask(QUESTION)
-    assert time.monotonic() - began < 1.4
+async def test_it_hangs_in_async_code(tea: Path, tea_memory: CaptionStore, never: threading.Event) -> None:
+    llm = ScriptedLLM(lambda messages: str(never.wait()))
+    answer = await VideoAgent(tea, memory=tea_memory, llm=llm, limits=Limits(seconds=0.5)).aask(QUESTION)
     assert "limit: 0.5 seconds" in notes(answer)
+    never.set()  # the event loop waits for its threads
 
 
-def test_a_tool_hangs(ask: Callable[..., Answer]) -> None:
+def test_a_tool_hangs(ask: Callable[..., Answer], never: threading.Event) -> None:
     @tool
     def ponder(what: str) -> str:
         """Think about it."""
-        time.sleep(60)
-        return "42"
+        return str(never.wait())
 
-    answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], limits=Limits(seconds=0.7))
+    answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], limits=Limits(seconds=3))
     assert "did not return within" in answer.steps[0].error
-    assert "limit: 0.7 seconds" in notes(answer)
+    assert "limit: 3 seconds" in notes(answer)
     assert answer.text == "Milk [00:14-00:18]."
 
 
@@ -228,9 +230,7 @@ def test_an_empty_answer(ask: Callable[..., Answer], mode: str) -> None:
 
 
 def test_ten_thousand_tokens(ask: Callable[..., Answer]) -> None:
-    began = time.monotonic()
     answer = ask("The milk is poured [1]. " + "And so on and on [1] [2] [99]. " * 2000, mode="retrieve")
-    assert time.monotonic() - began < 10
     assert len(answer.text) < 25_000
     assert "Cut: the answer had" in notes(answer)
     assert answer.status == "partly"

@@ -1,4 +1,4 @@
-"""LangChain's faces: its own conformance suites over the retriever and the embeddings, and the loader."""
+"""LangChain's faces: its own conformance suites over the retriever and the embeddings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from langchain_tests.integration_tests import EmbeddingsIntegrationTests, Retrie
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
 from tests.memory.test_caption_store import captions
-from videochat import Video, VideoCaptionLoader
 from videochat.memory import CaptionStore, VideoRetriever, WordEmbeddings
 
 
@@ -41,14 +40,3 @@ class TestWordEmbeddingsAlone(EmbeddingsUnitTests):
     @property
     def embeddings_class(self) -> type[Embeddings]:
         return WordEmbeddings
-
-
-def test_the_loader_gives_captions_as_documents_with_seconds(clip: Video) -> None:
-    loader = VideoCaptionLoader(clip.path, preset=["subtitles", "shots"], kinds=["speech"])
-    documents = loader.load()
-    assert [document.page_content for document in documents] == ["Hello and welcome.", "First, boil the water."]
-    assert [document.metadata["start_seconds"] for document in documents] == [1.0, 6.5]
-    assert documents[0].metadata["source"] == str(clip.path)
-    assert documents[0].metadata["video_id"] == clip.id
-    assert documents[0].id
-    assert next(iter(loader.lazy_load())) == documents[0]
