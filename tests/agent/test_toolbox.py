@@ -16,7 +16,6 @@ from langgraph.prebuilt import ToolNode
 
 from tests.fakes.video_language_models import smolvlm
 from videochat import VideoAgent, VideoToolkit
-from videochat.errors import InvalidArgument
 from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import Scene, ScriptedLLM, call, draw_video
@@ -80,17 +79,6 @@ def test_a_closer_look_is_stored(tea: Path, tea_memory: CaptionStore) -> None:
     assert "looked with ocr at 3 pictures a second from 00:04-00:08" in text
     assert "Boil the water" in text
     assert any(caption.source == "rapidocr@3fps" for caption in agent.captions("ocr"))
-
-
-def test_tools_watch_first_what_was_not_watched(tea: Path, tmp_path: Path) -> None:
-    toolkit = VideoToolkit(tea, memory=CaptionStore(tmp_path, embeddings="builtin"), preset=["subtitles"])
-    assert "Now the milk is poured" in tools(toolkit)["search"].invoke({"query": "milk"})
-    toolkit.close()
-
-
-def test_a_toolkit_needs_a_video() -> None:
-    with pytest.raises(InvalidArgument, match="no video"):
-        VideoToolkit()
 
 
 def test_a_graph_with_a_tool_node_uses_the_tools(toolkit: VideoToolkit) -> None:
