@@ -1,4 +1,4 @@
-"""Which chat model answers, and what is known of it."""
+"""Chat models: which one answers, and what it can do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations: what was asked and answered on each thread, kept by a LangGraph checkpointer.
+"""Conversations: the questions and answers of each thread, kept by a LangGraph checkpointer.
 
 A checkpoint holds questions, answers and the numbered evidence, and nothing of the work between: no caption
 dumps, no pictures. A turn that fails leaves no trace.

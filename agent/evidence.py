@@ -59,7 +59,13 @@ class Evidence:
             return given
 
     def look_at(self, video_id: str, start_seconds: float, end_seconds: float) -> None:
-        """Remember that a range was read or looked at, so that what it shows counts as confirmed."""
+        """Remember that a range was read or looked at, so that captions within it count as confirmed.
+
+        Args:
+            video_id: which video.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+        """
         with self._guard:
             self.looked_at.append((video_id, start_seconds, end_seconds))
 

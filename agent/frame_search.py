@@ -1,4 +1,4 @@
-"""FrameSearch: moments found by what they look like, with vectors of pictures that are kept beside the captions."""
+"""FrameSearch: find moments by what they look like, with vectors of pictures that are kept beside the captions."""
 
 from __future__ import annotations
 

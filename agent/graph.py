@@ -1,4 +1,4 @@
-"""The LangGraph graph of one answer: a LangChain agent with limits, a window that does not overflow, and checks."""
+"""The LangGraph graph that answers one question: a LangChain agent with limits, a bounded window, and checks."""
 
 from __future__ import annotations
 

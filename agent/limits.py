@@ -138,7 +138,11 @@ class LimitsMiddleware(AgentMiddleware):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
-        """Call the model within the time that is left."""
+        """Call the model within the time that is left.
+
+        Raises:
+            OutOfTime: it did not answer in time.
+        """
         request = self._before_model(request)
         try:
             return self._after_model(within(self._left(), lambda: handler(request)))
@@ -149,7 +153,11 @@ class LimitsMiddleware(AgentMiddleware):
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
-        """Call the model within the time that is left."""
+        """Call the model within the time that is left.
+
+        Raises:
+            OutOfTime: it did not answer in time.
+        """
         request = self._before_model(request)
         try:
             async with asyncio.timeout(self._left()):

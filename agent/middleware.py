@@ -1,4 +1,4 @@
-"""What an answer must have before it is taken, and captions that tools of other packages bring."""
+"""LangChain middleware: a check of the answer, and captions that tools of other packages bring."""
 
 from __future__ import annotations
 

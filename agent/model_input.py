@@ -1,4 +1,4 @@
-"""Changes to what is sent to the model: pictures where its protocol takes them, less where it was too long."""
+"""LangChain middleware for what the model is sent: pictures in a user message, less text after an overflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question as it is asked: its text, its options, and the keywords of `ask` and its sisters."""
+"""A question as it is asked: its text, its options, and the keywords of `VideoAgent.ask`."""
 
 from __future__ import annotations
 

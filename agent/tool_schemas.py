@@ -1,7 +1,8 @@
-"""The arguments of each tool, as pydantic models: what the language model is told it may give."""
+"""Schemas of the tools: what the language model is told of each, and the arguments it may give, as pydantic models."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -89,3 +90,44 @@ class CountInput(_Arguments):
     start: Seconds = Field(0.0, description="Only what is seen after this second.")
     end: Seconds | None = Field(None, description="Only what is seen before this second; omit for the end.")
     video: VideoName = None
+
+
+SCHEMAS: Mapping[str, type[BaseModel]] = {
+    "browse": BrowseInput,
+    "search": SearchInput,
+    "read": ReadInput,
+    "look": LookInput,
+    "count": CountInput,
+    "watch_clip": WatchClipInput,
+    "frames": FramesInput,
+}
+"""Arguments by name of the tool."""
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "browse": (
+        "Get an overview: what happens when, and who and what appears. Of several videos, their names and what "
+        "each is about. Use it first for questions about the whole, and to find the part that matters."
+    ),
+    "search": (
+        "Find moments that fit a question or some words: what was said, read on screen, seen or measured, "
+        "each with its time and number. What it finds are candidates; confirm them with read or look."
+    ),
+    "read": (
+        "Read everything noted within a range of seconds, in temporal order. Use it to confirm a moment, and "
+        "to see what comes before or after it."
+    ),
+    "look": (
+        "Look at a short range again, more closely than the first time, when what was noted does not settle "
+        "the question. Senses that can look again: {senses}. What is seen is kept."
+    ),
+    "count": (
+        "Count things that were followed through the video, each once: how many, when first and last seen. "
+        "Use it for how many and how often."
+    ),
+    "watch_clip": (
+        "Ask a model that watches moving pictures about a range: how something is done, in what order, or "
+        "why. Use it when notes do not tell. Best for up to a minute."
+    ),
+    "frames": "See pictures of a range with your own eyes. Use it to settle doubts.",
+}
+"""What the model is told of each tool; `{senses}` stands for the names of senses that can look again."""

@@ -14,19 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import BaseModel
 
 from videochat.agent.evidence import Evidence
 from videochat.agent.prompts import fenced
-from videochat.agent.tool_schemas import (
-    BrowseInput,
-    CountInput,
-    FramesInput,
-    LookInput,
-    ReadInput,
-    SearchInput,
-    WatchClipInput,
-)
+from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
 from videochat.errors import VideoChatError
 from videochat.intervals import check_interval, clock, clock_range
@@ -48,7 +39,7 @@ Result = tuple[str, list[dict[str, Any]]]
 
 
 class Toolbox:
-    """The tools of one conversation.
+    """The tools of one conversation. Each method of a tool gives text for the model and its captions as dicts.
 
     Args:
         video_set: the videos, their senses and their memory.
@@ -116,7 +107,12 @@ class Toolbox:
         ]
 
     def browse(self, question: str = "", video: str | None = None) -> Result:
-        """Tell what happens overall, who and what appears; of several videos, what each is about."""
+        """Tell what happens overall, who and what appears; of several videos, what each is about.
+
+        Args:
+            question: what decides which summaries are shown; empty for an overview.
+            video: its name; None for the only one, or for all.
+        """
         if self.video_set.several and video is None:
             return self._browse_library()
         chosen = self.video_set.video(video)
@@ -164,7 +160,20 @@ class Toolbox:
         kinds: list[Kind] | None = None,
         videos: list[str] | None = None,
     ) -> Result:
-        """Find the captions that fit a query best."""
+        """Find the captions that fit a query best.
+
+        Args:
+            query: in words.
+            start: only captions that end after this second.
+            end: only captions that start before this second; None for the end.
+            kinds: only of these kinds; None for all.
+            videos: names; None for all.
+
+        Raises:
+            ToolException: the query is empty.
+            InvalidArgument: the range holds nothing.
+            UnknownName: there is no such video.
+        """
         if not query.strip():
             raise ToolException("query is empty; give the words to look for.")
         limit = math.inf if end is None else end
@@ -177,7 +186,17 @@ class Toolbox:
         return fenced(self.as_text(hit.caption for hit in hits)), self.as_data(hits)
 
     def read(self, start: float, end: float, video: str | None = None) -> Result:
-        """Give every caption within a range."""
+        """Give every caption within a range.
+
+        Args:
+            start: first second.
+            end: first second no longer.
+            video: its name; None for the only one.
+
+        Raises:
+            InvalidArgument: the range holds nothing.
+            UnknownName: there is no such video.
+        """
         chosen, start, end = self._range(video, start, end)
         captions = self.video_set.captions_of(chosen).between(start, end)
         if not captions:
@@ -202,7 +221,20 @@ class Toolbox:
         rate: float | None = None,
         video: str | None = None,
     ) -> Result:
-        """Run a sense again over a range, more densely, and store what it sees."""
+        """Run a sense again over a range, more densely, and store what it sees.
+
+        Args:
+            start: first second.
+            end: first second no longer, at most two minutes later.
+            question: what is to be found out; it decides which sense looks where no tool is named.
+            tool: name of a sense.
+            rate: pictures per second; None for four.
+            video: its name; None for the only one.
+
+        Raises:
+            ToolException: the range is too long.
+            VideoChatError: the range holds nothing, or the sense does not exist or failed.
+        """
         chosen, start, end = self._range(video, start, end)
         if end - start > _CLOSER_SECONDS:
             raise ToolException(
@@ -225,7 +257,18 @@ class Toolbox:
         return text, self.as_data(Hit(c) for c in found)
 
     def watch_clip(self, question: str, start: float, end: float, video: str | None = None) -> Result:
-        """Ask a video-language model about a range, and store its answer."""
+        """Ask a video-language model about a range, and store its answer.
+
+        Args:
+            question: in words.
+            start: first second.
+            end: first second no longer.
+            video: its name; None for the only one.
+
+        Raises:
+            ToolException: the model cannot be had, or has nothing to say.
+            InvalidArgument: the range holds nothing.
+        """
         from videochat.tools.watch_clip import WatchClip
 
         chosen, start, end = self._range(video, start, end)
@@ -238,7 +281,18 @@ class Toolbox:
     def frames(
         self, start: float, end: float, n: int = 4, video: str | None = None
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Give pictures of a range to a model that can see; each has a number, so that it can be cited."""
+        """Give pictures of a range to a model that can see; each has a number, so that it can be cited.
+
+        Args:
+            start: first second.
+            end: first second no longer.
+            n: how many pictures, evenly spread.
+            video: its name; None for the only one.
+
+        Raises:
+            ToolException: there are no pictures.
+            InvalidArgument: the range holds nothing.
+        """
         chosen, start, end = self._range(video, start, end)
         step = (end - start) / n
         blocks: list[dict[str, Any]] = []
@@ -265,7 +319,18 @@ class Toolbox:
         return blocks, self.as_data(Hit(c) for c in shown)
 
     def count(self, what: str = "", start: float = 0.0, end: float | None = None, video: str | None = None) -> Result:
-        """Count things that were followed, each once."""
+        """Count things that were followed, each once.
+
+        Args:
+            what: one sort of thing; empty for all.
+            start: first second.
+            end: first second no longer; None for the end.
+            video: its name; None for the only one.
+
+        Raises:
+            InvalidArgument: the range holds nothing.
+            UnknownName: there is no such video.
+        """
         chosen, first, last = self._range(video, start, end)
         captions = self.video_set.captions_of(chosen).between(first, last, ["objects"])
         seen = appearances(captions, what.strip() or None)
@@ -294,61 +359,20 @@ class Toolbox:
 
     def get_tools(self) -> list[BaseTool]:
         """Return the tools, for the agent or any other LangChain app."""
+        methods: list[Callable[..., Any]] = [self.browse, self.search, self.read, self.look, self.count]
+        methods += [self.watch_clip] if self.video_model else []
+        methods += [self.frames] if self.pictures else []
         senses = ", ".join(self.video_set.senses_to_look_again()) or "none of the line-up"
-        given: list[tuple[Callable[..., Any], type[BaseModel], str]] = [
-            (
-                self.browse,
-                BrowseInput,
-                "Get an overview: what happens when, and who and what appears. Of several videos, their names and what "
-                "each is about. Use it first for questions about the whole, and to find the part that matters.",
-            ),
-            (
-                self.search,
-                SearchInput,
-                "Find moments that fit a question or some words: what was said, read on screen, seen or measured, "
-                "each with its time and number. What it finds are candidates; confirm them with read or look.",
-            ),
-            (
-                self.read,
-                ReadInput,
-                "Read everything noted within a range of seconds, in temporal order. Use it to confirm a moment, and "
-                "to see what comes before or after it.",
-            ),
-            (
-                self.look,
-                LookInput,
-                "Look at a short range again, more closely than the first time, when what was noted does not settle "
-                f"the question. Senses that can look again: {senses}. What is seen is kept.",
-            ),
-            (
-                self.count,
-                CountInput,
-                "Count things that were followed through the video, each once: how many, when first and last seen. "
-                "Use it for how many and how often.",
-            ),
-        ]
-        if self.video_model:
-            given.append(
-                (
-                    self.watch_clip,
-                    WatchClipInput,
-                    "Ask a model that watches moving pictures about a range: how something is done, in what order, or "
-                    "why. Use it when notes do not tell. Best for up to a minute.",
-                )
-            )
-        if self.pictures:
-            description = "See pictures of a range with your own eyes. Use it to settle doubts."
-            given.append((self.frames, FramesInput, description))
         return [
             StructuredTool.from_function(
                 self._with_errors_as_text(method),
                 name=method.__name__,
-                description=description,
-                args_schema=schema,
+                description=DESCRIPTIONS[method.__name__].format(senses=senses),
+                args_schema=SCHEMAS[method.__name__],
                 response_format="content_and_artifact",
                 handle_tool_error=True,
             )
-            for method, schema, description in given
+            for method in methods
         ]
 
     def _with_errors_as_text(self, method: Callable[..., Any]) -> Callable[..., Any]:

@@ -87,7 +87,10 @@ class VideoSet:
         return sum(video.duration_seconds for video in self.videos)
 
     def video(self, name: str | None = None) -> Video:
-        """Return a video by name or id; the only one where there is only one.
+        """Return a video by name or id; without a name the only one.
+
+        Args:
+            name: as in `names`, in any case, or the video's id.
 
         Raises:
             UnknownName: there is none of that name, or none was named and there are several.
@@ -197,7 +200,10 @@ class VideoSet:
         tool: str | None = None,
         rate: float | None = None,
     ) -> tuple[list[Caption], str]:
-        """Run a sense again over a range, more densely, and store what it sees; see `CloserLook.look`."""
+        """Run a sense again over a range, more densely, and store what it sees.
+
+        Args, returns and raises as `CloserLook.look`.
+        """
         return self._closer_look.look(video, start_seconds, end_seconds, question=question, tool=tool, rate=rate)
 
     def frame_search(self, model: str | os.PathLike[str] | None = None) -> FrameSearch:
@@ -219,7 +225,13 @@ class VideoSet:
         return self._frame_searches[name]
 
     def picture(self, video: Video, seconds: float, max_side: int = _PICTURE_SIDE) -> bytes | None:
-        """Return the picture at a second as JPEG, or None where there is none."""
+        """Return the picture at a second as JPEG, or None where there is none.
+
+        Args:
+            video: which video.
+            seconds: when.
+            max_side: the longer side has at most so many pixels.
+        """
         if not video.has_video:
             return None
         from PIL import Image

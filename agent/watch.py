@@ -1,4 +1,4 @@
-"""watch(): run senses over a range of a video and store what they see, what was watched before left aside."""
+"""watch(): run senses over a range of a video and store what they see, except what was watched before."""
 
 from __future__ import annotations
 
