@@ -266,8 +266,7 @@ class Toolbox:
             video: its name; None for the only one.
 
         Raises:
-            ToolException: the model cannot be had, or has nothing to say.
-            InvalidArgument: the range holds nothing.
+            VideoChatError: the range holds nothing, the model cannot be had, or it has nothing to say.
         """
         from videochat.tools.watch_clip import WatchClip
 
