@@ -13,7 +13,7 @@ from videochat.agent.limits import Limits
 from videochat.agent.question import AskOptions
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.toolkit import VideoToolkit
-from videochat.agent.video_agent import RetrieverFilters, VideoAgent
+from videochat.agent.video_agent import RetrieverOptions, VideoAgent
 from videochat.agent.video_set import VideoSet
 from videochat.agent.watch import WatchReport, watch
 from videochat.renamed import getter
@@ -28,7 +28,7 @@ __all__ = [
     "Evidence",
     "ExtractiveAnswerer",
     "Limits",
-    "RetrieverFilters",
+    "RetrieverOptions",
     "Toolbox",
     "VideoAgent",
     "VideoSet",

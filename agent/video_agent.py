@@ -43,7 +43,7 @@ AnyVideo = str | os.PathLike[str] | Video
 """A path, an http(s) address, or an opened video."""
 
 
-class RetrieverFilters(TypedDict, total=False):
+class RetrieverOptions(TypedDict, total=False):
     """Keywords of `VideoAgent.as_retriever`; each may be left out."""
 
     k: int
@@ -382,16 +382,16 @@ class VideoAgent:
             video_set=self.video_set, video_model=self._settings.video_model, pictures=self._settings.pictures
         ).get_tools()
 
-    def as_retriever(self, **filters: Unpack[RetrieverFilters]) -> VideoRetriever:
+    def as_retriever(self, **filters: Unpack[RetrieverOptions]) -> VideoRetriever:
         """Return a LangChain retriever over these videos.
 
         Args:
-            filters: see `RetrieverFilters`: `k`, `kinds`, `start_seconds`, `end_seconds`.
+            filters: see `RetrieverOptions`: `k`, `kinds`, `start_seconds`, `end_seconds`.
 
         Raises:
             TypeError: there is no such filter.
         """
-        check_keywords("as_retriever", filters, RetrieverFilters.__annotations__)
+        check_keywords("as_retriever", filters, RetrieverOptions.__annotations__)
         return VideoRetriever(store=self.memory, video_ids=[video.id for video in self.videos], **filters)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ class VideoCaptionLoader(BaseLoader):
 
     The text of a document is the caption's, and so is its id. The metadata are those of `VideoRetriever`: `source`
     (path or address of the video), `video` (its name), `video_id`, `kind`, `caption_source` (the model that said
-    it), `start_seconds` and `end_seconds` as floats, and what else the caption has, such as `attributes` or `box`.
+    it), `start_seconds` and `end_seconds` as floats, and what else the caption has; see `as_document`.
 
     Args:
         path: path or http(s) address of the video.

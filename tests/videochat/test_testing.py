@@ -51,7 +51,8 @@ def test_a_drawn_video_shows_what_was_asked_when_it_was_asked(tmp_path: Path, ro
     assert video.duration_seconds == pytest.approx(3.5, abs=0.1)
     assert video.size == (320, 180)
     assert not video.has_audio
-    assert [read_frame_number(frame.image) for frame in video.frames(every_seconds=None, end_seconds=1.0)] == list(range(13))
+    pictures = video.frames(every_seconds=None, end_seconds=1.0)
+    assert [read_frame_number(picture.image) for picture in pictures] == list(range(13))
     before, after = video.frame_at(1.9).image[20, 20], video.frame_at(2.1).image[20, 20]
     assert before.min() > 200
     assert (after[2] > 90, after[0] < 40) == (True, True)
