@@ -26,9 +26,7 @@ def test_the_metadata_are_those_of_the_retriever(tea: Path, tea_memory: CaptionS
     similarity = found.metadata.pop("similarity")
     assert -1 <= similarity <= 1.001
     (loaded,) = [
-        document
-        for document in VideoCaptionLoader(tea, memory=tea_memory.path).lazy_load()
-        if document.id == found.id
+        document for document in VideoCaptionLoader(tea, memory=tea_memory.path).lazy_load() if document.id == found.id
     ]
     assert loaded == found
     assert loaded.metadata == {
