@@ -1,22 +1,34 @@
-"""The one who answers: watches, retrieves, asks the language model, checks what it cites."""
+"""The agent: watches videos, retrieves captions, asks a chat model, and checks what its answer cites."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from videochat.agent.background_watch import BackgroundWatch
-from videochat.agent.chat_models import ExtractiveAnswerer, resolve_llm
+from videochat.agent.chat_models import resolve_llm
 from videochat.agent.events import Event
 from videochat.agent.evidence import Evidence
+from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.limits import Limits
+from videochat.agent.question import AskOptions
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.toolkit import VideoToolkit
-from videochat.agent.video_agent import VideoAgent
+from videochat.agent.video_agent import RetrieverOptions, VideoAgent
 from videochat.agent.video_set import VideoSet
 from videochat.agent.watch import WatchReport, watch
+from videochat.renamed import getter
+
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
 __all__ = [
+    "AskOptions",
     "BackgroundWatch",
     "Event",
     "Evidence",
     "ExtractiveAnswerer",
     "Limits",
+    "RetrieverOptions",
     "Toolbox",
     "VideoAgent",
     "VideoSet",

@@ -1,4 +1,4 @@
-"""A watch that runs in the background while questions are answered from what has been seen so far."""
+"""BackgroundWatch: a watch that runs in a thread while questions are answered from what has been seen so far."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from videochat.agent.watch import Progress, WatchReport
+from videochat.agent.pipeline import Progress
+from videochat.agent.watch import WatchReport
 
 
 class _Stop(Exception):
@@ -17,15 +18,21 @@ class _Stop(Exception):
 class BackgroundWatch:
     """A running watch.
 
+    It ends with the program: when the main thread has ended, the watch stops as by `stop()`, and Python waits for
+    that. A thread that computes while the interpreter is taken down would abort the process.
+
     Args:
-        run: what watches; it calls its argument with the second reached, a few times a second.
+        run: what watches; it calls its argument with the second reached, a few times a second, and ends when that
+            raises.
     """
 
     def __init__(self, run: Callable[[Progress], list[WatchReport]]) -> None:
         self._run = run
         self._stop = threading.Event()
         self._outcome: Future[list[WatchReport]] = Future()
-        self._thread = threading.Thread(target=self._work, daemon=True, name="videochat-watch")
+        # Where it has ended already, the program lives on in other threads, and so does the watch.
+        self._ends_with_main = threading.main_thread().is_alive()
+        self._thread = threading.Thread(target=self._work, daemon=False, name="videochat-watch")
         self._thread.start()
 
     def _work(self) -> None:
@@ -37,7 +44,7 @@ class BackgroundWatch:
             self._outcome.set_exception(error)
 
     def _go_on(self, seconds: float) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or (self._ends_with_main and not threading.main_thread().is_alive()):
             raise _Stop
 
     @property
@@ -47,6 +54,9 @@ class BackgroundWatch:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it ends, at most so long; return whether it has.
+
+        Args:
+            seconds: how long; None for as long as it takes.
 
         Raises:
             VideoChatError: the watch failed; the same error as from a watch in the foreground.
@@ -64,6 +74,6 @@ class BackgroundWatch:
         return self._outcome.result() if self.done and self._outcome.exception() is None else []
 
     def stop(self) -> None:
-        """End it; what was seen is kept, and the next watch goes on from there."""
+        """End it and wait for that; what was seen is kept, and the next watch goes on from there."""
         self._stop.set()
         self._thread.join()

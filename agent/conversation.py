@@ -1,4 +1,4 @@
-"""Conversations: what was asked and answered on each thread, kept by a LangGraph checkpointer.
+"""Conversations: the questions and answers of each thread, kept by a LangGraph checkpointer.
 
 A checkpoint holds questions, answers and the numbered evidence, and nothing of the work between: no caption
 dumps, no pictures. A turn that fails leaves no trace.
@@ -84,23 +84,30 @@ class Conversations:
 
     def load(self, thread: str) -> Conversation:
         """Return a thread as it stands."""
-        state = _apart(lambda: self._graph.get_state(self._config(thread))).values
+        state = _outside_of_runs(lambda: self._graph.get_state(self._config(thread))).values
         return Conversation(
             list(state.get("messages", [])), Evidence.from_dict(state.get("evidence", {}), names=self._names)
         )
 
     def keep(self, thread: str, question: str, answer: str, evidence: Evidence) -> None:
-        """Add a turn to a thread."""
+        """Add a turn to a thread.
+
+        Args:
+            thread: its name.
+            question: with its options, if it has any.
+            answer: with its `[n]`.
+            evidence: of the whole conversation.
+        """
         turn = {"messages": [HumanMessage(question), AIMessage(answer)], "evidence": evidence.as_dict()}
-        _apart(lambda: self._graph.invoke(turn, self._config(thread), durability="exit"))
+        _outside_of_runs(lambda: self._graph.invoke(turn, self._config(thread), durability="exit"))
 
     def forget(self, thread: str) -> None:
         """Forget a thread."""
         self._saver.delete_thread(self._config(thread)["configurable"]["thread_id"])
 
     @contextmanager
-    def turn(self, thread: str) -> Iterator[None]:
-        """Wait until it is one's turn on a thread, and hold it."""
+    def hold(self, thread: str) -> Iterator[None]:
+        """Hold a thread while a question is answered; those who asked earlier on it come first."""
         ticket = self._queue(thread)
         try:
             ticket.result()
@@ -109,8 +116,8 @@ class Conversations:
             self._leave(thread, ticket)
 
     @asynccontextmanager
-    async def aturn(self, thread: str) -> AsyncIterator[None]:
-        """Wait until it is one's turn on a thread, and hold it."""
+    async def ahold(self, thread: str) -> AsyncIterator[None]:
+        """Hold a thread as `hold` does, without blocking the event loop."""
         ticket = self._queue(thread)
         try:
             # Shielded: a ticket that is cancelled from outside would block those behind it.
@@ -138,13 +145,24 @@ class Conversations:
                 queue[0].set_result(None)
 
     def _config(self, thread: str) -> dict[str, Any]:
-        if not thread.strip():
-            raise InvalidArgument("A thread needs a name that is not empty.")
-        return {"configurable": {"thread_id": f"videochat:{self._about}:{thread}"}}
+        return {"configurable": {"thread_id": f"videochat:{self._about}:{check_thread(thread)}"}}
 
 
-def _apart(call: Callable[[], Any]) -> Any:
-    """Call outside of any LangGraph run around us: its place in its checkpoints is none of ours."""
+def check_thread(thread: str) -> str:
+    """Return the name of a thread if it is one.
+
+    Raises:
+        InvalidArgument: it is no text, or empty.
+    """
+    if not isinstance(thread, str):
+        raise InvalidArgument(f"thread must be a text, the name of a conversation, got {thread!r}.")
+    if not thread.strip():
+        raise InvalidArgument("A thread needs a name that is not empty.")
+    return thread
+
+
+def _outside_of_runs(call: Callable[[], Any]) -> Any:
+    """Call outside of any LangGraph run around us, which would keep our state in its checkpoints."""
     return contextvars.Context().run(call)
 
 

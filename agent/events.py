@@ -1,4 +1,4 @@
-"""What a stream of an answer yields, as it happens."""
+"""Events: what `VideoAgent.stream` yields while a question is answered."""
 
 from __future__ import annotations
 

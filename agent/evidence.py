@@ -1,4 +1,4 @@
-"""Evidence numbered per conversation, and citations held against it."""
+"""Evidence: the captions retrieved in a conversation, each with a number that answers cite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videochat.intervals import clock_range
+from videochat.intervals import clock_range, parse_clock
 from videochat.records import Caption, Status
 
 _TIME = r"(?:\d{1,2}:)?\d{1,2}:\d\d"
@@ -35,7 +35,7 @@ class Checked:
 class Evidence:
     """The captions that were really retrieved in a conversation, each with its number.
 
-    Tools of one turn run in parallel threads; numbering is safe among them.
+    Tool calls that are made together run in parallel threads; numbering is safe among them.
     """
 
     numbers: dict[str, int] = field(default_factory=dict)
@@ -59,7 +59,13 @@ class Evidence:
             return given
 
     def look_at(self, video_id: str, start_seconds: float, end_seconds: float) -> None:
-        """Remember that a range was read or looked at, so that what it shows counts as confirmed."""
+        """Remember that a range was read or looked at, so that captions within it count as confirmed.
+
+        Args:
+            video_id: which video.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+        """
         with self._guard:
             self.looked_at.append((video_id, start_seconds, end_seconds))
 
@@ -79,10 +85,14 @@ class Evidence:
         return self.check(text).cited
 
     def check(self, text: str, question: str = "") -> Checked:
-        """Hold every citation and every clock time of an answer against the evidence.
+        """Look up every citation and every clock time of an answer in the evidence.
 
         `[3]`, `[3, 5]`, `[3-5]` are numbers of captions; `[00:42-00:47]` is the time of one. What does not
         resolve is removed and said in the notes.
+
+        Args:
+            text: the answer.
+            question: clock times that it names need no evidence.
         """
         cited: dict[str, Caption] = {}
         removed: list[str] = []
@@ -139,7 +149,7 @@ class Evidence:
         )
 
     def _times_not_retrieved(self, text: str, question: str) -> list[str]:
-        """Return clock times in the prose that no retrieved caption covers and nobody else wrote."""
+        """Return clock times in the prose that no retrieved caption covers and neither question nor captions name."""
         written = " ".join([question, *(c.text for c in self.captions.values())])
         loose = []
         for match in _BARE_TIME.finditer(re.sub(r"\[[^\]]*\]", "", text)):
@@ -182,7 +192,5 @@ def _numbers(marker: str) -> list[int]:
 
 
 def _seconds(time: str) -> float:
-    total = 0
-    for part in time.split(":"):
-        total = total * 60 + int(part)
-    return float(total)
+    # Models write the digits of any script; `parse_clock` reads those of clocks.
+    return parse_clock(":".join(str(int(part)) for part in time.split(":")))

@@ -1,26 +1,29 @@
-"""Finding moments by what they look like: vectors of pictures, kept beside the captions."""
+"""FrameSearch: find moments by what they look like, with vectors of pictures that are kept beside the captions."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from videochat.agent.pipeline import Progress
 from videochat.errors import InvalidArgument
 from videochat.frames import Sampling
-from videochat.intervals import clock, merge_intervals
+from videochat.intervals import clock, missing_intervals
 from videochat.media import Video
-from videochat.memory.video_captions import VideoCaptions
+from videochat.memory import VideoCaptions
 from videochat.tools.base import MIN_CHANGE
 
 if TYPE_CHECKING:
-    from videochat.agent.video_set import VideoSet
-    from videochat.agent.watch import Progress
     from videochat.tools.frame_embeddings import FrameEmbedder, FrameVector
+
+PictureLike = str | os.PathLike[str] | np.ndarray
+"""A path, or a uint8 RGB array of shape (height, width, 3)."""
 
 _EVERY_SECONDS = 2.0
 # The models see 224 to 384 pixels.
@@ -49,39 +52,71 @@ class FoundFrame:
         return self.picture()
 
 
-class Frames:
-    """The pictures of video_set as vectors.
+class PicturedVideos(Protocol):
+    """What a search needs of a `VideoSet`."""
+
+    videos: list[Video]
+
+    def captions_of(self, video: Video) -> VideoCaptions:
+        """Return the captions of a video, beside which the vectors are kept."""
+
+    def lock(self, what: str, video: Video) -> AbstractContextManager[object]:
+        """Return what to hold while doing something to a video that two must not do at once."""
+
+    def picture(self, video: Video, seconds: float) -> bytes | None:
+        """Return the picture at a second as JPEG."""
+
+
+class FrameSearch:
+    """Pictures of videos as vectors of one model, found by a text or a picture.
 
     Args:
-        video_set: the videos and their memory.
+        videos: the videos and their captions.
         embedder: makes vectors of pictures and texts.
     """
 
-    def __init__(self, video_set: VideoSet, embedder: FrameEmbedder) -> None:
-        self.video_set, self.embedder = video_set, embedder
+    def __init__(self, videos: PicturedVideos, embedder: FrameEmbedder) -> None:
+        self.videos, self.embedder = videos, embedder
 
     def find(
         self,
-        what: str | None,
-        image: str | os.PathLike[str] | np.ndarray | None,
-        k: int,
-        start_seconds: float,
-        end_seconds: float | None,
-        progress: Progress | None,
+        what: str | None = None,
+        image: PictureLike | None = None,
+        *,
+        k: int = 5,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        progress: Progress | None = None,
     ) -> list[FoundFrame]:
-        """Return the nearest moments; see `VideoAgent.find_frames`."""
+        """Return the nearest moments, best first; pictures that have no vector yet get one.
+
+        Args:
+            what: in words.
+            image: instead of words.
+            k: how many at most; moments next to a better one are left out.
+            start_seconds: first moment of each video.
+            end_seconds: first moment no longer; None for the end.
+            progress: told how far a video has been read.
+
+        Raises:
+            InvalidArgument: neither or both of `what` and `image`, the picture cannot be read, `k` is below 1, or
+                the range holds nothing.
+        """
         if (what is None) == (image is None) or (what is not None and not what.strip()):
             raise InvalidArgument('Say what to find, either in words ("a red car") or as a picture (image=).')
         if k < 1:
             raise InvalidArgument(f"k must be at least 1, got {k!r}.")
-        spans = {video.id: video.span(start_seconds, end_seconds) for video in self.video_set.videos}
-        wanted = self.embedder.embed_text(what) if what is not None else self.embedder.embed_image(_pixels(image))
+        spans = {video.id: video.span(start_seconds, end_seconds) for video in self.videos.videos}
+        if image is not None:
+            wanted = self.embedder.embed_image(_pixels(image))
+        else:
+            wanted = self.embedder.embed_text(what or "")
         found: list[FoundFrame] = []
-        for video in self.video_set.videos:
+        for video in self.videos.videos:
             start, end = spans[video.id]
-            with self.video_set.lock("frames", video):
+            with self.videos.lock("frames", video):
                 self._look_through(video, start, end, progress)
-                starts, ends, matrix = self.video_set.captions_of(video).frame_vectors(self._source)
+                starts, ends, matrix = self.videos.captions_of(video).frame_vectors(self._source)
             fits = np.flatnonzero((ends > start) & (starts < end))
             scores = matrix[fits] @ wanted if len(fits) else np.zeros(0)
             taken: list[float] = []
@@ -99,22 +134,16 @@ class Frames:
         return f"{self.embedder.source} every {_EVERY_SECONDS:g} s"
 
     def _found(self, video: Video, start: float, end: float, similarity: float) -> FoundFrame:
-        return FoundFrame(video, start, end, similarity, lambda: self.video_set.picture(video, start))
+        return FoundFrame(video, start, end, similarity, lambda: self.videos.picture(video, start))
 
     def _look_through(self, video: Video, start: float, end: float, progress: Progress | None) -> None:
         """Make the vectors that are missing; what was made is kept if it is interrupted."""
         if not video.has_video:
             return
-        stored = self.video_set.captions_of(video)
+        stored = self.videos.captions_of(video)
         starts, ends, _ = stored.frame_vectors(self._source)
-        position = start
-        missing = []
-        for first, last in [*merge_intervals(zip(starts.tolist(), ends.tolist(), strict=True)), (end, end)]:
-            if first > position + 1e-6 and position < end:
-                missing.append((position, min(first, end)))
-            position = max(position, last)
         sampling = Sampling(_EVERY_SECONDS, _MAX_SIDE, MIN_CHANGE)
-        for first, last in missing:
+        for first, last in missing_intervals(zip(starts.tolist(), ends.tolist(), strict=True), start, end):
             if last - first < 0.5:
                 continue  # a file may end a little after its last picture
             held: list[FrameVector] = []
@@ -132,7 +161,7 @@ def _keep(stored: VideoCaptions, source: str, held: list[FrameVector]) -> None:
     held.clear()
 
 
-def _pixels(image: Any) -> np.ndarray:
+def _pixels(image: PictureLike) -> np.ndarray:
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InvalidArgument(

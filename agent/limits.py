@@ -1,6 +1,6 @@
-"""Limits of one answer: how often, how long and how much a model may go on before it must answer.
+"""Limits of one answer: how many calls, seconds and tokens the model may use before it must answer.
 
-`create_agent` has none: a model that keeps calling tools goes on for thousands of calls.
+LangChain's `create_agent` has none: a model that keeps calling tools goes on for thousands of calls.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from videochat.errors import InvalidArgument
 from videochat.records import Step, Usage
 
 _T = TypeVar("_T")
-# Room for the answer itself after a brake was hit between two calls.
+ToolResult = ToolMessage | Command[Any]
+"""What a call of a tool gives."""
+
+# For the answer itself, after a limit was reached between two calls.
 _GRACE_SECONDS = 30.0
 
 
@@ -49,7 +52,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("model_calls", "tool_calls", "seconds", "tokens"):
             if not getattr(self, name) > 0:
-                raise InvalidArgument(f"The brake {name} must be above 0, got {getattr(self, name)!r}.")
+                raise InvalidArgument(f"The limit {name} must be above 0, got {getattr(self, name)!r}.")
 
 
 class OutOfTime(Exception):
@@ -57,16 +60,19 @@ class OutOfTime(Exception):
 
 
 class LimitsMiddleware(AgentMiddleware):
-    """Counts what one answer costs, stops it at its limits, and keeps a broken tool from breaking the run.
+    """Counts what one answer costs, stops it at its limits, and turns exceptions of tools into messages.
 
-    One object serves one answer. Calls of tools in one turn come in parallel threads.
+    One object serves one answer. Calls of tools that the model makes together come in parallel threads.
+
+    Args:
+        limits: of this answer.
     """
 
-    def __init__(self, brakes: Limits) -> None:
+    def __init__(self, limits: Limits) -> None:
         super().__init__()
-        self.brakes = brakes
+        self.limits = limits
         self.hit: str | None = None
-        """The brake that was hit, in words."""
+        """The limit that was reached, in words."""
         self.model_calls = 0
         self.tool_calls = 0
         self.tokens = {"input_tokens": 0, "output_tokens": 0}
@@ -92,8 +98,8 @@ class LimitsMiddleware(AgentMiddleware):
         reported = self.tokens if any(self.tokens.values()) else {}
         return Usage(round(self.seconds, 3), self.model_calls, self.tool_calls, **reported)
 
-    def _look(self) -> None:
-        limits = self.brakes
+    def _check_limits(self) -> None:
+        limits = self.limits
         if self.hit is None:
             if 0 < self.model_calls >= limits.model_calls - 1:
                 self.hit = f"{limits.model_calls} model calls"
@@ -105,13 +111,13 @@ class LimitsMiddleware(AgentMiddleware):
                 self.hit = f"{limits.seconds:g} seconds"
 
     def _before_model(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
-        self._look()
+        self._check_limits()
         self.model_calls += 1
-        self._last = self.hit is not None or self.model_calls >= self.brakes.model_calls
+        self._last = self.hit is not None or self.model_calls >= self.limits.model_calls
         if self.hit is None:
             return request
         # Tools stay bound: some providers refuse a history with calls of tools that they are not given.
-        told = HumanMessage(LAST_CALL.format(brake=f"limit: {self.hit}"))
+        told = HumanMessage(LAST_CALL.format(limit=self.hit))
         return request.override(messages=[*request.messages, told])
 
     def _after_model(self, response: ModelResponse[Any]) -> ModelResponse[Any]:
@@ -126,32 +132,40 @@ class LimitsMiddleware(AgentMiddleware):
             self.tokens["output_tokens"] += message.usage_metadata["output_tokens"]
 
     def _left(self) -> float:
-        left = self.brakes.seconds - self.seconds
-        return max(left, min(_GRACE_SECONDS, self.brakes.seconds)) if self._last else max(left, 0.01)
+        left = self.limits.seconds - self.seconds
+        return max(left, min(_GRACE_SECONDS, self.limits.seconds)) if self._last else max(left, 0.01)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
-        """Call the model within the time that is left."""
+        """Call the model within the time that is left.
+
+        Raises:
+            OutOfTime: it did not answer in time.
+        """
         request = self._before_model(request)
         try:
             return self._after_model(within(self._left(), lambda: handler(request)))
         except OutOfTime:
-            self.hit = self.hit or f"{self.brakes.seconds:g} seconds"
+            self.hit = self.hit or f"{self.limits.seconds:g} seconds"
             raise
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
-        """Call the model within the time that is left."""
+        """Call the model within the time that is left.
+
+        Raises:
+            OutOfTime: it did not answer in time.
+        """
         request = self._before_model(request)
         try:
             async with asyncio.timeout(self._left()):
                 return self._after_model(await handler(request))
         except TimeoutError as error:
-            if self.seconds < self.brakes.seconds:
+            if self.seconds < self.limits.seconds:
                 raise
-            self.hit = self.hit or f"{self.brakes.seconds:g} seconds"
+            self.hit = self.hit or f"{self.limits.seconds:g} seconds"
             raise OutOfTime from error
 
     @hook_config(can_jump_to=["end"])
@@ -164,40 +178,38 @@ class LimitsMiddleware(AgentMiddleware):
                 self.steps += [step for _, step in self._called]
             return None
         if self.hit is None and calls:
-            self.hit = f"{self.brakes.model_calls} model calls"
+            self.hit = f"{self.limits.model_calls} model calls"
         return {"jump_to": "end"}
 
-    def wrap_tool_call(
-        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
-    ) -> ToolMessage | Command[Any]:
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]) -> ToolResult:
         """Call a tool; whatever goes wrong is told to the model."""
         step, refusal = self._begin_tool(request)
         if refusal is not None:
             return refusal
         began = time.monotonic()
         try:
-            left = max(self.brakes.seconds - self.seconds, 0.01)
+            left = max(self.limits.seconds - self.seconds, 0.01)
             return self._end_tool(step, began, within(left, lambda: handler(request)))
         except GraphBubbleUp:
             raise
         except Exception as error:
-            return self._end_tool(step, began, self._broken(request, error))
+            return self._end_tool(step, began, self._failed(request, error))
 
     async def awrap_tool_call(
-        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
-    ) -> ToolMessage | Command[Any]:
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
+    ) -> ToolResult:
         """Call a tool; whatever goes wrong is told to the model."""
         step, refusal = self._begin_tool(request)
         if refusal is not None:
             return refusal
         began = time.monotonic()
         try:
-            async with asyncio.timeout(max(self.brakes.seconds - self.seconds, 0.01)):
+            async with asyncio.timeout(max(self.limits.seconds - self.seconds, 0.01)):
                 return self._end_tool(step, began, await handler(request))
         except GraphBubbleUp:
             raise
         except Exception as error:
-            return self._end_tool(step, began, self._broken(request, error))
+            return self._end_tool(step, began, self._failed(request, error))
 
     def _begin_tool(self, request: ToolCallRequest) -> tuple[Step, ToolMessage | None]:
         call = request.tool_call
@@ -205,13 +217,13 @@ class LimitsMiddleware(AgentMiddleware):
             # Two calls of one id, or of none, are served in the order in which they were made.
             at = next(at for at, (called, _) in enumerate(self._called) if called == call["id"])
             _, step = self._called.pop(at)
-            if self.tool_calls < self.brakes.tool_calls:
+            if self.tool_calls < self.limits.tool_calls:
                 self.tool_calls += 1
                 return step, None
-        step.error = f"not run: the limit of {self.brakes.tool_calls} tool calls is reached"
-        return step, _told(request, f"{step.error.capitalize()}. Answer now.")
+        step.error = f"not run: the limit of {self.limits.tool_calls} tool calls is reached"
+        return step, _error_message(request, f"{step.error.capitalize()}. Answer now.")
 
-    def _end_tool(self, step: Step, began: float, result: ToolMessage | Command[Any]) -> Any:
+    def _end_tool(self, step: Step, began: float, result: ToolResult) -> ToolResult:
         step.seconds = round(time.monotonic() - began, 3)
         if isinstance(result, ToolMessage):
             if result.status == "error":
@@ -220,19 +232,21 @@ class LimitsMiddleware(AgentMiddleware):
                 step.captions = len(result.artifact)
         return result
 
-    def _broken(self, request: ToolCallRequest, error: Exception) -> ToolMessage:
+    def _failed(self, request: ToolCallRequest, error: Exception) -> ToolMessage:
         name = request.tool_call["name"]
-        if isinstance(error, OutOfTime | TimeoutError) and self.seconds >= self.brakes.seconds:
-            return _told(request, f"{name} did not return within the {self.brakes.seconds:g} seconds there are.")
+        if isinstance(error, OutOfTime | TimeoutError) and self.seconds >= self.limits.seconds:
+            return _error_message(
+                request, f"{name} did not return within the {self.limits.seconds:g} seconds there are."
+            )
         # Only the kind of error: the words of a foreign one may hold anything.
-        return _told(request, f"{name} failed ({type(error).__name__}). Try other arguments or another tool.")
+        return _error_message(request, f"{name} failed ({type(error).__name__}). Try other arguments or another tool.")
 
 
 def _step(call: ToolCall) -> Step:
     return Step(call["name"], call["args"], captions=0)
 
 
-def _told(request: ToolCallRequest, text: str) -> ToolMessage:
+def _error_message(request: ToolCallRequest, text: str) -> ToolMessage:
     call = request.tool_call
     return ToolMessage(text, name=call["name"], tool_call_id=call["id"] or "", status="error")
 

@@ -1,4 +1,4 @@
-"""Questions with options: found in the question, and the chosen one found in the answer."""
+"""Multiple choice: options read from a question, and the chosen one read from the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the language model is told. The paper's words are kept apart from ours.
+"""Prompts: what the language model is told. The paper's words are kept apart from ours.
 
 Version 2. A change of wording changes answers: raise the version and say so in the changelog.
 """
@@ -20,7 +20,7 @@ PAPER_INSTRUCTION = (
 """Table 2 of the paper, first part, word for word: the system message."""
 
 PAPER_QUESTION = "Video contexts in temporal order: {textualizing_videos} Question: {question}"
-"""Table 2 of the paper, second part: the user turn, so that text from a video never has the system's voice."""
+"""Table 2 of the paper, second part: the user message, so that text from a video never has the system's voice."""
 
 CITING = (
     "Each context ends with its number in brackets. After every statement about the video, cite the numbers of "
@@ -52,6 +52,9 @@ OPTIONS = (
 NOT_SHOWN = "The video does not show this."
 """The sentence by which a model says that the answer is not in the video."""
 
+NOTHING_SEEN = "Nothing of the video has been seen yet. Ask again in a moment, or wait for it with wait_seconds=."
+"""Ours: the answer to a question that comes before the first caption of a watch in the background."""
+
 CONFIRM = (
     "Not yet: {cited} was only found by a search. Read that range or look at it again with the tools, then give the "
     "whole answer anew, corrected where it must be."
@@ -61,21 +64,32 @@ CALL_AGAIN = "The call of {tool} could not be read: its arguments are not valid 
 EMPTY = "That was an empty answer. Answer the question, or call a tool."
 NAME_AN_OPTION = "Begin the answer with the letter of one option in parentheses: {letters}."
 LAST_CALL = (
-    "There is no time for further calls of tools ({brake}). Answer now from what you have been shown, and say what "
-    "remains open."
+    "There is no time for further calls of tools (limit: {limit}). Answer now from what you have been shown, and say "
+    "what remains open."
 )
 
 
 def system_prompt(*, with_tools: bool, with_options: bool = False) -> str:
-    """Return the system message: the paper's instruction, then ours. Nothing from a video is in it."""
+    """Return the system message: the paper's instruction, then ours. Nothing from a video is in it.
+
+    Args:
+        with_tools: whether the model may call tools.
+        with_options: whether the question has options.
+    """
     parts = [PAPER_INSTRUCTION, CITING, DATA]
     parts += [TOOL_USE] if with_tools else []
     parts += [OPTIONS] if with_options else []
     return "\n\n".join(parts)
 
 
-def user_turn(contexts: str, question: str, *remarks: str) -> str:
-    """Return the user turn of Table 2, with remarks of ours before it."""
+def user_message(contexts: str, question: str, *remarks: str) -> str:
+    """Return the user message of Table 2.
+
+    Args:
+        contexts: captions as text, in temporal order.
+        question: with its options, if it has any.
+        remarks: sentences of ours, put before it.
+    """
     return "\n\n".join([*remarks, PAPER_QUESTION.format(textualizing_videos=fenced(contexts), question=question)])
 
 

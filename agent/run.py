@@ -1,4 +1,4 @@
-"""One question on its way to an answer: retrieve, let the model work, check what it says."""
+"""Run: one question on its way to an answer. Retrieve, let the model work, check what it says."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from videochat.agent.acceptance import NO_ANSWER, AnswerCheck
-from videochat.agent.chat_models import llm_name, refuses_tools
-from videochat.agent.context import window_of
+from videochat.agent.chat_models import ChatModel, llm_name, refuses_tools, window_of
 from videochat.agent.conversation import Conversation
 from videochat.agent.events import Event
 from videochat.agent.evidence import Checked
-from videochat.agent.graph import make_loop
-from videochat.agent.guests import ForeignTools
+from videochat.agent.graph import make_graph
 from videochat.agent.limits import Limits, LimitsMiddleware, OutOfTime, within
-from videochat.agent.multiple_choice import Choice
-from videochat.agent.prompts import NOT_SHOWN, system_prompt, user_turn
+from videochat.agent.middleware import NO_ANSWER, AnswerCheck, ForeignTools
+from videochat.agent.prompts import NOT_SHOWN, NOTHING_SEEN, system_prompt, user_message
+from videochat.agent.question import Question
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.verification import claims, judge, marked
 from videochat.agent.video_set import VideoSet
-from videochat.errors import LLMError, VideoChatError
+from videochat.errors import LLMError, VideoChatError, first_line
 from videochat.intervals import clock, clock_range
 from videochat.records import Answer, Caption, Citation, Status, Verdict
 
 Mode = Literal["agent", "retrieve"]
+"""`agent`: the model may call tools; `retrieve`: one retrieval and one call of the model."""
 
 # A runaway answer is cut; what a person reads is shorter by far.
-_MOST_LETTERS = 12_000
+_MOST_CHARACTERS = 12_000
 # Earlier turns may take this part of the window, and contexts without tools as much.
 _HISTORY_SHARE = 4
 _MOST_CONTEXT_TOKENS = 6000
@@ -41,110 +40,129 @@ _LONGEST_MARKER = 80
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How questions are answered."""
+    """How an agent answers its questions; the fields are arguments of `VideoAgent`."""
 
-    llm: Any
+    llm: ChatModel
     mode: Mode
-    brakes: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits)
     verify: bool = False
     context_tokens: int | None = None
     video_model: str | None = None
     pictures: bool = False
-    guests: tuple[BaseTool, ...] = ()
-    """Tools of others."""
+    foreign_tools: tuple[BaseTool, ...] = ()
+    """Tools of other packages."""
 
 
-class Turn:
-    """One question on its way.
+class Run:
+    """One question on its way to an answer.
+
+    The caller lets `graph` work on `input`, hands what it streams to `events`, and at the end calls `finish`.
 
     Args:
         video_set: the videos.
-        manner: how to answer.
-        conversation: what was said before; its evidence grows.
+        settings: how to answer.
+        conversation: the turns before; its evidence grows.
         question: what is asked.
-        choice: its options, if it has any.
     """
 
     def __init__(
-        self, video_set: VideoSet, manner: RunSettings, conversation: Conversation, question: str, choice: Choice | None
+        self, video_set: VideoSet, settings: RunSettings, conversation: Conversation, question: Question
     ) -> None:
-        self.video_set, self.manner, self.question, self.choice = video_set, manner, question, choice
+        self.video_set, self.settings, self.question = video_set, settings, question
         self.evidence = conversation.evidence
-        self.braking = LimitsMiddleware(manner.brakes)
+        self.limits = LimitsMiddleware(settings.limits)
         self.seen_seconds = self._seen()
-        toolbox = Toolbox(video_set, self.evidence, video_model=manner.video_model, pictures=manner.pictures)
-        found = toolbox.recall(question if choice is None else " ".join([choice.question, *choice.options.values()]))
+        """Up to where all senses have watched; None where that is the end."""
+        self.nothing_seen = self.seen_seconds == 0 and not any(
+            video_set.captions_of(video).count() for video in video_set.videos
+        )
+        """Whether the watch in the background has no caption yet."""
+        choice = question.choice
+        toolbox = Toolbox(video_set, self.evidence, video_model=settings.video_model, pictures=settings.pictures)
+        found = toolbox.recall(" ".join([choice.question, *choice.options.values()]) if choice else question.text)
         self.found: list[Caption] = [hit.caption for hit in found.hits]
-        window = window_of(manner.llm, manner.context_tokens)
-        # Whoever can look further begins with what was found; whoever cannot gets all that fits.
+        """What was retrieved before the model was called."""
+        window = window_of(settings.llm, settings.context_tokens)
+        with_tools = settings.mode == "agent"
+        # A model that can look further begins with what was found; one that cannot gets all that fits.
         contexts = (
             toolbox.as_text(self.found)
-            if manner.mode == "agent"
+            if with_tools
             else toolbox.contexts(found.hits, min(_MOST_CONTEXT_TOKENS, window // _HISTORY_SHARE))
         )
         message = HumanMessage(
-            user_turn(contexts, self.asked, *self._remarks()),
+            user_message(contexts, str(question), *self._remarks()),
             additional_kwargs={
-                "question": choice.question if choice else question,
+                "question": choice.question if choice else question.text,
                 "evidence": toolbox.as_data(found.hits),
                 "options": choice.options if choice else {},
             },
         )
         self.input = {"messages": [*conversation.recent(window // _HISTORY_SHARE), message]}
-        with_tools = manner.mode == "agent"
-        own = toolbox.get_tools() if with_tools else []
-        self.loop = make_loop(
-            manner.llm,
-            [*own, *manner.guests] if with_tools else [],
+        """What the graph is called with."""
+        self.graph: Any = make_graph(
+            settings.llm,
+            [*toolbox.get_tools(), *settings.foreign_tools] if with_tools else [],
             system=system_prompt(with_tools=with_tools, with_options=choice is not None),
-            braking=self.braking,
-            acceptance=AnswerCheck(self.evidence, self.braking, choice, must_confirm=with_tools),
-            guests=ForeignTools(toolbox, {tool.name for tool in manner.guests}),
+            limits=self.limits,
+            answer_check=AnswerCheck(self.evidence, self.limits, choice, check_confirmed=with_tools),
+            foreign_tools=ForeignTools(toolbox, {tool.name for tool in settings.foreign_tools}),
             window=window,
         )
-        self._produced: dict[str, BaseMessage] = {}
         self.notes: list[str] = []
         """What the reader must know."""
         self.tools_refused = False
+        """Whether the model turned out to call no tools; the question is then asked again without."""
+        self._messages: dict[str, BaseMessage] = {}
         self._steps_told = 0
         self._streamed: set[str] = set()
-        self._held = ""
+        self._open_text = ""
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether there is anything that the model could answer from."""
+        return self.settings.mode == "agent" or not self.nothing_seen
 
     def _seen(self) -> float | None:
-        """Return the second up to which all has been seen, or None where that is the end."""
         reached = [(self.video_set.reached(video), video.duration_seconds) for video in self.video_set.videos]
         return None if all(now >= end - 0.05 for now, end in reached) else sum(now for now, _ in reached)
 
     def _remarks(self) -> list[str]:
         if self.seen_seconds is None:
             return []
-        return [f"(The video is still being watched: so far up to {self._so_far()}. Say so if that matters.)"]
+        so_far = "nothing of it has been seen yet" if self.nothing_seen else f"so far up to {self._so_far()}"
+        return [f"(The video is still being watched: {so_far}. Say so if that matters.)"]
 
     def _so_far(self) -> str:
         return f"{clock(self.seen_seconds or 0)} of {clock(self.video_set.duration_seconds)}"
 
     @staticmethod
-    def modes(*, tokens: bool) -> list[str]:
-        """Return what to ask LangGraph for."""
+    def stream_modes(*, tokens: bool) -> list[str]:
+        """Return what to ask LangGraph to stream."""
         return ["updates", "messages"] if tokens else ["updates"]
 
-    def take(self, mode: str, data: Any) -> Iterator[Event]:
-        """Take in what LangGraph streams, and yield what the asker wants to know of it."""
+    def events(self, mode: str, data: Any) -> Iterator[Event]:
+        """Take in one piece of what LangGraph streams, and yield what the user is told of it.
+
+        Args:
+            mode: `updates` or `messages`.
+            data: as LangGraph gives it in that mode.
+        """
         if mode == "messages":
             yield from self._tokens(*data)
             return
         for node, update in data.items():
             for message in (update or {}).get("messages", []):
-                self._produced[message.id or str(len(self._produced))] = message
+                self._messages[message.id or str(len(self._messages))] = message
                 if isinstance(message, ToolMessage) and isinstance(message.artifact, list):
                     captions = [Caption.from_dict(i) for i in message.artifact if isinstance(i, dict) and "kind" in i]
                     if captions:
                         yield Event("evidence", captions=captions)
                 if isinstance(message, HumanMessage):
-                    self._held = ""
+                    self._open_text = ""
                     yield Event("again", message.text)
             if node == "tools":
-                for step in self.braking.steps[self._steps_told :]:
+                for step in self.limits.steps[self._steps_told :]:
                     # Calls made together end in any order, and are told in the model's.
                     if step.seconds is None and step.error is None:
                         break
@@ -159,26 +177,26 @@ class Turn:
             self._streamed.add(message.id or "")
         elif message.id in self._streamed:
             return
-        self._held += message.text
+        self._open_text += message.text
         ended = getattr(message, "chunk_position", "last") == "last"
-        if text := self._settled(everything=ended):
+        if text := self._ready_text(everything=ended):
             yield Event("token", text)
 
-    def _settled(self, *, everything: bool) -> str:
-        """Return the held text up to a citation that is still open, with citations written as times."""
-        open_at = self._held.rfind("[")
-        cut = len(self._held)
-        if not everything and open_at >= 0 and "]" not in self._held[open_at:] and cut - open_at < _LONGEST_MARKER:
+    def _ready_text(self, *, everything: bool) -> str:
+        """Take the text up to a citation that is still open, with citations written as times."""
+        open_at = self._open_text.rfind("[")
+        cut = len(self._open_text)
+        if not everything and open_at >= 0 and "]" not in self._open_text[open_at:] and cut - open_at < _LONGEST_MARKER:
             cut = open_at
-        ready, self._held = self._held[:cut], self._held[cut:]
+        ready, self._open_text = self._open_text[:cut], self._open_text[cut:]
         return re.sub(r"\[[^\[\]]*\]", lambda match: self.evidence.check(match[0]).text, ready)
 
     @contextmanager
-    def bearing_failure(self) -> Iterator[None]:
-        """Take a failure of the loop for what it means.
+    def handling_errors(self) -> Iterator[None]:
+        """Turn errors of the graph into outcomes, where there is one.
 
-        A model that cannot call tools after all sets `tools_refused`; when a draft is there it stays; running out
-        of time is an answer, too.
+        A model that cannot call tools after all sets `tools_refused`; if there is a draft, it becomes the answer;
+        running out of time ends the run.
 
         Raises:
             LLMError: the model did not answer.
@@ -190,65 +208,70 @@ class Turn:
         except OutOfTime:
             pass
         except Exception as error:
-            if self.manner.mode == "agent" and self.braking.model_calls <= 1 and refuses_tools(error):
+            if self.settings.mode == "agent" and self.limits.model_calls <= 1 and refuses_tools(error):
                 self.tools_refused = True
                 return
-            why = str(error).strip().split("\n")[0][:300] or type(error).__name__
-            if not self._answered():
-                raise LLMError(f"{llm_name(self.manner.llm)} did not answer: {why}") from error
+            why = first_line(error)[:300]
+            if not self._drafts():
+                raise LLMError(f"{llm_name(self.settings.llm)} did not answer: {why}") from error
             self.notes.append(f"The language model was asked to look again, and failed ({why}): this is a draft")
 
     def _draft(self) -> str:
         """Return the last text that was meant as an answer."""
-        return next((text for text in reversed(self._answered()) if text), "")
+        return next((text for text in reversed(self._drafts()) if text), "")
 
-    def _answered(self) -> list[str]:
+    def _drafts(self) -> list[str]:
         """Return every text that the model gave as an answer, also empty ones."""
         return [
             message.text.strip()
-            for message in self._produced.values()
+            for message in self._messages.values()
             if isinstance(message, AIMessage) and not message.tool_calls and NO_ANSWER not in message.additional_kwargs
         ]
 
     @property
-    def asked(self) -> str:
-        """The question with its options: what later turns see."""
-        return str(self.choice) if self.choice else self.question
-
-    @property
     def said(self) -> str:
         """What the model answered, with its `[n]`: what later turns see."""
-        return self._draft() or NOT_SHOWN
+        return NOTHING_SEEN if self._had_nothing() else self._draft() or NOT_SHOWN
+
+    def _had_nothing(self) -> bool:
+        return self.nothing_seen and not self.evidence.captions
 
     def finish(self) -> Answer:
         """Check what the model said and make an answer of it."""
-        text, notes = self._draft(), self.notes
-        if len(text) > _MOST_LETTERS:
-            notes.append(f"Cut: the answer had {len(text)} characters, {_MOST_LETTERS} are shown")
-            text = text[:_MOST_LETTERS].rsplit(" ", 1)[0] + " …"
-        if self.braking.hit:
-            notes.append(f"Stopped by a brake: {self.braking.hit}")
+        text, notes, choice = self._draft(), self.notes, self.question.choice
+        if self._had_nothing():
+            return self._answer(Checked(NOTHING_SEEN, [], "not_found", []), "not_found")
+        if len(text) > _MOST_CHARACTERS:
+            notes.append(f"Cut: the answer had {len(text)} characters, {_MOST_CHARACTERS} are shown")
+            text = text[:_MOST_CHARACTERS].rsplit(" ", 1)[0] + " …"
+        if self.limits.hit:
+            notes.append(f"Stopped by a limit: {self.limits.hit}")
         judged: list[Verdict] = []
-        if self.manner.verify:
-            judged = judge(self._ask_again, claims(text, self.evidence))
+        if self.settings.verify:
+            judged = judge(self._ask_judge, claims(text, self.evidence))
             text = marked(text, judged)
             judged = [replace(v, sentence=self.evidence.check(v.sentence).text) for v in judged]
-        checked = self.evidence.check(text, self.question)
+        checked = self.evidence.check(text, self.question.text)
         status = self._status(text, checked, judged)
         notes += checked.notes
-        option = self.choice.chosen_in(text) if self.choice else None
-        if self.choice and option is None and text:
+        option = choice.chosen_in(text) if choice else None
+        if choice and option is None and text:
             notes.append("The answer names none of the options")
         if not text:
-            if not self.braking.hit:
+            if not self.limits.hit:
                 notes.append("The language model gave an empty answer")
         elif status == "not_found" and NOT_SHOWN not in checked.text:
-            notes.append("The answer cites nothing that was retrieved from the video, so it is not vouched for")
+            notes.append("The answer cites nothing that was retrieved from the video, so nothing vouches for it")
         if self.seen_seconds is not None:
             notes.append(f"Answered from what has been seen so far, up to {self._so_far()}")
         elif status == "not_found" and text:
             notes.append(f"Watched for: {', '.join(sense.name for sense in self.video_set.senses)}")
-        notes += [
+        return self._answer(checked, status, option, judged)
+
+    def _answer(
+        self, checked: Checked, status: Status, option: str | None = None, judged: Sequence[Verdict] = ()
+    ) -> Answer:
+        self.notes += [
             f"{g.source} missed {clock_range(g.start_seconds, g.end_seconds)}: {g.reason}"
             for g in self.video_set.gaps()
         ]
@@ -256,11 +279,11 @@ class Turn:
             checked.text or "There is no answer.",
             [self._citation(caption) for caption in checked.cited],
             status,
-            self.braking.steps,
-            self.braking.usage(),
-            [note if note.endswith(".") else f"{note}." for note in notes],
+            self.limits.steps,
+            self.limits.usage(),
+            [note if note.endswith(".") else f"{note}." for note in self.notes],
             option,
-            judged,
+            list(judged),
             self.seen_seconds,
         )
 
@@ -268,7 +291,7 @@ class Turn:
         status = checked.status
         if status == "not_found":
             return status
-        if self.manner.mode == "agent" and (open_ := self.evidence.unconfirmed(text)):
+        if self.settings.mode == "agent" and (open_ := self.evidence.unconfirmed(text)):
             when = ", ".join(dict.fromkeys(clock_range(c.start_seconds, c.end_seconds) for c in open_))
             self.notes.append(f"Found, but not looked at again: {when}")
             status = "partly"
@@ -278,11 +301,11 @@ class Turn:
                 status = "partly"
         return status
 
-    def _ask_again(self, messages: list[BaseMessage]) -> AIMessage:
-        left = max(self.manner.brakes.seconds - self.braking.seconds, 1.0)
-        reply: AIMessage = within(left, lambda: self.manner.llm.invoke(messages))
-        self.braking.model_calls += 1
-        self.braking.count(reply)
+    def _ask_judge(self, messages: list[BaseMessage]) -> AIMessage:
+        left = max(self.settings.limits.seconds - self.limits.seconds, 1.0)
+        reply = within(left, lambda: self.settings.llm.invoke(messages))
+        self.limits.model_calls += 1
+        self.limits.count(reply)
         return reply
 
     def _citation(self, caption: Caption) -> Citation:

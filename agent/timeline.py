@@ -1,4 +1,4 @@
-"""Captions over time, a lane for each kind: as a picture, or as text for a terminal."""
+"""Timeline: captions over time, a lane for each kind, as a figure or as text for a terminal."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ _SEEN = ("█", "·")
 
 def draw_timeline(captions: Sequence[Caption], duration_seconds: float, *, title: str = "") -> Figure:
     """Draw captions as bars over seconds, a lane for each kind that occurs, words on bars that have room.
+
+    Args:
+        captions: of one video.
+        duration_seconds: how long it is; bars end there.
+        title: above the lanes; without one it says that nothing has been watched.
 
     Returns:
         A figure that notebooks show and `savefig` writes; no window is opened.
@@ -51,7 +56,13 @@ def draw_timeline(captions: Sequence[Caption], duration_seconds: float, *, title
 
 
 def print_timeline(captions: Sequence[Caption], duration_seconds: float, *, width: int = 100) -> str:
-    """Return lanes of text, `width` characters wide: a block where a caption of that kind is, else a dot."""
+    """Return lanes of text: a block where a caption of that kind is, else a dot.
+
+    Args:
+        captions: of one video.
+        duration_seconds: how long it is.
+        width: characters in a line.
+    """
     lanes = _lanes(captions)
     label = max((len(kind) for kind, _ in lanes), default=0)
     columns = max(width - label - 2, 10)

@@ -1,4 +1,4 @@
-"""What a language model can do with videos: LangChain tools over video_set and its memory.
+"""Toolbox: what a language model can do with videos, as LangChain tools.
 
 Each returns text for the model, with evidence numbers and between marks that say it is data, and as artifact a
 list of plain dicts for the program. A mistake that another call may avoid comes back as text with a hint.
@@ -11,16 +11,16 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import BaseModel, ConfigDict, Field
 
 from videochat.agent.evidence import Evidence
 from videochat.agent.prompts import fenced
+from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
 from videochat.errors import VideoChatError
-from videochat.intervals import clock, clock_range
+from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse, textualize
 from videochat.memory.context_budget import select
@@ -31,91 +31,17 @@ from videochat.records import Caption, Kind
 
 _READ_AT_MOST = 80
 _CLOSER_SECONDS = 120.0
-_PICTURES = 16
 _PICTURE_BYTES = 4_000_000
 _NAMED_VIDEOS = 40
+# Brackets in words of the video would look like citations.
+_NO_BRACKETS = str.maketrans("[]", "()")
+_PICTURE = "a picture that the model looked at itself"
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Text = Annotated[str, Field(max_length=2000)]
-VideoName = Annotated[
-    str | None, Field(description="Name of the video, as browse gives it. Omit where there is only one.")
-]
 Result = tuple[str, list[dict[str, Any]]]
 
 
-class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class BrowseInput(_Arguments):
-    """Arguments of `browse`."""
-
-    question: Text = Field("", description="What you want to know; omit for an overview.")
-    video: VideoName = None
-
-
-class SearchInput(_Arguments):
-    """Arguments of `search`."""
-
-    query: Text = Field(description="What to look for: the question itself, or the words of it that matter.")
-    start: Seconds = Field(0.0, description="Only moments after this second of the video.")
-    end: Seconds | None = Field(None, description="Only moments before this second; omit for the end.")
-    kinds: list[Kind] | None = Field(
-        None, description="Only what these senses noted, e.g. speech (what is said) or ocr (text on screen)."
-    )
-    videos: list[str] | None = Field(None, description="Only in these videos, by name; omit for all.")
-
-
-class ReadInput(_Arguments):
-    """Arguments of `read`."""
-
-    start: Seconds = Field(description="First second to read.")
-    end: Seconds = Field(description="Where to stop, in seconds.")
-    video: VideoName = None
-
-
-class LookInput(_Arguments):
-    """Arguments of `look`."""
-
-    start: Seconds = Field(description="First second to look at.")
-    end: Seconds = Field(description="Where to stop, in seconds; at most two minutes after the start.")
-    question: Text = Field("", description="What to find out; it decides which sense looks where no tool is named.")
-    tool: str | None = Field(None, description="Name of the sense that looks, e.g. ocr, objects, captions.")
-    rate: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] | None = Field(
-        None, description="Pictures per second; omit for four."
-    )
-    video: VideoName = None
-
-
-class WatchClipInput(_Arguments):
-    """Arguments of `watch_clip`."""
-
-    question: Text = Field(min_length=1, description="What to find out, as a full question.")
-    start: Seconds = Field(description="First second to watch.")
-    end: Seconds = Field(description="Where to stop, in seconds; at most a minute is seen well.")
-    video: VideoName = None
-
-
-class FramesInput(_Arguments):
-    """Arguments of `frames`."""
-
-    start: Seconds = Field(description="First second.")
-    end: Seconds = Field(description="Where to stop, in seconds.")
-    n: int = Field(4, ge=1, le=_PICTURES, description="How many pictures, evenly spread over the range.")
-    video: VideoName = None
-
-
-class CountInput(_Arguments):
-    """Arguments of `count`."""
-
-    what: Text = Field("", description="One sort of thing, such as car or person; omit for all.")
-    start: Seconds = Field(0.0, description="Only what is seen after this second.")
-    end: Seconds | None = Field(None, description="Only what is seen before this second; omit for the end.")
-    video: VideoName = None
-
-
 class Toolbox:
-    """The tools of one conversation.
+    """The tools of one conversation. Each method of a tool gives text for the model and its captions as dicts.
 
     Args:
         video_set: the videos, their senses and their memory.
@@ -183,7 +109,12 @@ class Toolbox:
         ]
 
     def browse(self, question: str = "", video: str | None = None) -> Result:
-        """Tell what happens overall, who and what appears; of several videos, what each is about."""
+        """Tell what happens overall, who and what appears; of several videos, what each is about.
+
+        Args:
+            question: what decides which summaries are shown; empty for an overview.
+            video: its name; None for the only one, or for all.
+        """
         if self.video_set.several and video is None:
             return self._browse_library()
         chosen = self.video_set.video(video)
@@ -207,7 +138,7 @@ class Toolbox:
         if seen:
             text += "\nSeen: " + "; ".join(map(str, seen[:20]))
         if not text:
-            return self._nothing_yet(chosen), []
+            return self._how_far(chosen), []
         return fenced(text), self.as_data(Hit(c) for c in summaries)
 
     def _browse_library(self) -> Result:
@@ -231,12 +162,24 @@ class Toolbox:
         kinds: list[Kind] | None = None,
         videos: list[str] | None = None,
     ) -> Result:
-        """Find the captions that fit a query best."""
+        """Find the captions that fit a query best.
+
+        Args:
+            query: in words.
+            start: only captions that end after this second.
+            end: only captions that start before this second; None for the end.
+            kinds: only of these kinds; None for all.
+            videos: names; None for all.
+
+        Raises:
+            ToolException: the query is empty.
+            InvalidArgument: the range holds nothing.
+            UnknownName: there is no such video.
+        """
         if not query.strip():
             raise ToolException("query is empty; give the words to look for.")
         limit = math.inf if end is None else end
-        if limit <= start:
-            raise ToolException(f"end {limit:g} must be greater than start {start:g}.")
+        check_interval(start, limit, open_end=True)
         chosen = self.video_set.videos if videos is None else [self.video_set.video(name) for name in videos]
         hits = self._recall(query, chosen, kinds=kinds, start_seconds=start, end_seconds=limit).hits
         if not hits:
@@ -245,12 +188,22 @@ class Toolbox:
         return fenced(self.as_text(hit.caption for hit in hits)), self.as_data(hits)
 
     def read(self, start: float, end: float, video: str | None = None) -> Result:
-        """Give every caption within a range."""
+        """Give every caption within a range.
+
+        Args:
+            start: first second.
+            end: first second no longer.
+            video: its name; None for the only one.
+
+        Raises:
+            InvalidArgument: the range holds nothing.
+            UnknownName: there is no such video.
+        """
         chosen, start, end = self._range(video, start, end)
         captions = self.video_set.captions_of(chosen).between(start, end)
         if not captions:
             self.evidence.look_at(chosen.id, start, end)
-            return f"Nothing was noted from {clock(start)} to {clock(end)}. {self._nothing_yet(chosen)}", []
+            return f"Nothing was noted from {clock(start)} to {clock(end)}. {self._how_far(chosen)}", []
         shown = captions[:_READ_AT_MOST]
         note = ""
         if len(captions) > len(shown):
@@ -270,7 +223,20 @@ class Toolbox:
         rate: float | None = None,
         video: str | None = None,
     ) -> Result:
-        """Run a sense again over a range, more densely, and store what it sees."""
+        """Run a sense again over a range, more densely, and store what it sees.
+
+        Args:
+            start: first second.
+            end: first second no longer, at most two minutes later.
+            question: what is to be found out; it decides which sense looks where no tool is named.
+            tool: name of a sense.
+            rate: pictures per second; None for four.
+            video: its name; None for the only one.
+
+        Raises:
+            ToolException: the range is too long.
+            VideoChatError: the range holds nothing, or the sense does not exist or failed.
+        """
         chosen, start, end = self._range(video, start, end)
         if end - start > _CLOSER_SECONDS:
             raise ToolException(
@@ -293,22 +259,41 @@ class Toolbox:
         return text, self.as_data(Hit(c) for c in found)
 
     def watch_clip(self, question: str, start: float, end: float, video: str | None = None) -> Result:
-        """Ask a video-language model about a range, and store its answer."""
+        """Ask a video-language model about a range, and store its answer.
+
+        Args:
+            question: in words.
+            start: first second.
+            end: first second no longer.
+            video: its name; None for the only one.
+
+        Raises:
+            VideoChatError: the range holds nothing, the model cannot be had, or it has nothing to say.
+        """
         from videochat.tools.watch_clip import WatchClip
 
         chosen, start, end = self._range(video, start, end)
-        clip = WatchClip(video=chosen, weights=self.video_model or "")
-        _, artifact = clip._run(question, start, end)
-        captions = [Caption.from_dict(item) for item in artifact]
-        self.video_set.captions_of(chosen).record(captions)
+        said = WatchClip(video=chosen, weights=self.video_model or "").watch(question, start, end)
+        self.video_set.captions_of(chosen).record([said])
         self.evidence.look_at(chosen.id, start, end)
-        self.evidence.add(captions)
-        return fenced(self.as_text(captions)), self.as_data(Hit(c) for c in captions)
+        self.evidence.add([said])
+        return fenced(self.as_text([said])), self.as_data([Hit(said)])
 
     def frames(
         self, start: float, end: float, n: int = 4, video: str | None = None
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Give pictures of a range to a model that can see; each has a number, so that it can be cited."""
+        """Give pictures of a range to a model that can see; each has a number, so that it can be cited.
+
+        Args:
+            start: first second.
+            end: first second no longer.
+            n: how many pictures, evenly spread.
+            video: its name; None for the only one.
+
+        Raises:
+            ToolException: there are no pictures.
+            InvalidArgument: the range holds nothing.
+        """
         chosen, start, end = self._range(video, start, end)
         step = (end - start) / n
         blocks: list[dict[str, Any]] = []
@@ -321,7 +306,9 @@ class Toolbox:
                 break
             # Not stored: it says nothing that a search could find. Cited, it shows the reader the same picture.
             end_seconds = seconds + min(0.04, step)
-            moment = Caption(chosen.id, seconds, end_seconds, "clip_caption", _PICTURE, "frames")
+            moment = Caption(
+                chosen.id, seconds, end_seconds, "clip_caption", _PICTURE, "frames", attributes={"picture": True}
+            )
             shown.append(moment)
             (number,) = self.evidence.add([moment])
             blocks.append({"type": "text", "text": f"Picture at {seconds:.2f} s ({clock(seconds)}) [{number}]:"})
@@ -333,8 +320,19 @@ class Toolbox:
         return blocks, self.as_data(Hit(c) for c in shown)
 
     def count(self, what: str = "", start: float = 0.0, end: float | None = None, video: str | None = None) -> Result:
-        """Count things that were followed, each once."""
-        chosen, first, last = self._range(video, start, math.inf if end is None else end)
+        """Count things that were followed, each once.
+
+        Args:
+            what: one sort of thing; empty for all.
+            start: first second.
+            end: first second no longer; None for the end.
+            video: its name; None for the only one.
+
+        Raises:
+            InvalidArgument: the range holds nothing.
+            UnknownName: there is no such video.
+        """
+        chosen, first, last = self._range(video, start, end)
         captions = self.video_set.captions_of(chosen).between(first, last, ["objects"])
         seen = appearances(captions, what.strip() or None)
         if not seen:
@@ -349,18 +347,12 @@ class Toolbox:
         note = "\n(A thing that left and came back is counted again; at once is a lower bound.)"
         return fenced("\n".join(lines)) + note, self.as_data(Hit(c) for c in cited)
 
-    def _range(self, name: str | None, start: float, end: float) -> tuple[Video, float, float]:
+    def _range(self, name: str | None, start: float, end: float | None) -> tuple[Video, float, float]:
         """Return the video meant and a range within it."""
         video = self.video_set.video(name)
-        if end <= start:
-            raise ToolException(f"end {end:g} must be greater than start {start:g}.")
-        if start >= video.duration_seconds:
-            raise ToolException(
-                f"The video lasts {video.duration_seconds:.1f} seconds; start {start:g} is behind its end."
-            )
-        return video, start, min(end, video.duration_seconds)
+        return video, *video.span(start, end)
 
-    def _nothing_yet(self, video: Video) -> str:
+    def _how_far(self, video: Video) -> str:
         reached = self.video_set.reached(video)
         if reached < video.duration_seconds - 0.5:
             return f"So far the video has been watched up to {clock(reached)} of {clock(video.duration_seconds)}."
@@ -368,70 +360,29 @@ class Toolbox:
 
     def get_tools(self) -> list[BaseTool]:
         """Return the tools, for the agent or any other LangChain app."""
-        senses = ", ".join(self.video_set.sharp_senses()) or "none of the line-up"
-        given: list[tuple[Callable[..., Any], type[BaseModel], str]] = [
-            (
-                self.browse,
-                BrowseInput,
-                "Get an overview: what happens when, and who and what appears. Of several videos, their names and what "
-                "each is about. Use it first for questions about the whole, and to find the part that matters.",
-            ),
-            (
-                self.search,
-                SearchInput,
-                "Find moments that fit a question or some words: what was said, read on screen, seen or measured, "
-                "each with its time and number. What it finds are candidates; confirm them with read or look.",
-            ),
-            (
-                self.read,
-                ReadInput,
-                "Read everything noted within a range of seconds, in temporal order. Use it to confirm a moment, and "
-                "to see what comes before or after it.",
-            ),
-            (
-                self.look,
-                LookInput,
-                "Look at a short range again, more closely than the first time, when what was noted does not settle "
-                f"the question. Senses that can look again: {senses}. What is seen is kept.",
-            ),
-            (
-                self.count,
-                CountInput,
-                "Count things that were followed through the video, each once: how many, when first and last seen. "
-                "Use it for how many and how often.",
-            ),
-        ]
-        if self.video_model:
-            given.append(
-                (
-                    self.watch_clip,
-                    WatchClipInput,
-                    "Ask a model that watches moving pictures about a range: how something is done, in what order, or "
-                    "why. Use it when notes do not tell. Best for up to a minute.",
-                )
-            )
-        if self.pictures:
-            sight = "See pictures of a range with your own eyes. Use it to settle doubts."
-            given.append((self.frames, FramesInput, sight))
+        methods: list[Callable[..., Any]] = [self.browse, self.search, self.read, self.look, self.count]
+        methods += [self.watch_clip] if self.video_model else []
+        methods += [self.frames] if self.pictures else []
+        senses = ", ".join(self.video_set.senses_to_look_again()) or "none of the line-up"
         return [
             StructuredTool.from_function(
-                self._told_to_the_model(method),
+                self._with_errors_as_text(method),
                 name=method.__name__,
-                description=description,
-                args_schema=schema,
+                description=DESCRIPTIONS[method.__name__].format(senses=senses),
+                args_schema=SCHEMAS[method.__name__],
                 response_format="content_and_artifact",
                 handle_tool_error=True,
             )
-            for method, schema, description in given
+            for method in methods
         ]
 
-    def _told_to_the_model(self, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_errors_as_text(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Turn errors that another call may avoid into text for the model."""
 
         def call(**arguments: Any) -> Any:
             try:
                 if self._watch_first is not None:
-                    # Tools of one turn come in parallel threads; the first of them watches.
+                    # Calls made together come in parallel threads; the first of them watches.
                     with self._watching:
                         self._watch_first()
                 return method(**arguments)
@@ -439,7 +390,3 @@ class Toolbox:
                 raise ToolException(str(error)) from error
 
         return call
-
-
-_NO_BRACKETS = str.maketrans("[]", "()")
-_PICTURE = "a picture that the model looked at itself"

@@ -1,4 +1,4 @@
-"""The toolkit for other LangChain apps."""
+"""VideoToolkit: the tools over videos for other LangChain apps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second look at an answer: each cited sentence is held against the captions that it cites, and nothing else."""
+"""Verification of an answer by a second call: each cited sentence is judged by the captions that it cites."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def judge(ask: Callable[[list[BaseMessage]], AIMessage], claims_: list[Claim]) -
         ask: calls the chat model that judges.
         claims_: as `claims` found them.
     """
-    in_words = [claim for claim in claims_ if all(caption.source != "frames" for caption in claim.captions)]
+    in_words = [claim for claim in claims_ if not any(c.attributes.get("picture") for c in claim.captions)]
     judged: Mapping[int, tuple[Judgement, str]] = {}
     why = "the second look gave no clear verdict"
     if in_words:

@@ -1,4 +1,4 @@
-"""The front of the house: videos to ask."""
+"""VideoAgent: answers questions about videos."""
 
 from __future__ import annotations
 
@@ -7,39 +7,60 @@ import os
 import threading
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from videochat.agent.background_watch import BackgroundWatch
-from videochat.agent.chat_models import ExtractiveAnswerer, can_call_tools, llm_name, resolve_llm
-from videochat.agent.context import can_see
+from videochat.agent.chat_models import ChatModel, can_call_tools, can_see, llm_name, resolve_llm
 from videochat.agent.conversation import DEFAULT_THREAD, Conversations
 from videochat.agent.events import Event
-from videochat.agent.frame_search import FoundFrame
+from videochat.agent.extractive import ExtractiveAnswerer
+from videochat.agent.frame_search import FoundFrame, PictureLike
 from videochat.agent.limits import Limits
-from videochat.agent.multiple_choice import Choice
-from videochat.agent.run import Mode, RunSettings, Turn
+from videochat.agent.pipeline import Progress
+from videochat.agent.question import AskOptions, Question, check_keywords
+from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
-from videochat.agent.video_set import VideoSet, together
-from videochat.agent.watch import Progress, WatchReport
-from videochat.errors import InvalidArgument, UnknownName
+from videochat.agent.video_set import VideoSet, merge_reports
+from videochat.agent.watch import WatchReport
+from videochat.errors import UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
 from videochat.records import Answer, Caption
+from videochat.renamed import keywords
 from videochat.tools import DEFAULT_PRESET, PerceptionTool
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 AnyVideo = str | os.PathLike[str] | Video
+"""A path, an http(s) address, or an opened video."""
+
+
+class RetrieverOptions(TypedDict, total=False):
+    """Keywords of `VideoAgent.as_retriever`; each may be left out."""
+
+    k: int
+    """How many documents at most; 8 if left out."""
+    kinds: list[str] | None
+    """Only captions of these kinds; None for all but summaries."""
+    start_seconds: float
+    """Only captions that end after this."""
+    end_seconds: float | None
+    """Only captions that start before this; None for the end."""
 
 
 class VideoAgent:
     """Answers questions about videos, with citations that were really retrieved.
 
-    Several threads and tasks may ask one agent at once. Questions of one conversation are answered in turn.
+    Several threads and tasks may ask one agent at once; questions of one conversation are answered one after another.
+    `with VideoAgent(...) as agent:` closes it at the end.
 
     Args:
         video: path, http(s) address, or `Video`; or a list of them, which are asked together.
@@ -55,7 +76,7 @@ class VideoAgent:
             `VIDEOCHAT_VIDEO_MODEL` names, if it does.
         mode: `"retrieve"`: one retrieval and one model call; `"agent"`: the model may browse, search, read, look
             and count, and must confirm what it found before it answers. None: agent where the model can call tools.
-        brakes: how long and how often the model may go on for one answer.
+        limits: how many calls, seconds and tokens the model may use for one answer.
         verify: have each cited sentence judged against its captions by a second call; `ask` can say otherwise.
         checkpointer: where conversations are kept: a LangGraph checkpointer, the path of an SQLite file (extra
             `sqlite`), or None for this object's lifetime.
@@ -63,8 +84,8 @@ class VideoAgent:
         context_tokens: how much the model reads at once; None: what its profile says, else 32,000.
         summary_llm: a chat model that writes the summaries of long videos, also as `"provider:model"`; None:
             extracts of the captions, which cost nothing.
-        models_gb: how many gigabytes the senses' models may take together; where they need more, they take turns.
-            None for most of the device's memory.
+        models_gb: how many gigabytes the senses' models may take together; where they need more, the video is read
+            once for each group that fits. None for most of the device's memory.
 
     Raises:
         MediaError: a video cannot be read.
@@ -73,22 +94,23 @@ class VideoAgent:
         LLMError: the language model cannot be made.
     """
 
+    @keywords(brakes="limits")
     def __init__(
         self,
         video: AnyVideo | Sequence[AnyVideo],
         *,
-        llm: Any = None,
+        llm: ChatModel | str | None = None,
         preset: str | Sequence[str | PerceptionTool] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         tools: Iterable[BaseTool] = (),
         video_model: str | os.PathLike[str] | None = None,
         mode: Mode | None = None,
-        brakes: Limits | None = None,
+        limits: Limits | None = None,
         verify: bool = False,
         checkpointer: BaseCheckpointSaver[Any] | str | os.PathLike[str] | None = None,
         pictures: bool | None = None,
         context_tokens: int | None = None,
-        summary_llm: Any = None,
+        summary_llm: ChatModel | str | None = None,
         models_gb: float | None = None,
     ) -> None:
         self.llm = resolve_llm(llm)
@@ -101,18 +123,20 @@ class VideoAgent:
             summary_llm=None if summary_llm is None else resolve_llm(summary_llm),
             models_gb=models_gb,
         )
-        self._say_once: list[str] = []
+        self._notes_for_next_answer: list[str] = []
         if preset is None and self.video_set.preset != DEFAULT_PRESET:
-            self._say_once.append(f"Watched with the preset {self.video_set.preset}, whose weights are on this machine")
+            self._notes_for_next_answer.append(
+                f"Watched with the preset {self.video_set.preset}, whose weights are on this machine"
+            )
         if mode == "agent" and not can_call_tools(self.llm):
             warnings.warn(f"{_no_tools(self.llm)}.", stacklevel=2)
         elif mode is None and not can_call_tools(self.llm) and not isinstance(self.llm, ExtractiveAnswerer):
-            self._say_once.append(_no_tools(self.llm))
+            self._notes_for_next_answer.append(_no_tools(self.llm))
         model = video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL")
-        self._manner = RunSettings(
+        self._settings = RunSettings(
             self.llm,
             "agent" if mode != "retrieve" and can_call_tools(self.llm) else "retrieve",
-            brakes or Limits(),
+            limits or Limits(),
             verify,
             context_tokens,
             os.fspath(model) if model else None,
@@ -125,7 +149,7 @@ class VideoAgent:
             blake2b("".join(ids).encode(), digest_size=8).hexdigest(),
             self.video_set.names if self.video_set.several else {},
         )
-        self._watching: BackgroundWatch | None = None
+        self._background: BackgroundWatch | None = None
 
     @property
     def video(self) -> Video:
@@ -139,30 +163,36 @@ class VideoAgent:
 
     @property
     def senses(self) -> list[PerceptionTool]:
-        """What watches."""
+        """The perception tools that watch."""
         return self.video_set.senses
 
     @property
     def memory(self) -> CaptionStore:
-        """Where captions are."""
+        """The store of the captions."""
         return self.video_set.memory
 
     @property
     def mode(self) -> Mode:
         """How questions are answered; `retrieve` from the moment on that a model turns out to call no tools."""
-        return self._manner.mode
+        return self._settings.mode
+
+    @property
+    def watching(self) -> BackgroundWatch | None:
+        """The watch that `start_watching` began last, if it did."""
+        return self._background
 
     def reset(self, thread: str = DEFAULT_THREAD) -> None:
         """Forget a conversation (not the video)."""
         self._conversations.forget(thread)
 
+    @keywords(tools="senses")
     def watch(
         self,
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         *,
         fps: float | None = None,
-        tools: Sequence[str | PerceptionTool] | None = None,
+        senses: Sequence[str | PerceptionTool] | None = None,
         progress: Progress | None = None,
     ) -> WatchReport:
         """Run the senses over a range and store what they see; what was watched before is not watched again.
@@ -172,37 +202,33 @@ class VideoAgent:
             end_seconds: first moment no longer; None for the end.
             fps: pictures per second for the senses that sample at a rate; None for each one's own rate. What
                 is seen at another rate is kept beside what was seen before.
-            tools: names or senses; None for the agent's own line-up.
+            senses: names or senses; None for the agent's own line-up.
             progress: told how far the video has been read.
 
         Returns:
             What was done; for several videos, of each of which the range is watched, in one report.
+
+        Raises:
+            InvalidArgument: the range holds nothing, or `fps` is no rate.
+            UnknownName: there is no such sense.
+            MissingDependency: the weights of a sense are not on this machine; nothing has been decoded then.
         """
-        if self.video_set.several and (start_seconds, end_seconds, fps, tools) == (0.0, None, None, None):
-            return together(self.video_set.watch_all(progress))
-        return together(
+        if self.video_set.several and (start_seconds, end_seconds, fps, senses) == (0.0, None, None, None):
+            return merge_reports(self.video_set.watch_all(progress))
+        return merge_reports(
             [
-                self.video_set.watch(video, start_seconds, end_seconds, fps=fps, tools=tools, progress=progress)
+                self.video_set.watch(video, start_seconds, end_seconds, fps=fps, senses=senses, progress=progress)
                 for video in self.video_set.videos
             ]
         )
 
     def start_watching(self) -> BackgroundWatch:
         """Watch in the background; until it is done, answers come from what has been seen so far."""
-        if self._watching is None or self._watching.done:
-            self._watching = self.video_set.start_watching()
-        return self._watching
+        if self._background is None or self._background.done:
+            self._background = self.video_set.start_watching()
+        return self._background
 
-    def ask(
-        self,
-        question: str,
-        *,
-        options: Sequence[str] | None = None,
-        thread: str = DEFAULT_THREAD,
-        verify: bool | None = None,
-        wait_seconds: float = 0.0,
-        progress: Progress | None = None,
-    ) -> Answer:
+    def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer a question; watches first what was not watched yet. Earlier turns are remembered.
 
         While a watch runs in the background (`start_watching`), the answer comes from what has been seen so far,
@@ -210,109 +236,77 @@ class VideoAgent:
 
         Args:
             question: in words; it may list options as `A. ... B. ...`.
-            options: what to choose from, where the question does not list it; `Answer.option` is the letter.
-            thread: which conversation this belongs to.
-            verify: judge each cited sentence by a second call; None: as the agent was made.
-            wait_seconds: how long to wait for the end of a watch in the background; `math.inf` for all of it.
-            progress: told how far the video has been read, where it must be watched first.
+            options: see `AskOptions`: `options`, `thread`, `verify`, `wait_seconds`, `progress`.
 
         Raises:
-            InvalidArgument: the question is no text or empty, or the options are none.
+            InvalidArgument: the question is no text or empty, the options are none, or the thread has no name.
             LLMError: the language model did not answer.
+            TypeError: there is no such keyword.
         """
-        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
-        return _last(list(self._events(asked, tokens=False)))
+        return _last(list(self._events(Question.read("ask", question, options), tokens=False)))
 
-    def stream(
-        self,
-        question: str,
-        *,
-        options: Sequence[str] | None = None,
-        thread: str = DEFAULT_THREAD,
-        verify: bool | None = None,
-        wait_seconds: float = 0.0,
-        progress: Progress | None = None,
-    ) -> Iterator[Event]:
+    def stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """Yield evidence, steps and pieces of text as they come, and at the end the answer; see `ask`."""
-        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
-        return self._events(asked, tokens=True)
+        return self._events(Question.read("stream", question, options), tokens=True)
 
-    async def aask(
-        self,
-        question: str,
-        *,
-        options: Sequence[str] | None = None,
-        thread: str = DEFAULT_THREAD,
-        verify: bool | None = None,
-        wait_seconds: float = 0.0,
-        progress: Progress | None = None,
-    ) -> Answer:
+    async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer a question without blocking the event loop; see `ask`."""
-        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
+        asked = Question.read("aask", question, options)
         return _last([event async for event in self._aevents(asked, tokens=False)])
 
-    def astream(
-        self,
-        question: str,
-        *,
-        options: Sequence[str] | None = None,
-        thread: str = DEFAULT_THREAD,
-        verify: bool | None = None,
-        wait_seconds: float = 0.0,
-        progress: Progress | None = None,
-    ) -> AsyncIterator[Event]:
+    def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncIterator[Event]:
         """Yield what `stream` yields, without blocking the event loop."""
-        asked = _Asked.read(question, options, thread, verify, wait_seconds, progress)
-        return self._aevents(asked, tokens=True)
+        return self._aevents(Question.read("astream", question, options), tokens=True)
 
-    def _events(self, asked: _Asked, *, tokens: bool) -> Iterator[Event]:
-        with self._conversations.turn(asked.thread):
-            turn = self._begin(asked)
-            yield Event("evidence", captions=turn.found)
-            while True:
-                with turn.bearing_failure():
-                    for mode, data in turn.loop.stream(turn.input, stream_mode=turn.modes(tokens=tokens)):
-                        yield from turn.take(mode, data)
-                if not turn.tools_refused:
+    def _events(self, question: Question, *, tokens: bool) -> Iterator[Event]:
+        with self._conversations.hold(question.thread):
+            run = self._begin(question)
+            yield Event("evidence", captions=run.found)
+            while run.needs_model:
+                with run.handling_errors():
+                    for mode, data in run.graph.stream(run.input, stream_mode=run.stream_modes(tokens=tokens)):
+                        yield from run.events(mode, data)
+                if not run.tools_refused:
                     break
-                turn = self._without_tools(asked)
-            yield Event("answer", answer=self._end(turn, asked.thread))
+                run = self._without_tools(question)
+            yield Event("answer", answer=self._end(run))
 
-    async def _aevents(self, asked: _Asked, *, tokens: bool) -> AsyncIterator[Event]:
-        async with self._conversations.aturn(asked.thread):
-            turn = await asyncio.to_thread(self._begin, asked)
-            yield Event("evidence", captions=turn.found)
-            while True:
-                with turn.bearing_failure():
-                    async for mode, data in turn.loop.astream(turn.input, stream_mode=turn.modes(tokens=tokens)):
-                        for event in turn.take(mode, data):
+    async def _aevents(self, question: Question, *, tokens: bool) -> AsyncIterator[Event]:
+        async with self._conversations.ahold(question.thread):
+            run = await asyncio.to_thread(self._begin, question)
+            yield Event("evidence", captions=run.found)
+            while run.needs_model:
+                with run.handling_errors():
+                    async for mode, data in run.graph.astream(run.input, stream_mode=run.stream_modes(tokens=tokens)):
+                        for event in run.events(mode, data):
                             yield event
-                if not turn.tools_refused:
+                if not run.tools_refused:
                     break
-                turn = await asyncio.to_thread(self._without_tools, asked)
-            yield Event("answer", answer=await asyncio.to_thread(self._end, turn, asked.thread))
+                run = await asyncio.to_thread(self._without_tools, question)
+            yield Event("answer", answer=await asyncio.to_thread(self._end, run))
 
-    def _begin(self, asked: _Asked) -> Turn:
+    def _begin(self, question: Question) -> Run:
         """Watch what must be watched first, and retrieve."""
-        if self._watching is None or self._watching.wait(min(asked.wait_seconds, threading.TIMEOUT_MAX)):
-            self.video_set.watch_all(asked.progress)
-        return self._turn(asked)
+        if self._background is None or self._background.wait(min(question.wait_seconds, threading.TIMEOUT_MAX)):
+            self.video_set.watch_all(question.progress)
+        return self._run(question)
 
-    def _turn(self, asked: _Asked) -> Turn:
-        manner = self._manner if asked.verify is None else replace(self._manner, verify=asked.verify)
-        return Turn(self.video_set, manner, self._conversations.load(asked.thread), asked.question, asked.choice)
+    def _run(self, question: Question) -> Run:
+        settings = self._settings if question.verify is None else replace(self._settings, verify=question.verify)
+        return Run(self.video_set, settings, self._conversations.load(question.thread), question)
 
-    def _without_tools(self, asked: _Asked) -> Turn:
-        self._manner = replace(self._manner, mode="retrieve")
-        self._say_once.append(_no_tools(self.llm))
-        return self._turn(asked)
+    def _without_tools(self, question: Question) -> Run:
+        """Ask again a model that turned out to call no tools."""
+        self._settings = replace(self._settings, mode="retrieve")
+        self._notes_for_next_answer.append(_no_tools(self.llm))
+        return self._run(question)
 
-    def _end(self, turn: Turn, thread: str) -> Answer:
-        while self._say_once:
-            turn.notes.append(self._say_once.pop())
-        answer = turn.finish()
+    def _end(self, run: Run) -> Answer:
+        while self._notes_for_next_answer:
+            run.notes.append(self._notes_for_next_answer.pop())
+        answer = run.finish()
         # Later turns see question and answer, not again all the contexts.
-        self._conversations.keep(thread, turn.asked, turn.said, turn.evidence)
+        self._conversations.keep(run.question.thread, str(run.question), run.said, run.evidence)
         return answer
 
     def captions(
@@ -320,8 +314,14 @@ class VideoAgent:
     ) -> list[Caption]:
         """Return stored captions that share a moment with the range, video by video in temporal order.
 
+        Args:
+            kind: only captions of this kind; None for all but summaries.
+            start_seconds: first moment.
+            end_seconds: first moment no longer; None for the end.
+
         Raises:
             UnknownName: there is no such kind.
+            InvalidArgument: the range holds nothing.
         """
         found = []
         for video in self.video_set.videos:
@@ -335,7 +335,7 @@ class VideoAgent:
         self,
         what: str | None = None,
         *,
-        image: Any = None,
+        image: PictureLike | None = None,
         k: int = 5,
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
@@ -360,14 +360,16 @@ class VideoAgent:
             InvalidArgument: neither or both of `what` and `image`, or the picture cannot be read.
             MissingDependency: the model is not on this machine.
         """
-        return self.video_set.frames(model).find(what, image, k, start_seconds, end_seconds, progress)
+        return self.video_set.frame_search(model).find(
+            what, image, k=k, start_seconds=start_seconds, end_seconds=end_seconds, progress=progress
+        )
 
     def textualize(self, start_seconds: float = 0.0, end_seconds: float | None = None) -> str:
         """Return the stored captions in the template of the paper's Table 1."""
         names = self.video_set.names if self.video_set.several else None
         return textualize(self.captions(None, start_seconds, end_seconds), names=names)
 
-    def timeline(self) -> Any:
+    def timeline(self) -> Figure:
         """Return a matplotlib figure of the captions of the (first) video over time, a lane for each kind."""
         from videochat.agent.timeline import draw_timeline
 
@@ -377,45 +379,41 @@ class VideoAgent:
     def langchain_tools(self) -> list[BaseTool]:
         """Return the tools over these videos, for other LangChain apps; see `VideoToolkit`."""
         return VideoToolkit(
-            video_set=self.video_set, video_model=self._manner.video_model, pictures=self._manner.pictures
+            video_set=self.video_set, video_model=self._settings.video_model, pictures=self._settings.pictures
         ).get_tools()
 
-    def as_retriever(self, **filters: Any) -> VideoRetriever:
-        """Return a LangChain retriever over these videos; `filters` as `k`, `kinds`, `start_seconds`, `end_seconds`."""
+    def as_retriever(self, **filters: Unpack[RetrieverOptions]) -> VideoRetriever:
+        """Return a LangChain retriever over these videos.
+
+        Args:
+            filters: see `RetrieverOptions`: `k`, `kinds`, `start_seconds`, `end_seconds`.
+
+        Raises:
+            TypeError: there is no such filter.
+        """
+        check_keywords("as_retriever", filters, RetrieverOptions.__annotations__)
         return VideoRetriever(store=self.memory, video_ids=[video.id for video in self.videos], **filters)
 
     def close(self) -> None:
         """End a watch in the background, free the senses' models and the memory's files."""
-        if self._watching is not None:
-            self._watching.stop()
+        if self._background is not None:
+            self._background.stop()
         self.video_set.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         named = repr(self.video.name) if not self.video_set.several else f"{len(self.videos)} videos"
         return f"VideoAgent({named}, llm={llm_name(self.llm)}, mode={self.mode!r})"
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """One question as it was asked."""
-
-    question: str
-    choice: Choice | None
-    thread: str
-    verify: bool | None
-    wait_seconds: float
-    progress: Progress | None
-
-    @classmethod
-    def read(cls, question: str, options: Sequence[str] | None, *how: Any) -> _Asked:
-        if not isinstance(question, str):
-            raise InvalidArgument(f"A question must be a text, got {type(question).__name__}; ask something in words.")
-        if not question.strip():
-            raise InvalidArgument("The question is empty; ask something about the video.")
-        return cls(question, Choice.read(question, options), *how)
-
-
-def _no_tools(llm: Any) -> str:
+def _no_tools(llm: ChatModel) -> str:
     return f"{llm_name(llm)} cannot call tools; answering with one retrieval instead"
 
 

@@ -1,43 +1,39 @@
-"""The videos at hand, the senses that watch them, and the memory of what was seen."""
+"""VideoSet: the videos that are asked, the senses that watch them, and the memory of what was seen."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from videochat.agent.background_watch import BackgroundWatch
-from videochat.agent.frame_search import Frames
-from videochat.agent.watch import Progress, WatchReport, refine, watch
+from videochat.agent.chat_models import ChatModel
+from videochat.agent.closer_look import CloserLook
+from videochat.agent.frame_search import FrameSearch
+from videochat.agent.pipeline import Progress
+from videochat.agent.watch import WatchReport, refine, watch
+from videochat.devices import BUDGET
 from videochat.errors import InvalidArgument, UnknownName, VideoChatError
-from videochat.frames import Sampling
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap, VideoCaptions
-from videochat.memory.query import meant_kinds
 from videochat.memory.summaries import summarize
 from videochat.records import Caption
-from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tool, make_tools
+from videochat.renamed import keywords
+from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tools
 
-# A closer look takes about this many pictures at most, whatever the range.
-_MOST_PICTURES = 240
-_USUAL_RATE = 4.0
 _PICTURE_SIDE = 640
 
 # Two agents on one memory must not watch one video at the same time: all would be seen twice.
 _LOCKS: WeakKeyDictionary[CaptionStore, dict[tuple[str, str], threading.RLock]] = WeakKeyDictionary()
 _GUARD = threading.Lock()
-# Looks of all agents together: their models share a device.
-_LOOKING = threading.RLock()
 
 
 class VideoSet:
-    """Videos, senses and memory: what the agent, its tools and other apps stand on.
+    """Videos, the senses that watch them, and the memory of what was seen.
 
     Args:
         videos: one or several; the same content given twice is one video.
@@ -60,7 +56,7 @@ class VideoSet:
         *,
         preset: str | Sequence[str | PerceptionTool] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
-        summary_llm: Any = None,
+        summary_llm: ChatModel | None = None,
         models_gb: float | None = None,
     ) -> None:
         opened = [video if isinstance(video, Video) else Video(video) for video in videos]
@@ -77,8 +73,8 @@ class VideoSet:
         self.models_gb = models_gb
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
         self.summary_llm = summary_llm
-        self._closer: dict[str, tuple[PerceptionTool, str]] = {}
-        self._frames: dict[str | None, Frames] = {}
+        self._closer_look = CloserLook(self)
+        self._frame_searches: dict[str | None, FrameSearch] = {}
 
     @property
     def several(self) -> bool:
@@ -91,7 +87,10 @@ class VideoSet:
         return sum(video.duration_seconds for video in self.videos)
 
     def video(self, name: str | None = None) -> Video:
-        """Return a video by name or id; the only one where there is only one.
+        """Return a video by name or id; without a name the only one.
+
+        Args:
+            name: as in `names`, in any case, or the video's id.
 
         Raises:
             UnknownName: there is none of that name, or none was named and there are several.
@@ -107,6 +106,7 @@ class VideoSet:
         """Return the captions of a video."""
         return self.memory.captions_of(video.id)
 
+    @keywords(tools="senses")
     def watch(
         self,
         video: Video,
@@ -114,11 +114,25 @@ class VideoSet:
         end_seconds: float | None = None,
         *,
         fps: float | None = None,
-        tools: Sequence[str | PerceptionTool] | None = None,
+        senses: Sequence[str | PerceptionTool] | None = None,
         progress: Progress | None = None,
     ) -> WatchReport:
-        """Run senses over a range of one video and store what they see; see `VideoAgent.watch`."""
-        senses = self.senses if tools is None else make_tools(tools)
+        """Run senses over a range of one video and store what they see; see `VideoAgent.watch`.
+
+        Args:
+            video: what to watch.
+            start_seconds: first moment.
+            end_seconds: first moment no longer; None for the end.
+            fps: pictures per second for the senses that sample at a rate; None for each one's own rate.
+            senses: names or senses; None for the line-up.
+            progress: told how far the video has been read.
+
+        Raises:
+            InvalidArgument: the range holds nothing.
+            UnknownName: there is no such sense.
+            MissingDependency: the weights of a sense are not on this machine.
+        """
+        chosen = self.senses if senses is None else make_tools(senses)
         with self.lock("watch", video):
             stored = self.captions_of(video)
             stored.set_facts(
@@ -130,11 +144,11 @@ class VideoSet:
             if self.refiner is not None:
                 self.refiner.prepare()
             if fps is not None:
-                senses = [at_rate(sense, fps) for sense in senses]
+                chosen = [at_rate(sense, fps) for sense in chosen]
             report = watch(
-                video, senses, stored, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
+                video, chosen, stored, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
             )
-            if tools is None:
+            if senses is None:
                 report.preset = self.preset
             if self.refiner is not None and not report.already_watched:
                 report.captions_added += refine(video, self.refiner, stored)
@@ -145,7 +159,7 @@ class VideoSet:
         """Watch every video to its end; `progress` is told seconds of all of them together."""
         reports, before = [], 0.0
         for video in self.videos:
-            told = None if progress is None else _shifted(progress, before)
+            told = None if progress is None else _later(progress, before)
             reports.append(self.watch(video, progress=told))
             before += video.duration_seconds
         return reports
@@ -172,9 +186,9 @@ class VideoSet:
         """Return what could not be seen of any video."""
         return [gap for video in self.videos for gap in self.captions_of(video).gaps()]
 
-    def sharp_senses(self) -> list[str]:
+    def senses_to_look_again(self) -> list[str]:
         """Return the names of the senses of the line-up that can look again at a higher rate."""
-        return [s.name for s in self.senses if isinstance(s.needs, Sampling) and s.needs.every_seconds is not None]
+        return self._closer_look.sense_names()
 
     def look(
         self,
@@ -188,78 +202,36 @@ class VideoSet:
     ) -> tuple[list[Caption], str]:
         """Run a sense again over a range, more densely, and store what it sees.
 
-        Args:
-            video: where to look.
-            start_seconds: first moment.
-            end_seconds: first moment no longer.
-            question: what is to be found out; without `tool` it decides which sense looks.
-            tool: name of a sense, of the line-up or any other whose weights are here.
-            rate: pictures per second; None for four, fewer in a long range.
+        Args, returns and raises as `CloserLook.look`.
+        """
+        return self._closer_look.look(video, start_seconds, end_seconds, question=question, tool=tool, rate=rate)
 
-        Returns:
-            What the sense says of the range now, in temporal order, and a sentence on how it looked.
+    def frame_search(self, model: str | os.PathLike[str] | None = None) -> FrameSearch:
+        """Return the search for pictures with the vectors of a model.
+
+        Args:
+            model: hub id or folder of a SigLIP, SigLIP 2 or CLIP; None for SigLIP 2 base.
 
         Raises:
-            UnknownName: there is no such sense.
-            InvalidArgument: the range holds nothing, or no sense of the line-up can look again.
-            MissingDependency: its weights are not on this machine.
-            VideoChatError: the sense failed.
+            MissingDependency: the model is not on this machine.
         """
-        start, end = video.span(start_seconds, end_seconds)
-        names = [tool] if tool else self._senses_for(question)
-        wanted = rate or _USUAL_RATE
-        fps = min(wanted, _MOST_PICTURES / (end - start))
-        found: list[Caption] = []
-        with _LOOKING:
-            senses = [self._at_rate(name, fps) for name in names]
-            report = self.watch(video, start, end, tools=senses)
-        for sense in senses:
-            failed = [g for g in report.gaps if g.source == sense.source]
-            if failed:
-                raise VideoChatError(f"The sense {sense.name!r} could not see this range: {failed[0].reason}")
-            if sense.name in report.skipped:
-                raise InvalidArgument(f"The sense {sense.name!r} has nothing to do here: {report.skipped[sense.name]}.")
-            found += [c for c in self.captions_of(video).between(start, end, [sense.kind]) if c.source == sense.source]
-        how = f"looked with {', '.join(names)} at {fps:.3g} pictures a second"
-        if fps < wanted:
-            how += f" (at most {_MOST_PICTURES} pictures; take a shorter range for a higher rate)"
-        return sorted(found, key=lambda c: (c.start_seconds, c.end_seconds)), how
-
-    def _senses_for(self, question: str) -> list[str]:
-        able = {s.name: s.kind for s in self.senses if s.name in self.sharp_senses()}
-        if not able:
-            raise InvalidArgument("No sense of this line-up can look again at a rate; name another as `tool`.")
-        kinds = meant_kinds(question)
-        return [name for name, kind in able.items() if kind in kinds] or list(able)
-
-    def _at_rate(self, name: str, fps: float) -> PerceptionTool:
-        """Return a sense for looks only: a watch in the background may be using the one of the line-up.
-
-        The next look takes over what this one has loaded, at whatever rate.
-        """
-        if name not in self._closer:
-            mine = {sense.name: sense for sense in self.senses}
-            sense = copy.copy(mine[name]) if name in mine else make_tool(name)
-            sense.prepare()
-            self._closer[name] = sense, sense.source
-        before, source = self._closer[name]
-        before.source = source
-        self._closer[name] = at_rate(before, fps), source
-        return self._closer[name][0]
-
-    def frames(self, model: str | os.PathLike[str] | None = None) -> Frames:
-        """Return the pictures as vectors of a model, to be found by text or picture; see `VideoAgent.find_frames`."""
         from videochat.tools.frame_embeddings import FrameEmbedder
 
         name = None if model is None else os.fspath(model)
-        if name not in self._frames:
+        if name not in self._frame_searches:
             embedder = FrameEmbedder() if name is None else FrameEmbedder(name)
             embedder.prepare()
-            self._frames[name] = Frames(self, embedder)
-        return self._frames[name]
+            self._frame_searches[name] = FrameSearch(self, embedder)
+        return self._frame_searches[name]
 
     def picture(self, video: Video, seconds: float, max_side: int = _PICTURE_SIDE) -> bytes | None:
-        """Return the picture at a second as JPEG, or None where there is none."""
+        """Return the picture at a second as JPEG, or None where there is none.
+
+        Args:
+            video: which video.
+            seconds: when.
+            max_side: the longer side has at most so many pixels.
+        """
         if not video.has_video:
             return None
         from PIL import Image
@@ -272,11 +244,11 @@ class VideoSet:
 
     def close(self) -> None:
         """Free the senses' models and the memory's files."""
-        closer = [sense for sense, _ in self._closer.values()]
-        embedders = [frames.embedder for frames in self._frames.values()]
-        for part in (*self.senses, *closer, *embedders, self.refiner):
+        embedders = [search.embedder for search in self._frame_searches.values()]
+        for part in (*self.senses, self._closer_look, *embedders, self.refiner):
             if part is not None:
                 part.close()
+                BUDGET.release(part)
         self.memory.close()
 
     def lock(self, what: str, video: Video) -> threading.RLock:
@@ -285,19 +257,19 @@ class VideoSet:
             return _LOCKS.setdefault(self.memory, {}).setdefault((what, video.id), threading.RLock())
 
 
-def together(reports: Sequence[WatchReport]) -> WatchReport:
+def merge_reports(reports: Sequence[WatchReport]) -> WatchReport:
     """Return one report for several videos."""
     if len(reports) == 1:
         return reports[0]
     total = WatchReport(f"{len(reports)} videos", 0.0, sum(r.end_seconds - r.start_seconds for r in reports))
     added: Counter[str] = Counter()
     for report in reports:
-        added.update(report.by_tool)
-        total.skipped |= {f"{tool} on {report.video_name}": why for tool, why in report.skipped.items()}
+        added.update(report.by_sense)
+        total.skipped |= {f"{sense} on {report.video_name}": why for sense, why in report.skipped.items()}
         total.gaps += report.gaps
         total.captions_added += report.captions_added
         total.seconds += report.seconds
-    total.by_tool = dict(added)
+    total.by_sense = dict(added)
     total.already_watched = all(report.already_watched for report in reports)
     return total
 
@@ -318,5 +290,5 @@ def _names(videos: Sequence[Video]) -> dict[str, str]:
     return names
 
 
-def _shifted(progress: Progress, by: float) -> Progress:
+def _later(progress: Progress, by: float) -> Progress:
     return lambda seconds: progress(by + seconds)

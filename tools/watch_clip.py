@@ -134,6 +134,17 @@ class WatchClip(BaseTool):
     shelf: Any = Field(default_factory=lambda: _SHELF, exclude=True, repr=False)
 
     def _run(self, question: str, start: float, end: float) -> tuple[str, list[dict[str, Any]]]:
+        caption = self.watch(question, start, end)
+        when = clock_range(caption.start_seconds, caption.end_seconds)
+        return f"[{when}] {caption.text}", [caption.as_dict()]
+
+    def watch(self, question: str, start_seconds: float, end_seconds: float) -> Caption:
+        """Look at a range and answer a question about it.
+
+        Raises:
+            ToolException: the range holds nothing, the model cannot be had, or it says nothing.
+        """
+        start, end = start_seconds, end_seconds
         try:
             end = min(end, self.video.duration_seconds)
             if not 0 <= start < end:
@@ -150,8 +161,7 @@ class WatchClip(BaseTool):
         when = clock_range(start, end)
         if not text:
             raise ToolException(f"The video model had nothing to say about {when}; ask it in other words.")
-        caption = Caption(self.video.id, start, end, "clip_caption", text, source=Path(self.weights).name)
-        return f"[{when}] {text}", [caption.as_dict()]
+        return Caption(self.video.id, start, end, "clip_caption", text, source=Path(self.weights).name)
 
 
 def needed_bytes(folder: Path, llm_bits: int | None = None) -> int:

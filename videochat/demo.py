@@ -49,8 +49,11 @@ def run_demo(path: str | os.PathLike[str]) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     clip = draw_demo(path)
     print(f"Drew {clip} ({clip.stat().st_size / 1000:.0f} kB); play it and check what follows.\n")
-    with tempfile.TemporaryDirectory() as folder, CaptionStore(folder, embeddings="builtin") as memory:
-        agent = VideoAgent(clip, llm="extractive", preset="builtin", memory=memory)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        CaptionStore(folder, embeddings="builtin") as memory,
+        VideoAgent(clip, llm="extractive", preset="builtin", memory=memory) as agent,
+    ):
         print(agent.watch(), "\n")
         for question in QUESTIONS:
             answer = agent.ask(question)

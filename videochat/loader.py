@@ -1,27 +1,31 @@
-"""A video as LangChain documents."""
+"""VideoCaptionLoader: the captions of a video as LangChain documents."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from videochat.agent import VideoAgent
+from videochat.memory import CaptionStore
 from videochat.memory.retriever import as_document
+from videochat.records import Kind
+from videochat.tools import PerceptionTool
 
 
 class VideoCaptionLoader(BaseLoader):
     """Loads the captions of a video as documents, watching it first if needed.
 
-    Metadata hold `start_seconds` and `end_seconds` as floats, `kind`, `video_id`, `source` (the path or address),
-    `sense` (what saw it), and what else the caption knows; the id is the caption's.
+    The text of a document is the caption's, and so is its id. The metadata are those of `VideoRetriever`: `source`
+    (path or address of the video), `video` (its name), `video_id`, `kind`, `caption_source` (the model that said
+    it), `start_seconds` and `end_seconds` as floats, and what else the caption has; see `as_document`.
 
     Args:
         path: path or http(s) address of the video.
-        preset: line-up of senses; None for `builtin`.
+        preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
+            are on this machine.
         memory: a `CaptionStore`, or the directory or server of one; None for the user's own.
         kinds: only captions of these kinds; None for all but summaries.
     """
@@ -30,20 +34,21 @@ class VideoCaptionLoader(BaseLoader):
         self,
         path: str | os.PathLike[str],
         *,
-        preset: Any = None,
-        memory: Any = None,
-        kinds: Sequence[str] | None = None,
+        preset: str | Sequence[str | PerceptionTool] | None = None,
+        memory: CaptionStore | str | os.PathLike[str] | None = None,
+        kinds: Sequence[Kind] | None = None,
     ) -> None:
         self.path, self.preset, self.memory, self.kinds = path, preset, memory, kinds
 
     def lazy_load(self) -> Iterator[Document]:
-        """Watch at the first document, then yield one a caption, in temporal order."""
-        agent = VideoAgent(self.path, llm="extractive", preset=self.preset, memory=self.memory)
-        try:
+        """Watch at the first document, then yield one a caption, in temporal order.
+
+        Raises:
+            MediaError: the video cannot be read.
+            UnknownName: there is no such preset, tool or kind.
+            MissingDependency: the weights of a sense are not on this machine.
+        """
+        with VideoAgent(self.path, llm="extractive", preset=self.preset, memory=self.memory) as agent:
             agent.watch()
             for caption in agent.memory.between(agent.video.id, kinds=self.kinds):
-                document = as_document(caption)
-                document.metadata |= {"source": os.fspath(self.path), "sense": caption.source}
-                yield document
-        finally:
-            agent.close()
+                yield as_document(caption, path=os.fspath(self.path), name=agent.video.name)

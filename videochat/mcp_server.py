@@ -1,4 +1,4 @@
-"""The agent's tools for any client of the Model Context Protocol: `videochat mcp VIDEO ...`.
+"""An MCP server with the agent's tools, for any client of the Model Context Protocol: `videochat mcp VIDEO ...`.
 
 Over stdio (what desktop apps and editors start) or HTTP. Text goes to the client as text, pictures as pictures,
 captions also as structured content. Mistakes that another call may avoid are tool errors with a hint.
@@ -72,7 +72,11 @@ def make_server(toolkit: VideoToolkit) -> Server:
 
 
 def serve_stdio(toolkit: VideoToolkit) -> None:
-    """Serve over stdin and stdout until the client closes them."""
+    """Serve over stdin and stdout until the client closes them.
+
+    Raises:
+        MissingDependency: the extra `mcp` is not installed.
+    """
     server = make_server(toolkit)
     import anyio
     from mcp.server.stdio import stdio_server
@@ -85,7 +89,16 @@ def serve_stdio(toolkit: VideoToolkit) -> None:
 
 
 def serve_http(toolkit: VideoToolkit, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve over HTTP at `http://host:port/mcp` until interrupted. There is no password: keep it on loopback."""
+    """Serve over HTTP at `http://host:port/mcp` until interrupted. There is no password: keep it on loopback.
+
+    Args:
+        toolkit: the tools.
+        host: address to listen at; another than loopback is warned of.
+        port: number of the port.
+
+    Raises:
+        MissingDependency: the extra `mcp` is not installed.
+    """
     server = make_server(toolkit)
     import uvicorn
 

@@ -35,18 +35,18 @@ from videochat.memory.embeddings import WordEmbeddings
 
 __all__ = ["Scene", "ScriptedLLM", "WordEmbeddings", "call", "draw_video", "read_frame_number"]
 
-Turn = str | AIMessage | Exception | Callable[[list[BaseMessage]], "str | AIMessage"]
+Reply = str | AIMessage | Exception | Callable[[list[BaseMessage]], "str | AIMessage"]
 
 
 class ScriptedLLM(BaseChatModel):
-    """A chat model that replays a script, one turn a call, and can call tools.
+    """A chat model that replays a script, one reply a call, and can call tools.
 
     Args:
         script: what to answer: text, an `AIMessage` (see `call`), an exception to raise, or a function of the
             messages it was sent.
 
     Raises:
-        AssertionError: it is called more often than the script has turns.
+        AssertionError: it is called more often than the script has replies.
     """
 
     script: list[Any]
@@ -56,7 +56,7 @@ class ScriptedLLM(BaseChatModel):
     """The tools it was given last, in OpenAI's form."""
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
-    def __init__(self, *script: Turn, **kwargs: Any) -> None:
+    def __init__(self, *script: Reply, **kwargs: Any) -> None:
         super().__init__(**({"script": list(script)} | kwargs))
 
     @property
@@ -81,7 +81,7 @@ class ScriptedLLM(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=self._turn(messages))])
+        return ChatResult(generations=[ChatGeneration(message=self._next_reply(messages))])
 
     def _stream(
         self,
@@ -90,7 +90,7 @@ class ScriptedLLM(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        turn = self._turn(messages)
+        reply = self._next_reply(messages)
         calls = [
             ToolCallChunk(
                 name=call["name"],
@@ -98,39 +98,39 @@ class ScriptedLLM(BaseChatModel):
                 id=call["id"],
                 index=index,
             )
-            for index, call in enumerate([*turn.tool_calls, *turn.invalid_tool_calls])
+            for index, call in enumerate([*reply.tool_calls, *reply.invalid_tool_calls])
         ]
         # Word by word, as models do; what is no text comes with the last piece.
-        *words, last = re.findall(r"\S+\s*|\s+", turn.text) or [""]
+        *words, last = re.findall(r"\S+\s*|\s+", reply.text) or [""]
         for word in words:
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=word))
             if run_manager:
                 run_manager.on_llm_new_token(word, chunk=chunk)
             yield chunk
-        ending = AIMessageChunk(content=last, tool_call_chunks=calls, usage_metadata=turn.usage_metadata)
+        ending = AIMessageChunk(content=last, tool_call_chunks=calls, usage_metadata=reply.usage_metadata)
         chunk = ChatGenerationChunk(message=ending)
         if run_manager:
             run_manager.on_llm_new_token(last, chunk=chunk)
         yield chunk
 
-    def _turn(self, messages: list[BaseMessage]) -> AIMessage:
+    def _next_reply(self, messages: list[BaseMessage]) -> AIMessage:
         with self._lock:
             self.sent.append(list(messages))
             number = len(self.sent)
         if number > len(self.script):
-            raise AssertionError(f"the script has {len(self.script)} turns, this is call {number}")
-        turn = self.script[number - 1]
-        if callable(turn):
-            turn = turn(messages)
-        if isinstance(turn, Exception):
-            raise turn
+            raise AssertionError(f"the script has {len(self.script)} replies, this is call {number}")
+        reply = self.script[number - 1]
+        if callable(reply):
+            reply = reply(messages)
+        if isinstance(reply, Exception):
+            raise reply
         # A message that is sent twice needs two ids, or the second replaces the first in an agent's state.
-        message: AIMessage = AIMessage(turn) if isinstance(turn, str) else turn.model_copy(update={"id": None})
+        message: AIMessage = AIMessage(reply) if isinstance(reply, str) else reply.model_copy(update={"id": None})
         return message
 
 
 def call(tool: str, /, **arguments: Any) -> AIMessage:
-    """Return a turn that calls one tool: `call("search", query="dog")`."""
+    """Return a reply that calls one tool: `call("search", query="dog")`."""
     return AIMessage("", tool_calls=[{"name": tool, "args": arguments, "id": f"call_{tool}"}])
 
 
@@ -229,8 +229,9 @@ def _encode(
         pictures.codec_context.time_base = Fraction(1, ticks)
         pictures.options = {"preset": "ultrafast", "crf": "20", "g": "50"}
         sound: Any = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if speech else None
+        make_frame: Any = av.VideoFrame.from_image  # it has no types
         for number, image in enumerate(_pictures(scenes, at, size, numbered)):
-            frame = av.VideoFrame.from_image(image.rotate(rotate, expand=True) if rotate else image)
+            frame = make_frame(image.rotate(rotate, expand=True) if rotate else image)
             frame.pts = round((float(at(number)) + start_seconds) * ticks)
             frame.time_base = Fraction(1, ticks)
             container.mux(pictures.encode(frame))

@@ -1,7 +1,16 @@
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
-from videochat.agent.chat_models import EXTRACTIVE, ExtractiveAnswerer, can_call_tools, llm_name, resolve_llm
+from videochat.agent.chat_models import (
+    USUAL_TOKENS,
+    can_call_tools,
+    can_see,
+    llm_name,
+    refuses_tools,
+    resolve_llm,
+    window_of,
+)
+from videochat.agent.extractive import EXTRACTIVE, ExtractiveAnswerer
 from videochat.errors import LLMError, UnknownName
 from videochat.testing import ScriptedLLM
 
@@ -50,3 +59,30 @@ def test_tool_calling_is_known_before_it_is_tried() -> None:
     assert can_call_tools(ScriptedLLM("a"))
     assert not can_call_tools(ExtractiveAnswerer())
     assert not can_call_tools(FakeListChatModel(responses=["a"]))
+
+
+def test_what_a_profile_says_of_a_model_is_believed() -> None:
+    sees = ScriptedLLM("a", profile={"image_inputs": True, "max_input_tokens": 1000, "tool_calling": False})
+    assert (can_see(sees), window_of(sees), can_call_tools(sees)) == (True, 1000, False)
+    assert window_of(sees, 500) == 500
+    plain = ScriptedLLM("a")
+    assert (can_see(plain), window_of(plain)) == (False, USUAL_TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("error", "refuses"),
+    [
+        (ValueError("400: model:1b does not support tools"), True),
+        (NotImplementedError(), True),
+        (ValueError("Unrecognized request argument supplied: tools"), True),
+        (ValueError("image input is not supported"), False),
+        (ValueError("rate limit"), False),
+    ],
+)
+def test_a_refusal_of_tools_is_known(error: Exception, refuses: bool) -> None:
+    assert refuses_tools(error) == refuses
+
+
+def test_a_model_with_settings_bound_to_it_is_one_too() -> None:
+    bound = ScriptedLLM("a").with_retry()
+    assert resolve_llm(bound) is bound

@@ -146,15 +146,22 @@ def test_an_abandoned_stream_lets_the_next_question_in(tea: Path, tea_memory: Ca
 
 
 async def test_a_cancelled_question_lets_the_next_in(tea: Path, tea_memory: CaptionStore) -> None:
-    agent = VideoAgent(
-        tea, memory=tea_memory, llm=ScriptedLLM(lambda m: time.sleep(0.5) or "late", "Milk [1]."), mode="retrieve"
-    )
+    called, go = threading.Event(), threading.Event()
+
+    def late(messages: list[BaseMessage]) -> str:
+        called.set()
+        go.wait()
+        return "late"
+
+    agent = VideoAgent(tea, memory=tea_memory, llm=ScriptedLLM(late, "Milk [1]."), mode="retrieve")
     first = asyncio.create_task(agent.aask("When is the milk poured?"))
     waiting = asyncio.create_task(agent.aask("Who waits?"))
     last = asyncio.create_task(agent.aask("When is the milk poured?"))
-    await asyncio.sleep(0.3)
+    while not called.is_set():
+        await asyncio.sleep(0.01)
     waiting.cancel()
     first.cancel()
+    go.set()
     assert (await last).text == "Milk [00:14-00:18]."
 
 

@@ -54,3 +54,22 @@ def test_a_quoted_box_is_no_citation() -> None:
 def test_numbers_stay_for_the_whole_conversation(evidence: Evidence) -> None:
     evidence.add([caption(60, 65, "sugar is added"), caption(200, 201, "drink")])
     assert evidence.check("[2] [4]").cited == [caption(60, 65, "sugar is added"), caption(200, 201, "drink")]
+
+
+def test_digits_of_other_scripts_are_read_like_ours(evidence: Evidence) -> None:
+    assert evidence.check("Milk [٠٠:٤٢-٠٠:٤٧].").text == "Milk [00:42-00:47]."
+    assert evidence.check("Milk [١].").text == "Milk [00:42-00:47]."
+
+
+def test_what_was_read_or_looked_at_is_confirmed(evidence: Evidence) -> None:
+    assert [c.start_seconds for c in evidence.unconfirmed("[1][2]")] == [42, 60]
+    evidence.look_at("v" * 8, 40, 50)
+    assert [c.start_seconds for c in evidence.unconfirmed("[1][2]")] == [60]
+    evidence.look_at("another", 0, 100)
+    assert [c.start_seconds for c in evidence.unconfirmed("[1][2]")] == [60]
+
+
+def test_it_comes_back_from_plain_data_with_the_same_numbers(evidence: Evidence) -> None:
+    evidence.look_at("v" * 8, 40, 50)
+    again = Evidence.from_dict(evidence.as_dict(), names={})
+    assert again == evidence

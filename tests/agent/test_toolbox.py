@@ -1,5 +1,6 @@
 """The tools on their own: LangChain's standard suites, and apps of other shapes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from langgraph.prebuilt import ToolNode
 
 from tests.fakes.video_language_models import smolvlm
 from videochat import VideoAgent, VideoToolkit
-from videochat.errors import InvalidArgument
 from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import Scene, ScriptedLLM, call, draw_video
@@ -31,12 +31,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def toolkit(tea: Path, tea_memory: CaptionStore) -> VideoToolkit:
-    toolkit = VideoToolkit(tea, memory=tea_memory, pictures=True)
-    video_id = toolkit._toolbox.video_set.videos[0].id
-    cups = [Caption(video_id, 14.0 + i, 17.0, "objects", "cup", "test", track_id=i) for i in (1, 2)]
-    tea_memory.add(cups)
-    return toolkit
+def toolkit(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoToolkit]:
+    with CaptionStore(tmp_path_factory.mktemp("with-cups"), embeddings="builtin") as memory:
+        agent = VideoAgent(tea, memory=memory, llm="extractive")
+        agent.watch()
+        memory.add(Caption(agent.video.id, 14.0 + i, 17.0, "objects", "cup", "test", track_id=i) for i in (1, 2))
+        yield VideoToolkit(tea, memory=memory, pictures=True)
 
 
 def tools(toolkit: VideoToolkit) -> dict[str, BaseTool]:
@@ -79,17 +79,6 @@ def test_a_closer_look_is_stored(tea: Path, tea_memory: CaptionStore) -> None:
     assert "looked with ocr at 3 pictures a second from 00:04-00:08" in text
     assert "Boil the water" in text
     assert any(caption.source == "rapidocr@3fps" for caption in agent.captions("ocr"))
-
-
-def test_tools_watch_first_what_was_not_watched(tea: Path, tmp_path: Path) -> None:
-    toolkit = VideoToolkit(tea, memory=CaptionStore(tmp_path, embeddings="builtin"), preset=["subtitles"])
-    assert "Now the milk is poured" in tools(toolkit)["search"].invoke({"query": "milk"})
-    toolkit.close()
-
-
-def test_a_toolkit_needs_a_video() -> None:
-    with pytest.raises(InvalidArgument, match="no video"):
-        VideoToolkit()
 
 
 def test_a_graph_with_a_tool_node_uses_the_tools(toolkit: VideoToolkit) -> None:

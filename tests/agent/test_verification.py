@@ -63,3 +63,23 @@ def test_a_rejected_sentence_is_marked_in_the_answer(tea, tea_memory) -> None:  
     assert "milk is poured, slowly" in judged[1].text
     assert "milk is poured, slowly" not in judged[0].text
     assert "HOW TO MAKE TEA" not in judged[1].text
+
+
+def test_what_cites_a_picture_is_not_judged_by_words() -> None:
+    evidence = Evidence()
+    evidence.add(
+        [
+            Caption("v1", 0, 1, "clip_caption", "a picture", "frames", attributes={"picture": True}),
+            Caption("v1", 1, 2, "clip_caption", "a cup", "frames"),
+        ]
+    )
+    asked: list[str] = []
+
+    def confirm(messages: list) -> AIMessage:
+        asked.append(messages[-1].text)
+        return AIMessage("1: CONFIRMED")
+
+    verdicts = judge(confirm, claims("A red cup [1]. A cup [2].", evidence))
+    assert [verdict.judgement for verdict in verdicts] == ["unverified", "confirmed"]
+    assert "it cites a picture" in verdicts[0].reason
+    assert "red" not in asked[0]

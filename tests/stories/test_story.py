@@ -179,6 +179,6 @@ def test_trouble_that_stays_is_one_sentence(
 
 
 def test_a_server_that_says_nothing_is_left(ask: Callable[..., tuple[Any, Any]]) -> None:
-    answer, _ = ask(Fault(seconds=3.0), brakes=Limits(seconds=0.7))
+    answer, _ = ask(Fault(seconds=3.0), limits=Limits(seconds=0.7))
     assert (answer.text, answer.status) == ("There is no answer.", "not_found")
-    assert "brake: 0.7 seconds" in " ".join(answer.notes)
+    assert "limit: 0.7 seconds" in " ".join(answer.notes)

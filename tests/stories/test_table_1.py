@@ -40,7 +40,7 @@ def test_table_1_of_a_real_clip(material: Path, tiny: TinyCheckpoints, tmp_path:
     with CaptionStore(tmp_path, embeddings=WordEmbeddings()) as store:
         report = watch(video, senses, store.captions_of(video.id))
         assert report.gaps == []
-        assert min(report.by_tool.values()) > 0
+        assert min(report.by_sense.values()) > 0
         refine(video, refiner, store.captions_of(video.id))
         captions = store.between(video.id, 0, float("inf"))
     table = textualize(captions)

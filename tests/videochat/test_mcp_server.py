@@ -1,68 +1,50 @@
-"""The MCP server in a process of its own, asked by a real client over stdio and over HTTP."""
+"""The MCP server in this process: what a client is told, and what mistakes look like to it."""
 
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from mcp import StdioServerParameters
 from mcp.client.client import Client
-from mcp.client.stdio import stdio_client
 
+from videochat.agent import VideoToolkit
 from videochat.cli import main
+from videochat.mcp_server import make_server
+from videochat.memory import CaptionStore
 
-SERVE = [sys.executable, "-m", "videochat.cli", "mcp"]
+
+@pytest.fixture
+def toolkit(tea: Path, tea_memory: CaptionStore) -> VideoToolkit:
+    return VideoToolkit(tea, memory=tea_memory, pictures=True)
 
 
-async def use(client: Client) -> None:
-    """Do what a client does: list, call, see pictures, make mistakes."""
-    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+async def test_tools_are_listed_with_their_arguments(toolkit: VideoToolkit) -> None:
+    async with Client(make_server(toolkit)) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert set(tools) == {"browse", "search", "read", "look", "count", "frames"}
     assert tools["read"].input_schema["required"] == ["start", "end"]
-    found = await client.call_tool("search", {"query": "milk"})
+    assert "in temporal order" in tools["read"].description
+
+
+async def test_captions_come_as_text_and_as_data(toolkit: VideoToolkit) -> None:
+    async with Client(make_server(toolkit)) as client:
+        found = await client.call_tool("search", {"query": "milk"})
     assert not found.is_error
     assert "Now the milk is poured, slowly and last. [" in found.content[0].text
     assert 14.5 in [caption["start_seconds"] for caption in found.structured_content["captions"]]
-    pictures = await client.call_tool("frames", {"start": 0, "end": 4, "n": 2})
-    assert [block.type for block in pictures.content] == ["text", "image", "text", "image"]
-    wrong = await client.call_tool("read", {"start": "soon"})
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "hint"),
+    [
+        ("read", {"start": "soon", "end": 3}, "start: Input should be a valid number"),
+        ("read", {"start": 9, "end": 3}, "holds nothing"),
+        ("google", {}, "known ones are browse"),
+    ],
+)
+async def test_a_mistake_is_an_error_with_a_hint(toolkit: VideoToolkit, tool: str, arguments: dict, hint: str) -> None:
+    async with Client(make_server(toolkit)) as client:
+        wrong = await client.call_tool(tool, arguments)
     assert wrong.is_error
-    assert "start: Input should be a valid number" in wrong.content[0].text
-    reversed_range = await client.call_tool("read", {"start": 9, "end": 3})
-    assert reversed_range.is_error
-    assert "must be greater" in reversed_range.content[0].text
-    unknown = await client.call_tool("google", {})
-    assert unknown.is_error
-    assert "known ones are browse" in unknown.content[0].text
-
-
-async def test_over_stdio(tea: Path, tmp_path: Path) -> None:
-    environment = {"VIDEOCHAT_HOME": str(tmp_path), "VIDEOCHAT_EMBEDDINGS": "builtin"}
-    parameters = StdioServerParameters(command=SERVE[0], args=[*SERVE[1:], str(tea)], env=environment)
-    async with Client(stdio_client(parameters)) as client:
-        await use(client)
-
-
-@pytest.mark.enable_socket
-async def test_over_http(tea: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([*SERVE, str(tea), "--http", str(port)])
-    try:
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        async with Client(f"http://127.0.0.1:{port}/mcp") as client:
-            await use(client)
-    finally:
-        server.terminate()
-        server.wait(20)
+    assert hint in wrong.content[0].text
 
 
 @pytest.mark.parametrize("address", ["here", "1:99999", "localhost:"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 
 from videochat.cli.common import (
@@ -42,7 +41,7 @@ def _watch(options: argparse.Namespace) -> int:
     with agent_for(options) as agent, watch_progress(agent) as progress:
         report = agent.watch(options.start, options.end, fps=options.fps, progress=progress)
     if options.json:
-        print_json(dataclasses.asdict(report))
+        print_json(report.as_dict())
     else:
         print(report)
     return 0

@@ -1,4 +1,4 @@
-"""Fitting a conversation into the model's window, and pictures where the protocol takes them."""
+"""LangChain middleware for what the model is sent: pictures in a user message, less text after an overflow."""
 
 from __future__ import annotations
 
@@ -10,22 +10,10 @@ from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage
 
-USUAL_TOKENS = 32_000
-"""Window assumed where neither the user nor the model's profile says how large it is."""
 CLEARED = "(Left out to save room. Its numbers stay valid; read the range again if you need its words.)"
 
-_CUTS = (0.5, 0.2)
-
-
-def window_of(llm: Any, context_tokens: int | None = None) -> int:
-    """Return how many tokens a model reads at once, as far as known."""
-    profile = getattr(llm, "profile", None) or {}
-    return int(context_tokens or profile.get("max_input_tokens") or USUAL_TOKENS)
-
-
-def can_see(llm: Any) -> bool:
-    """Whether a model says of itself that it takes pictures."""
-    return bool((getattr(llm, "profile", None) or {}).get("image_inputs", False))
+# Share of the longest message that is kept at the first and at the second refusal.
+_KEPT_SHARES = (0.5, 0.2)
 
 
 def overflowed(error: BaseException) -> bool:
@@ -45,7 +33,7 @@ class ShrinkOnOverflow(AgentMiddleware):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Call the model, and again with shorter messages."""
-        for share in _CUTS:
+        for share in _KEPT_SHARES:
             try:
                 return handler(request)
             except Exception as error:
@@ -58,7 +46,7 @@ class ShrinkOnOverflow(AgentMiddleware):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """Call the model, and again with shorter messages."""
-        for share in _CUTS:
+        for share in _KEPT_SHARES:
             try:
                 return await handler(request)
             except Exception as error:

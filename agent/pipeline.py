@@ -1,0 +1,241 @@
+"""Pipeline: the threads and queues of one decoding pass that feeds all senses; captions are stored as they settle."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from videochat.errors import VideoChatError
+from videochat.frames import SAMPLE_RATE, AudioBlock, Frame, Sampling
+from videochat.intervals import Interval, clock, merge_intervals
+from videochat.media import Video
+from videochat.memory import Gap, VideoCaptions
+from videochat.records import Caption
+from videochat.tools import PerceptionTool, Settled
+
+# Items a sense may lag behind the decoder before the decoder waits: memory is bounded by this, not by length.
+_QUEUE_LENGTH = 8
+_OUTBOX_LENGTH = 64
+# Pictures may end this long before the sound does without that being worth a word.
+_SHORTFALL_SECONDS = 1.0
+
+Progress = Callable[[float], None]
+"""Called with the second up to which the video has been read."""
+
+
+@dataclass
+class Job:
+    """One sense over one stretch that it has not watched yet."""
+
+    sense: PerceptionTool
+    version: str
+    """Of the sense, for this video."""
+    span: Interval
+    """Seconds to watch."""
+    inbox: queue.Queue[Any] = field(default_factory=lambda: queue.Queue(_QUEUE_LENGTH))
+    """Frames or sound on their way to the sense."""
+    settled: float = 0.0
+    """Second up to which its captions are complete."""
+    fed: bool = False
+    """Whether it was told that nothing more comes."""
+    done: bool = False
+    """Whether the sense has ended."""
+
+    def __post_init__(self) -> None:
+        self.settled = self.span[0]
+
+    def wants(self, seconds: float) -> bool:
+        """Whether a picture of that second is for its sense."""
+        return not self.done and self.span[0] - 1e-6 <= seconds < self.span[1] - 1e-6
+
+
+_END = object()
+
+
+class Pipeline:
+    """One decoding pass over a video that feeds several senses.
+
+    There is a thread that reads pictures, one that reads sound, and one for each sense. Senses hand their captions
+    to the thread that calls `run`, the only one that writes.
+
+    Args:
+        video: what to watch.
+        jobs: what each sense has to watch of it.
+        stored: where captions go.
+        progress: told how far the video has been read, a few times a second; what it raises ends the pass.
+    """
+
+    def __init__(self, video: Video, jobs: Sequence[Job], stored: VideoCaptions, progress: Progress | None) -> None:
+        self.video, self.jobs, self.stored, self.progress = video, jobs, stored, progress
+        self.added: Counter[str] = Counter()
+        """New captions by name of the sense."""
+        self._outbox: queue.Queue[tuple[Job, Any]] = queue.Queue(_OUTBOX_LENGTH)
+        self._stop = threading.Event()
+        self._position = min((job.span[0] for job in jobs), default=0.0)
+
+    def run(self) -> None:
+        """Watch until every job has ended; what has settled is stored also if it is interrupted.
+
+        Raises:
+            StoreError: captions cannot be written.
+        """
+        by_sense: dict[int, list[Job]] = {}
+        for job in self.jobs:
+            by_sense.setdefault(id(job.sense), []).append(job)
+        threads = [threading.Thread(target=self._perceive, args=(jobs,), daemon=True) for jobs in by_sense.values()]
+        pictures = [job for job in self.jobs if isinstance(job.sense.needs, Sampling)]
+        sounds = [job for job in self.jobs if job.sense.needs == "sound"]
+        for jobs, read in ((pictures, self._read_pictures), (sounds, self._read_sound)):
+            if jobs:
+                threads.append(threading.Thread(target=self._feed, args=(jobs, read), daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            self._store()
+        finally:
+            # Also on Ctrl-C: what has settled is stored, and no thread waits for a queue that is not read.
+            self._stop.set()
+            for thread in threads:
+                while thread.is_alive():
+                    self._drain()
+                    thread.join(0.05)
+
+    def _store(self) -> None:
+        held: dict[int, list[Caption]] = {id(job): [] for job in self.jobs}
+        open_jobs = len(self.jobs)
+        while open_jobs:
+            if self.progress:
+                self.progress(self._position)
+            try:
+                job, item = self._outbox.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if isinstance(item, Caption):
+                held[id(job)].append(item)
+            elif isinstance(item, Gap):
+                self.stored.record_gap(item)
+            elif isinstance(item, Settled):
+                job.settled = min(max(item.seconds, job.settled), job.span[1])
+                self.added[job.sense.name] += self.stored.record(
+                    held[id(job)],
+                    source=job.sense.source,
+                    version=job.version,
+                    watched=(job.span[0], job.settled) if job.settled > job.span[0] else None,
+                )
+                held[id(job)] = []
+            else:
+                open_jobs -= 1
+                if isinstance(item, BaseException):
+                    self._give_up(job, item)
+
+    def _give_up(self, job: Job, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            raise error
+        reason = str(error) if isinstance(error, VideoChatError) else f"{type(error).__name__}: {error}"
+        self.stored.record_gap(Gap(job.sense.source, job.settled, job.span[1], reason))
+
+    def _perceive(self, jobs: list[Job]) -> None:
+        """Run one sense over its stretches; captions, marks and, last, the end or error go to the outbox."""
+        for job in jobs:
+            stream = () if job.sense.needs == "subtitles" else self._stream(job)
+            ending: Any = _END
+            try:
+                for item in job.sense.perceive(stream, self.video, *job.span):
+                    self._outbox.put((job, item))
+            except BaseException as error:
+                ending = error
+            job.done = True
+            self._outbox.put((job, ending))
+
+    def _stream(self, job: Job) -> Iterator[Any]:
+        while True:
+            try:
+                item = job.inbox.get(timeout=0.2)
+            except queue.Empty:
+                item = None
+            if self._stop.is_set():
+                raise _Stopped
+            if item is _END:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            if item is not None:
+                yield item
+
+    def _feed(self, jobs: list[Job], read: Callable[[list[Job], float, float], None]) -> None:
+        """Read each stretch that any of the jobs wants, once, and hand it to those that want it."""
+        ending: Any = _END
+        try:
+            for start, end in merge_intervals(job.span for job in jobs):
+                read(jobs, start, end)
+                self._end([job for job in jobs if job.span[1] <= end])
+        except _Stopped:
+            return  # the senses look at the same flag
+        except Exception as error:
+            ending = error
+        with contextlib.suppress(_Stopped):
+            self._end(jobs, ending)
+
+    def _read_pictures(self, jobs: list[Job], start: float, end: float) -> None:
+        samplings: dict[Sampling, list[Job]] = {}
+        for job in jobs:
+            if isinstance(job.sense.needs, Sampling) and job.span[0] < end and job.span[1] > start:
+                samplings.setdefault(job.sense.needs, []).append(job)
+        wanted = list(samplings.items())
+        last = start
+        for index, frame in self.video.sample([sampling for sampling, _ in wanted], start, end):
+            self._give(wanted[index][1], frame)
+            last = max(last, frame.end_seconds)
+        if end - last > _SHORTFALL_SECONDS:
+            reason = f"the pictures of the file end at {clock(last)}, or cannot be decoded from there on"
+            self._outbox.put((jobs[0], Gap("pictures", last, end, reason)))
+
+    def _read_sound(self, jobs: list[Job], start: float, end: float) -> None:
+        for sound in self.video.audio(start, end):
+            self._position = max(self._position, sound.seconds)
+            for job in jobs:
+                first, last = (
+                    min(max(round((at - sound.seconds) * SAMPLE_RATE), 0), len(sound.samples)) for at in job.span
+                )
+                if first < last and not job.done:
+                    part = sound.samples[first:last]
+                    self._put(job, AudioBlock(sound.seconds + first / SAMPLE_RATE, part))
+            self._end([job for job in jobs if job.span[1] <= sound.end_seconds])
+
+    def _give(self, jobs: Iterable[Job], frame: Frame) -> None:
+        self._position = max(self._position, frame.seconds)
+        for job in jobs:
+            if job.wants(frame.seconds):
+                self._put(job, frame)
+            elif frame.seconds >= job.span[1] - 1e-6:
+                # At once: its sense may have another stretch, and takes nothing of that before this one ends.
+                self._end([job])
+
+    def _end(self, jobs: Iterable[Job], ending: Any = _END) -> None:
+        for job in jobs:
+            if not job.fed:
+                job.fed = True
+                self._put(job, ending)
+
+    def _put(self, job: Job, item: Any) -> None:
+        while not job.done:
+            if self._stop.is_set():
+                raise _Stopped
+            try:
+                job.inbox.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def _drain(self) -> None:
+        while not self._outbox.empty():
+            self._outbox.get_nowait()
+
+
+class _Stopped(Exception):
+    """The watch ends before the video does."""
