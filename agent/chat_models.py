@@ -18,7 +18,6 @@ from videochat.memory.retrieval import about, coverage, gist, meant_kinds
 from videochat.memory.times import named_span
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption
-from videochat.tools.speech import NO_WORDS
 
 EXTRACTIVE = "extractive"
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
@@ -185,7 +184,7 @@ def _best(question: str, items: dict[int, dict[str, Any]], captions: dict[int, C
 
 
 def _sentence(caption: Caption, number: int, question: str) -> str:
-    if caption.text == NO_WORDS:
+    if caption.attributes.get("words_known") is False:
         return f"{caption.text[0].upper()}{caption.text[1:]} [{number}]"
     lead = {"speech": "Said", "ocr": "On screen", "tags": "Measured", "shot": "Cut"}.get(caption.kind, "Seen")
     text = f"“{caption.text}”" if caption.kind in ("speech", "ocr") else caption.text

@@ -296,8 +296,7 @@ class Toolbox:
 
         chosen, start, end = self._range(video, start, end)
         clip = WatchClip(video=chosen, weights=self.video_model or "")
-        _, artifact = clip._run(question, start, end)
-        captions = [Caption.from_dict(item) for item in artifact]
+        captions = [clip.watch(question, start, end)]
         self.video_set.captions_of(chosen).record(captions)
         self.evidence.look_at(chosen.id, start, end)
         self.evidence.add(captions)

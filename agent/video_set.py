@@ -77,7 +77,7 @@ class VideoSet:
         self.models_gb = models_gb
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
         self.summary_llm = summary_llm
-        self._closer: dict[str, tuple[PerceptionTool, str]] = {}
+        self._closer: dict[str, PerceptionTool] = {}
         self._frames: dict[str | None, Frames] = {}
 
     @property
@@ -241,11 +241,9 @@ class VideoSet:
             mine = {sense.name: sense for sense in self.senses}
             sense = copy.copy(mine[name]) if name in mine else make_tool(name)
             sense.prepare()
-            self._closer[name] = sense, sense.source
-        before, source = self._closer[name]
-        before.source = source
-        self._closer[name] = at_rate(before, fps), source
-        return self._closer[name][0]
+            self._closer[name] = sense
+        self._closer[name] = at_rate(self._closer[name], fps)
+        return self._closer[name]
 
     def frames(self, model: str | os.PathLike[str] | None = None) -> Frames:
         """Return the pictures as vectors of a model, to be found by text or picture; see `VideoAgent.find_frames`."""
@@ -272,7 +270,7 @@ class VideoSet:
 
     def close(self) -> None:
         """Free the senses' models and the memory's files."""
-        closer = [sense for sense, _ in self._closer.values()]
+        closer = list(self._closer.values())
         embedders = [frames.embedder for frames in self._frames.values()]
         for part in (*self.senses, *closer, *embedders, self.refiner):
             if part is not None:
