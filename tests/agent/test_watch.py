@@ -173,7 +173,9 @@ def test_senses_that_have_seen_different_ranges_all_end_with_the_whole(
         assert stored.watched(tool.source, tool.source) == [(0, clip.duration_seconds)]
 
 
-def test_each_sense_hears_its_own_stretch_of_the_sound(voiced: Video, open_captions: Callable[..., VideoCaptions]) -> None:
+def test_each_sense_hears_its_own_stretch_of_the_sound(
+    voiced: Video, open_captions: Callable[..., VideoCaptions]
+) -> None:
     stored = open_captions(voiced)
     early, late = Ears("early"), Ears("late")
     watch(voiced, [early], stored, 4, 8)

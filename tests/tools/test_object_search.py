@@ -1,0 +1,35 @@
+"""A thing in words is found on demand."""
+
+import pytest
+
+from tests.fakes.tiny_detectors import tiny_grounding_dino
+from videochat.errors import InvalidArgument, MissingDependency
+from videochat.media import Video
+from videochat.testing import Scene, draw_video
+from videochat.tools.object_search import ObjectFinder
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "disc.mp4"
+    return draw_video(path, [Scene(3.0), Scene(4.0, moving=True)])
+
+
+def test_find_objects_in_words(clip):
+    finder = ObjectFinder(tiny_grounding_dino(), min_score=0.3, device="cpu")
+    video = Video(clip)
+    found = finder.find_objects(video, "A red  car", 2.0, 6.0)
+    assert found
+    assert {caption.text for caption in found} == {"A red car"}
+    assert all(2.0 <= c.start_seconds < c.end_seconds <= 6.0 for c in found)
+    assert found == sorted(found, key=lambda caption: (caption.start_seconds, caption.track_id))
+    with pytest.raises(InvalidArgument, match="in words"):
+        finder.find_objects(video, " ")
+    with pytest.raises(MissingDependency, match="find_objects"):
+        ObjectFinder().find_objects(video, "a dog")
+
+
+@pytest.mark.parametrize("score", [0.0, 1.5])
+def test_a_score_that_is_none(score):
+    with pytest.raises(InvalidArgument, match="min_score"):
+        ObjectFinder(min_score=score)
