@@ -57,7 +57,7 @@ def test_an_end_beyond_the_video_is_brought_back(toy):
 def test_a_range_that_is_none_goes_back_to_the_model(toy):
     message = watch(WatchClip(video=CountingVideo(), weights=str(toy)), start=20, end=30)
     assert message.status == "error"
-    assert message.content.startswith("The range from second 20 to second 10 holds nothing")
+    assert message.content.startswith("The range from second 20 to second 30 holds nothing: the video lasts 10.00 s")
 
 
 def test_loaded_on_first_use_and_once(toy, monkeypatch):
