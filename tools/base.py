@@ -73,7 +73,7 @@ class PerceptionTool(ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if isinstance(source := vars(cls).get("source"), str):
-            # A text in the place of the property would not tell one rate from another.
+            # A text in the place of the property would be the same at every rate.
             cls._given_source = source
             del cls.source
 

@@ -53,7 +53,7 @@ _LONG_PAUSE_SECONDS = 2.0
 _MAX_SPEECH_SECONDS = 28.0
 _SEARCH_SECONDS = 10.0
 _MAX_QUIET_SECONDS = 30.0
-# Words further apart than this, or sentences, are told one by one.
+# Sentences, and words further apart than this, get captions of their own.
 _SENTENCE_PAUSE_SECONDS = 0.8
 _MAX_CAPTION_SECONDS = 12.0
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
@@ -72,7 +72,7 @@ class Utterance:
     score: float
     """Mean likelihood of its words, in [0, 1]."""
     language: str | None
-    """ISO 639 code; None if the model does not tell."""
+    """ISO 639 code; None if the model does not say."""
     words: tuple[Word, ...]
     """Its words in order."""
 
@@ -159,7 +159,7 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
         """Yield what is said in a range with the time of every word.
 
         Args:
-            video: what to listen to.
+            video: what to transcribe.
             start_seconds: first moment.
             end_seconds: first moment no longer; None for the end.
 

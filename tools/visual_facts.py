@@ -16,7 +16,7 @@ from videochat.tools.base import Needs, PerceptionTool, Settled
 # People ask about seconds, and an answer can be no more exact than what it rests on.
 _WINDOW_SECONDS = 2.0
 
-# Hue limits in degrees. Grey, black and white are told by saturation and lightness before hue is looked at.
+# Hue limits in degrees. Grey, black and white are recognised by saturation and lightness, before the hue.
 _HUES = (
     (15, "red"),
     (40, "orange"),

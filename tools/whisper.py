@@ -77,7 +77,7 @@ class Segment:
     compression: float
     """How well the text compresses: its length over its length when packed."""
     language: str | None
-    """ISO 639 code; None if the model does not tell."""
+    """ISO 639 code; None if the model does not say."""
     words: tuple[Word, ...]
     """Its words in order; empty if the model does not time them."""
 
