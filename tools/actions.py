@@ -126,7 +126,7 @@ class ActionRecognizer(ModelTool["_Classifier"]):
 
 
 class _Classifier(Protocol):
-    """A loaded model that tells actions apart."""
+    """A loaded model that recognises actions."""
 
     labels: Sequence[str]
 

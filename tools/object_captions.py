@@ -1,4 +1,4 @@
-"""Captions of things: detections in source pixels, followed over time, one caption for each thing."""
+"""Object captions: detections of picture after picture become one caption for each thing, in source pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named line-ups of senses, as data."""
+"""Presets: named line-ups of perception tools, as data."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ TOOLS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Preset:
-    """A line-up of senses."""
+    """A line-up of perception tools."""
 
     name: str
+    """The word that users give as `preset`."""
     summary: str
+    """What it needs and sees, for people."""
     tools: tuple[str, ...]
     """Names in `TOOLS`."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Word lists that ship with the package, and their vectors, computed once a model and kept on disk."""
+"""Text vectors: word lists of the package, and the vectors of texts, computed once for a model and kept on disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def words_from(given: Sequence[str] | str | os.PathLike[str]) -> tuple[str, ...]
         lines = given
     words = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not words:
-        raise InvalidArgument("a sense that tells words apart needs at least one, got an empty list")
+        raise InvalidArgument("The list of words to recognise needs at least one, and is empty.")
     return words
 
 

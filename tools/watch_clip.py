@@ -47,7 +47,15 @@ class ClipModel(Protocol):
     """A loaded model that answers questions about a range of a video."""
 
     def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
-        """Return an answer from `frames` pictures, evenly spread over `[start_seconds, end_seconds)`."""
+        """Look at a range and answer a question.
+
+        Args:
+            video: where to look.
+            question: what to find out.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+            frames: how many pictures, evenly spread over the range.
+        """
         ...
 
 
