@@ -1,8 +1,12 @@
 """A thing in words is found on demand."""
 
+import shutil
+from importlib import import_module
+
 import pytest
 
 from tests.fakes.tiny_detectors import tiny_grounding_dino
+from videochat.devices import BUDGET
 from videochat.errors import InvalidArgument, MissingDependency
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
@@ -33,3 +37,31 @@ def test_find_objects_in_words(clip):
 def test_a_score_that_is_none(score):
     with pytest.raises(InvalidArgument, match="min_score"):
         ObjectFinder(min_score=score)
+
+
+def test_what_it_holds_counts_in_the_memory_budget_until_it_is_closed(clip, tmp_path):
+    folder = shutil.copytree(tiny_grounding_dino(), tmp_path / "own")
+    finder = ObjectFinder(folder, min_score=0.3, device="cpu")
+
+    def claimed():
+        return BUDGET.left(1e12, besides=[finder.weights]) - BUDGET.left(1e12)
+
+    assert claimed() == 0
+    finder.find_objects(Video(clip), "a disc", 0.0, 1.0)
+    assert claimed() == finder.memory_bytes() > 0
+    finder.close()
+    assert claimed() == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("videochat.tools.objects", "ObjectFinder"),
+        ("videochat.tools.speech", "SpeechRegions"),
+        ("videochat.tools.speech", "SubtitleReader"),
+        ("videochat.tools.speech", "NO_WORDS"),
+    ],
+)
+def test_old_places_lead_to_the_new_ones(module, name):
+    with pytest.warns(DeprecationWarning, match=f"{module}.{name} is now "):
+        assert getattr(import_module(module), name)

@@ -15,10 +15,12 @@ from tests.fakes import video_language_models
 from tests.fakes.tiny_embed import SHARED, CountingVideo, need, toy_model, upstream_files
 from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
+from videochat.devices import BUDGET
 from videochat.embed_model.chat import ClipEncoder, SamplingSettings
 from videochat.embed_model.checkpoints import convert
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.model import VideoChatEmbed
+from videochat.errors import InvalidArgument, MissingDependency
 from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM, call
@@ -244,3 +246,35 @@ def test_what_it_saw_is_stored_and_can_be_cited(toy, tmp_path):
         (citation,) = answer.citations
         assert (citation.start_seconds, citation.end_seconds, citation.caption.source) == (9, 12, toy.name)
         assert citation.caption in agent.captions("clip_caption")
+
+
+def test_watch_gives_a_caption_of_what_was_seen(toy):
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache())
+    caption = tool.watch("What?", 8, 500)
+    assert (caption.start_seconds, caption.end_seconds, caption.kind, caption.source) == (
+        8,
+        10,
+        "clip_caption",
+        toy.name,
+    )
+    with pytest.raises(InvalidArgument, match="holds nothing"):
+        tool.watch("What?", 20, 30)
+
+
+def test_models_of_others_leave_less_memory(toy):
+    class Owner:
+        pass
+
+    owner, models = Owner(), ModelCache()
+    BUDGET.claim("a model of somebody else", 10**12, owner)
+    with pytest.raises(MissingDependency, match=r"but the budget is 0\.0 GB"):
+        models.get(str(toy), None, 1000.0)
+    BUDGET.release(owner)
+    held = models.get(str(toy), None, 1000.0)
+    assert held is models.get(str(toy), None, 1e-9), "what is loaded needs no more memory"
+
+
+def test_the_old_keyword_warns(toy):
+    models = ModelCache()
+    with pytest.warns(DeprecationWarning, match="'shelf' of WatchClip"):
+        assert WatchClip(video=CountingVideo(), weights=str(toy), shelf=models).models is models
