@@ -48,7 +48,7 @@ class CloserLook:
 
     def __init__(self, videos: WatchedVideos) -> None:
         self._videos = videos
-        self._used: dict[str, tuple[PerceptionTool, str]] = {}
+        self._used: dict[str, PerceptionTool] = {}
 
     def sense_names(self) -> list[str]:
         """Return the names of the senses of the line-up whose rate can be raised."""
@@ -106,7 +106,7 @@ class CloserLook:
 
     def close(self) -> None:
         """Free the models of the senses that looked."""
-        for sense, _ in self._used.values():
+        for sense in self._used.values():
             sense.close()
             BUDGET.release(sense)
 
@@ -134,8 +134,6 @@ class CloserLook:
             line_up = {sense.name: sense for sense in self._videos.senses}
             sense = copy.copy(line_up[name]) if name in line_up else make_tool(name)
             sense.prepare()
-            self._used[name] = sense, sense.source
-        before, source = self._used[name]
-        before.source = source
-        self._used[name] = at_rate(before, fps), source
-        return self._used[name][0]
+            self._used[name] = sense
+        self._used[name] = at_rate(self._used[name], fps)
+        return self._used[name]

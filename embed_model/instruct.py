@@ -17,9 +17,10 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.runnables import Runnable
 
 from videochat.embed_model.prompts import (
     CONVERSATION,
@@ -121,7 +122,7 @@ class _Job:
 @keywords(makings="item_kinds")
 def make_instructions(
     videos: Iterable[WatchedVideo],
-    llm: BaseChatModel,
+    llm: Runnable[LanguageModelInput, AIMessage],
     out: str | Path,
     *,
     textualize: Textualize,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Tiny models gain nothing from a second thread, and lose much by waiting for it where others work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from tests.fakes.clips import SCENES, SPEECH, SUBTITLES
 from tests.fakes.tiny_checkpoints import tiny
 from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
@@ -24,16 +25,6 @@ from videochat.testing import Scene, draw_video
 __all__ = ["tiny"]
 
 MATERIAL = Path(__file__).resolve().parents[2] / "shared" / "material"
-
-# Three seconds each; what is on the screen changes at 3, 6 and 9.
-SCENES: Sequence[Scene] = (
-    Scene(3, "WELCOME\nTO THE KITCHEN", "white"),
-    Scene(3, "", "navy"),
-    Scene(3, "BOIL THE WATER", "green"),
-    Scene(3, "", "firebrick", moving=True),
-)
-SPEECH = ((1.0, 3.0), (6.5, 8.5))
-SUBTITLES = ((1.0, 3.0, "Hello and welcome."), (6.5, 8.5, "First, boil the water."))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

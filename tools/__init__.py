@@ -1,4 +1,4 @@
-"""Eyes and ears: each turns frames, sound or subtitles into timestamped captions."""
+"""Perception tools: each turns frames, sound or subtitles into timestamped captions."""
 
 from videochat.tools.base import Needs, PerceptionTool, Settled, at_rate
 from videochat.tools.presets import (

@@ -24,7 +24,7 @@ _USUAL_PICTURES = 8
 _TEXT_BATCH = 64
 
 
-class ActionRecognizer(ModelTool):
+class ActionRecognizer(ModelTool["_Classifier"]):
     """X-CLIP over an open list of labels, or a classifier with the labels it was trained on.
 
     A window is a stretch of the video's own time, `[n x window, (n + 1) x window)`, so that watching a part gives
@@ -32,16 +32,16 @@ class ActionRecognizer(ModelTool):
 
     Args:
         model: hub id or folder of an X-CLIP, VideoMAE, TimeSformer or ViViT checkpoint.
+        window_seconds: length of a window.
         labels: for X-CLIP, what to tell apart: words, or a file with one a line; None for the 400 actions of
             Kinetics. Classifiers bring their own.
-        window_seconds: length of a window.
         top: at most this many actions a window.
         min_score: an action's least probability, in [0, 1].
-        batch_size: see `ModelTool`; counted in windows.
-        device: see `ModelTool`.
+        batch_size: see `UsesModel`; counted in windows.
+        device: see `UsesModel`.
 
     Raises:
-        ValueError: the list of labels is empty.
+        InvalidArgument: the list of labels is empty.
     """
 
     name: ClassVar[str] = "actions"
@@ -54,8 +54,8 @@ class ActionRecognizer(ModelTool):
         self,
         model: Weights | str | os.PathLike[str] = "microsoft/xclip-base-patch32",
         *,
-        labels: Sequence[str] | str | os.PathLike[str] | None = None,
         window_seconds: float = 2.0,
+        labels: Sequence[str] | str | os.PathLike[str] | None = None,
         top: int = 3,
         min_score: float = 0.1,
         batch_size: int | None = None,
@@ -64,15 +64,14 @@ class ActionRecognizer(ModelTool):
         super().__init__(model, batch_size=batch_size, device=device)
         self.labels = word_list("kinetics400.txt") if labels is None else words_from(labels)
         self.window_seconds, self.top, self.min_score = window_seconds, top, min_score
-        self._look(_USUAL_PICTURES)
-        self._classifier: _Classifier | None = None
+        self._sample(_USUAL_PICTURES)
 
     def fit(self, config: dict[str, Any]) -> None:
         """Look as often as the model wants pictures in a window."""
         of_pictures = config.get("vision_config", config)
-        self._look(int(of_pictures.get("num_frames", _USUAL_PICTURES)))
+        self._sample(int(of_pictures.get("num_frames", _USUAL_PICTURES)))
 
-    def _look(self, pictures: int) -> None:
+    def _sample(self, pictures: int) -> None:
         self._pictures = pictures
         self.needs: Needs = Sampling(every_seconds=self.window_seconds / pictures, max_side=_MAX_SIDE)
 
@@ -84,7 +83,7 @@ class ActionRecognizer(ModelTool):
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield one caption for each window, likeliest action first; its score is that of the likeliest."""
-        classifier = self._load()
+        classifier = self.loaded()
 
         def score(windows: Sequence[list[Frame]]) -> np.ndarray:
             return classifier.probabilities([self._spread(window) for window in windows])
@@ -102,7 +101,7 @@ class ActionRecognizer(ModelTool):
                         self.source,
                         score=round(float(scores[best[0]]), 4),
                     )
-            # Not the end of the last picture: a mark inside of a window would cut it in two when resumed.
+            # Not the end of the last picture: a checkpoint inside of a window would cut it in two when resumed.
             number = self._number(windows[-1][0])
             yield Settled(min((number + 1) * self.window_seconds, end_seconds))
         yield Settled(end_seconds)
@@ -119,22 +118,16 @@ class ActionRecognizer(ModelTool):
         picked = np.linspace(0, len(window) - 1, self._pictures).round().astype(int)
         return [window[i].image for i in picked]
 
-    def _load(self) -> _Classifier:
-        if self._classifier is None:
-            is_xclip = config_of(self.folder)["model_type"] == "xclip"
-            self._classifier = (
-                _OpenLabels(self.folder, self.device, self.labels, self.source)
-                if is_xclip
-                else _FixedLabels(self.folder, self.device)
-            )
-        return self._classifier
-
-    def forget(self) -> None:
-        """Let go of the model."""
-        self._classifier = None
+    def load_model(self, folder: Path, device: Device) -> _Classifier:
+        """Load X-CLIP, or a classifier with fixed labels."""
+        if config_of(folder)["model_type"] == "xclip":
+            return _OpenLabels(folder, device, self.labels, self.usual_source())
+        return _FixedLabels(folder, device)
 
 
 class _Classifier(Protocol):
+    """A loaded model that recognises actions."""
+
     labels: Sequence[str]
 
     def probabilities(self, clips: Sequence[list[np.ndarray]]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The contract of every sense: a stream of frames or sound in, captions with true seconds out."""
+"""The contract of every perception tool: frames, sound or subtitles in, timestamped captions out."""
 
 from __future__ import annotations
 
@@ -17,33 +17,38 @@ from videochat.records import Caption, Kind
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
+    from videochat.devices import Device
     from videochat.tools.langchain_tool import Memory
 
 Needs = Sampling | Literal["sound", "subtitles"]
-"""What a tool consumes: pictures at a rate and size, the sound track, or text that lies with the video."""
+"""The input of a tool: pictures at a rate and size (`Sampling`), the sound track, or subtitles."""
 
 
 MIN_CHANGE = 12.0
-"""Usual `Sampling.min_change` of senses that describe whole pictures; `benchmarks/near_duplicates.py` says what it
+"""Usual `Sampling.min_change` of tools that describe whole pictures; `benchmarks/near_duplicates.py` measures what it
 costs and saves."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A mark in a tool's output: every caption that starts before `seconds` has been given.
+    """A checkpoint in a tool's output: every caption that starts before `seconds` has been given.
 
-    What was given up to a mark is stored with it in one step. An interrupted watch starts the tool again at
-    its last mark, so after a mark a tool must go on as if it had just been started there.
+    A watch stores the captions up to a checkpoint together with it, in one step. After an interruption it starts the
+    tool again at the last checkpoint, so from there on a tool must give what it would have given in one go.
     """
 
     seconds: float
+    """Seconds from the start of the video."""
 
 
 class PerceptionTool(ABC):
     """A model or a classical algorithm that turns a video into captions of one kind.
 
-    Constructing one is cheap; what is heavy loads at the first `perceive`. One object may be used for many
-    videos, one after another.
+    Constructing one is cheap; models load at the first `perceive`. One object may be used for many videos, one after
+    another.
+
+    A subclass says what it is by `name`, `kind`, `sees`, `needs` and `usual_source()` (or by setting `source`), and
+    implements `perceive`.
     """
 
     name: ClassVar[str]
@@ -51,15 +56,48 @@ class PerceptionTool(ABC):
     kind: ClassVar[Kind]
     """The kind of its captions."""
     sees: ClassVar[str]
-    """One sentence for people: what it finds."""
+    """What it finds, as a phrase for people and language models."""
     has_own_rate: ClassVar[bool] = False
-    """Whether its model, and nobody else, decides how often it looks."""
+    """Whether its model alone decides how often it looks, so that `at_rate` changes nothing."""
+    source_tells_rate: ClassVar[bool] = False
+    """Whether `usual_source()` is made from `needs`, so that nothing is added at another rate."""
     needs: Needs
-    """What it consumes."""
-    source: str
-    """The model behind it, as captions name it; another model or setting is another source."""
+    """Its input."""
     weights: Weights | None = None
-    """What it must have on this machine; None if it brings everything along."""
+    """The model that must be on this machine; None if all it needs is installed with the package."""
+    fps: float | None = None
+    """Pictures a second, where `at_rate` has set them; None for its usual rate."""
+
+    _given_source: str = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if isinstance(source := vars(cls).get("source"), str):
+            # A text in the place of the property would be the same at every rate.
+            cls._given_source = source
+            del cls.source
+
+    def usual_source(self) -> str:
+        """Return the model and settings behind its captions, at its usual rate."""
+        return self._given_source
+
+    @property
+    def source(self) -> str:
+        """What its captions name as `Caption.source`; another model, setting or rate is another source."""
+        if self.fps is None or self.source_tells_rate:
+            return self.usual_source()
+        return f"{self.usual_source()}@{self.fps:g}fps"
+
+    @source.setter
+    def source(self, source: str) -> None:
+        self._given_source = source
+
+    @property
+    def device(self) -> Device:
+        """Where its model runs: the best device there is, unless its constructor was given another."""
+        from videochat.devices import choose_device
+
+        return choose_device()
 
     def unfit(self, video: Video) -> str | None:
         """Return why this tool has nothing to do on `video`, or None if it has."""
@@ -72,7 +110,8 @@ class PerceptionTool(ABC):
     def prepare(self) -> None:
         """Find the weights, without loading them. A watch calls this before the first picture is decoded.
 
-        `source` and `needs` may become more exact by it: what a model wants to see is written beside its weights.
+        `source` and `needs` may become more exact by it: the revision of a model, and the pictures that it wants,
+        are written beside its weights.
 
         Raises:
             MissingDependency: they are not on this machine; the message names tool, model, reason and remedy.
@@ -83,18 +122,14 @@ class PerceptionTool(ABC):
         return self.source
 
     def memory_bytes(self) -> int:
-        """Estimate what its model takes once loaded; 0 without one. Senses of the same weights share one."""
-        if self.weights is None:
-            return 0
-        from videochat.devices import choose_device
-
-        return memory_of(self.weights, choose_device().dtype.itemsize)
+        """Estimate what its model takes once loaded, in bytes on its own device; 0 without a model."""
+        return 0 if self.weights is None else memory_of(self.weights, self.device.dtype.itemsize)
 
     @abstractmethod
     def perceive(
         self, stream: Iterable[Any], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
-        """Yield captions, and a `Settled` mark whenever nothing earlier is still open.
+        """Yield captions, and a `Settled` checkpoint whenever nothing earlier is still open.
 
         Args:
             stream: `Frame`s as `needs` asks, or `AudioBlock`s, in order, from `[start_seconds, end_seconds)`;
@@ -107,11 +142,16 @@ class PerceptionTool(ABC):
     def run(
         self, video: Video, start_seconds: float = 0.0, end_seconds: float | None = None
     ) -> Iterator[Caption | Settled]:
-        """Perceive a range alone, in a decoding pass of its own; a watch feeds all senses from one.
+        """Perceive a range of a video, in a decoding pass of its own; a watch feeds all tools from one pass.
+
+        Args:
+            video: what to perceive.
+            start_seconds: first moment.
+            end_seconds: first moment no longer; None for the end.
 
         Raises:
             InvalidArgument: the range holds nothing.
-            MediaError: there is nothing of what it needs, or it cannot be read.
+            MediaError: the video lacks the input that the tool needs, or it cannot be read.
             MissingDependency: the weights are not on this machine.
         """
         self.prepare()
@@ -124,33 +164,33 @@ class PerceptionTool(ABC):
         yield from self.perceive(stream, video, start, end)
 
     def as_langchain_tool(self, video: Video, memory: Memory) -> BaseTool:
-        """Return a LangChain tool that runs this sense on a range of `video`, at a rate if it has one.
+        """Return a LangChain tool that runs this tool on a range of `video`, at a rate where it has one.
 
-        Its text names times and places for the model, its artifact is each caption as a plain dict. What a person
-        or a model can mend (a range that is none, a video without sound, missing weights) comes back as a sentence.
+        Its text names times and places for the model, its artifact is each caption as a plain dict. Errors that a
+        person or a model can mend (an empty range, a video without sound, missing weights) come back as a sentence.
 
         Args:
             video: what it perceives.
             memory: keeps every caption, such as a `CaptionStore`.
         """
-        from videochat.tools.langchain_tool import sense_as_tool
+        from videochat.tools.langchain_tool import run_on_demand
 
-        return sense_as_tool(self, video, memory)
+        return run_on_demand(self, video, memory, at_rate if has_rate(self) else None)
 
     def close(self) -> None:
         """Free what was loaded; the next `perceive` loads it again."""
 
 
 def has_rate(tool: PerceptionTool) -> bool:
-    """Return whether a tool samples pictures at a rate that is ours to choose."""
+    """Return whether a tool samples pictures at a rate that `at_rate` can change."""
     return isinstance(tool.needs, Sampling) and tool.needs.every_seconds is not None and not tool.has_own_rate
 
 
 def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
-    """Return the tool looking at `fps` pictures a second; itself if its rate is not ours to choose.
+    """Return a copy of a tool that looks at `fps` pictures a second; the tool itself if it has no such rate.
 
     Raises:
-        InvalidArgument: fps is not a rate between 0.001 and 1000.
+        InvalidArgument: fps is not between 0.001 and 1000.
     """
     if not has_rate(tool):
         return tool
@@ -158,5 +198,5 @@ def at_rate(tool: PerceptionTool, fps: float) -> PerceptionTool:
         raise InvalidArgument(f"fps must be between 0.001 and 1000 pictures a second, got {fps!r}")
     other = copy.copy(tool)
     other.needs = replace(cast("Sampling", tool.needs), every_seconds=1 / fps)
-    other.source = f"{tool.source}@{fps:g}fps"
+    other.fps = fps
     return other

@@ -1,4 +1,4 @@
-"""Captions: one sentence about the picture of each moment."""
+"""Captions: a sentence about each sampled picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TASKS: dict[str, tuple[str, int]] = {
 _BLIP_TOKENS = 40
 
 
-class FrameCaptioner(ModelTool):
+class FrameCaptioner(ModelTool["Florence | _Blip"]):
     """Florence-2 (or BLIP) on a picture at a time.
 
     Of Florence-2 the native checkpoints of `florence-community` load. Its `-large-ft` is known to give empty
@@ -41,8 +41,8 @@ class FrameCaptioner(ModelTool):
         every_seconds: how often to look.
         min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
         detail: how much to say; BLIP knows only "brief".
-        batch_size: see `ModelTool`.
-        device: see `ModelTool`.
+        batch_size: see `UsesModel`.
+        device: see `UsesModel`.
 
     Raises:
         UnknownName: there is no such detail.
@@ -68,7 +68,6 @@ class FrameCaptioner(ModelTool):
         super().__init__(model, batch_size=batch_size, device=device)
         self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self.detail = detail
-        self._captioner: Florence | _Blip | None = None
 
     def settings(self) -> str:
         """Return how often it looks and how much it says."""
@@ -78,7 +77,7 @@ class FrameCaptioner(ModelTool):
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield one caption for each picture, true until the next is looked at."""
-        captioner = self._load()
+        captioner = self.loaded()
         task, max_new_tokens = _TASKS[self.detail]
 
         def describe(frames: Sequence[Frame]) -> list[str]:
@@ -91,18 +90,15 @@ class FrameCaptioner(ModelTool):
             yield Settled(frames[-1].end_seconds)
         yield Settled(end_seconds)
 
-    def _load(self) -> Florence | _Blip:
-        if self._captioner is None:
-            is_blip = config_of(self.folder)["model_type"] == "blip"
-            self._captioner = (_Blip if is_blip else shared_florence)(self.folder, self.device)
-        return self._captioner
-
-    def forget(self) -> None:
-        """Let go of the model."""
-        self._captioner = None
+    def load_model(self, folder: Path, device: Device) -> Florence | _Blip:
+        """Load BLIP, or Florence-2 together with all who use it."""
+        is_blip = config_of(folder)["model_type"] == "blip"
+        return (_Blip if is_blip else shared_florence)(folder, device)
 
 
 class _Blip:
+    """A loaded BLIP."""
+
     def __init__(self, folder: Path, device: Device) -> None:
         self.device = device
         self.processor = load_processor("AutoProcessor", folder)

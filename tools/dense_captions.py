@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from videochat.devices import Device, chunks
@@ -16,20 +17,20 @@ from videochat.tools.florence import MAX_SIDE, Florence, Region, shared_florence
 from videochat.tools.model_tool import ModelTool
 
 
-class DenseCaptioner(ModelTool):
+class DenseCaptioner(ModelTool[Florence]):
     """Florence-2's region descriptions; it gives no scores.
 
     Args:
         model: hub id or folder of a Florence-2 checkpoint, best the same as of the captions: then they share it.
         every_seconds: how often to look. Regions take many tokens, so this is less often than a caption.
         min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
-        batch_size: see `ModelTool`.
-        device: see `ModelTool`.
+        batch_size: see `UsesModel`.
+        device: see `UsesModel`.
     """
 
     name: ClassVar[str] = "dense_captions"
     kind: ClassVar[Kind] = "dense_caption"
-    sees: ClassVar[str] = "the things in the picture, each described and with its device"
+    sees: ClassVar[str] = "the things in the picture, each described and with its place"
     accepts: ClassVar[tuple[str, ...]] = ("florence2",)
     task: ClassVar[str] = "<DENSE_REGION_CAPTION>"
     """What Florence is asked."""
@@ -49,13 +50,12 @@ class DenseCaptioner(ModelTool):
     ) -> None:
         super().__init__(model, batch_size=batch_size, device=device)
         self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
-        self._florence: Florence | None = None
 
     def perceive(
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield a caption with a box in source pixels for each region of each picture."""
-        florence = self._florence = self._florence or shared_florence(self.folder, self.device)
+        florence = self.loaded()
         size = video.size or (0, 0)
 
         def describe(frames: Sequence[Frame]) -> list[list[Region]]:
@@ -76,6 +76,6 @@ class DenseCaptioner(ModelTool):
             yield Settled(frames[-1].end_seconds)
         yield Settled(end_seconds)
 
-    def forget(self) -> None:
-        """Let go of the model."""
-        self._florence = None
+    def load_model(self, folder: Path, device: Device) -> Florence:
+        """Load Florence-2 together with all who use it."""
+        return shared_florence(folder, device)

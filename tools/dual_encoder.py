@@ -1,4 +1,4 @@
-"""SigLIP and CLIP: pictures and texts as vectors in one space."""
+"""Dual encoders (SigLIP, CLIP): pictures and texts as vectors in one space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ _TEXT_BATCH = 64
 
 
 class DualEncoder:
-    """A loaded SigLIP or CLIP."""
+    """A loaded SigLIP or CLIP.
+
+    Args:
+        folder: the checkpoint.
+        device: where it runs.
+
+    Raises:
+        MissingDependency: it is no such model, or damaged.
+    """
 
     def __init__(self, folder: Path, device: Device) -> None:
         self.device = device

@@ -41,7 +41,15 @@ class Region:
 
 
 class Florence:
-    """A loaded Florence-2; safe to use from several threads, one at a time."""
+    """A loaded Florence-2; threads that use it wait for each other.
+
+    Args:
+        folder: the checkpoint.
+        device: where it runs.
+
+    Raises:
+        MissingDependency: it is no such model, or damaged.
+    """
 
     def __init__(self, folder: Path, device: Device) -> None:
         self.device = device

@@ -6,16 +6,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from videochat.devices import Batcher, Device, choose_device, chunks, config_of, free_memory
-from videochat.errors import MissingDependency
+from videochat.devices import Device, chunks
 from videochat.frames import Frame
-from videochat.hub import Weights, find_weights, identity, known
+from videochat.hub import Weights
 from videochat.tools.dual_encoder import MODEL_TYPES, DualEncoder, shared_dual_encoder
-
-_NAME = "frame_embeddings"
+from videochat.tools.model_tool import UsesModel
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class FrameVector:
     """Unit vector, float32, shape (d,)."""
 
 
-class FrameEmbedder:
+class FrameEmbedder(UsesModel[DualEncoder]):
     """SigLIP 2 or CLIP vectors of pictures and texts; near means showing what the text says.
 
     Vectors of two embedders compare only if their `source` is the same.
@@ -38,9 +37,13 @@ class FrameEmbedder:
     Args:
         model: hub id or folder of a SigLIP, SigLIP 2 (fixed resolution) or CLIP checkpoint; with the same one as
             the tags it is loaded once for both.
-        batch_size: pictures at once; None for what suits the device. Halved when memory runs out.
-        device: device and floats; None for the best there is.
+        batch_size: see `UsesModel`.
+        device: see `UsesModel`.
     """
+
+    name: ClassVar[str] = "frame_embeddings"
+    accepts: ClassVar[tuple[str, ...]] = MODEL_TYPES
+    batch_on_gpu: ClassVar[int] = 32
 
     def __init__(
         self,
@@ -49,36 +52,20 @@ class FrameEmbedder:
         batch_size: int | None = None,
         device: str | Device | None = None,
     ) -> None:
-        self.weights = known(model)
-        self.source = f"{_NAME}:{identity(self.weights)}"
+        super().__init__(model, batch_size=batch_size, device=device)
+
+    @property
+    def source(self) -> str:
         """Model and revision; exact once `prepare` has found the weights."""
-        self.batch_size = batch_size
-        self._device = device
-        self._batcher: Batcher | None = None
-        self._folder: Path | None = None
-        self._encoder: DualEncoder | None = None
+        return f"{self.name}:{self.identity}"
 
-    def prepare(self) -> None:
-        """Find the weights, without loading them.
-
-        Raises:
-            MissingDependency: they are not on this machine, or are of another architecture.
-        """
-        if self._folder is not None:
-            return
-        folder = find_weights(self.weights, needed_by=f"The sense {_NAME!r}")
-        model_type = config_of(folder).get("model_type")
-        if model_type not in MODEL_TYPES:
-            raise MissingDependency(
-                f"{self.weights.model} is of type {model_type!r}; {_NAME} takes {', '.join(MODEL_TYPES)}. "
-                "Give another model as model=."
-            )
-        self.source = f"{_NAME}:{identity(self.weights, folder)}"
-        self._folder = folder
+    def load_model(self, folder: Path, device: Device) -> DualEncoder:
+        """Load SigLIP or CLIP together with all who use it."""
+        return shared_dual_encoder(folder, device)
 
     def embed_frames(self, frames: Iterable[Frame]) -> Iterator[FrameVector]:
         """Yield a vector for each picture of a stream, in order; holds no more than a batch."""
-        encoder, batcher = self._load()
+        encoder, batcher = self.loaded(), self.batcher
 
         def embed(batch: Sequence[Frame]) -> np.ndarray:
             return encoder.embed_images([frame.image for frame in batch])
@@ -89,7 +76,7 @@ class FrameEmbedder:
 
     def embed_text(self, text: str) -> np.ndarray:
         """Embed what to look for; returns a unit vector, float32, shape (d,)."""
-        vector: np.ndarray = self._load()[0].embed_texts([text])[0]
+        vector: np.ndarray = self.loaded().embed_texts([text])[0]
         return vector
 
     def embed_image(self, image: np.ndarray) -> np.ndarray:
@@ -101,20 +88,5 @@ class FrameEmbedder:
         Returns:
             Unit vector, float32, shape (d,).
         """
-        vector: np.ndarray = self._load()[0].embed_images([image])[0]
+        vector: np.ndarray = self.loaded().embed_images([image])[0]
         return vector
-
-    def _load(self) -> tuple[DualEncoder, Batcher]:
-        self.prepare()
-        self._device = choose_device(self._device)
-        if self._encoder is None and self._folder is not None:
-            self._encoder = shared_dual_encoder(self._folder, self._device)
-        if self._batcher is None:
-            self._batcher = Batcher(self.batch_size or self._device.usual_batch(32), self._device)
-        assert self._encoder is not None  # noqa: S101 - prepare() has set the folder or raised
-        return self._encoder, self._batcher
-
-    def close(self) -> None:
-        """Free the model, unless another sense uses it too."""
-        self._encoder = None
-        free_memory()

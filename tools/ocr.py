@@ -1,4 +1,4 @@
-"""On-screen text: what can be read, where it stands, and from when to when."""
+"""Text on the screen: what can be read, where it stands, and from when to when."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from videochat.devices import loading
 from videochat.frames import Frame, Sampling
 from videochat.media import Video
 from videochat.records import Caption, Kind
@@ -24,7 +25,7 @@ _MIN_SIGNS = 3
 _SURE = 0.9
 _ALIKE_IF_SURE = 0.9
 _ALIKE = 0.6
-# Text that stays is told at least this often, so that a logo does not hold everything back.
+# Text that stays gets a caption at least this often, so that a logo does not hold everything back.
 _MAX_OPEN_SECONDS = 60.0
 # A picture is read again when any of its 16 x 16 fields changed by more than this much of 255.
 _FIELDS = 16
@@ -43,13 +44,20 @@ class TextReader(PerceptionTool):
 
     def __init__(self, every_seconds: float = 1.0) -> None:
         self.needs: Needs = Sampling(every_seconds=every_seconds, max_side=1280)
-        self.source = "rapidocr"
         self._engine: Any = None
+
+    def usual_source(self) -> str:
+        """Return the name of the reader."""
+        return "rapidocr"
 
     def perceive(
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
-        """Yield one caption for lines that appear and disappear together, top line first."""
+        """Yield one caption for lines that appear and disappear together, top line first.
+
+        Raises:
+            MissingDependency: RapidOCR cannot be loaded.
+        """
         open_lines: list[_Line] = []
         read_fields: np.ndarray | None = None
         settled, last_end = start_seconds, start_seconds
@@ -60,7 +68,7 @@ class TextReader(PerceptionTool):
                 read_fields = fields
                 lines = self._read(frame, video)
                 gone = open_lines if due else [line for line in open_lines if not line.is_among(lines)]
-                yield from self._tell(gone, video, frame.seconds)
+                yield from self._captions(gone, video, frame.seconds)
                 stay = [] if due else [line for line in open_lines if line not in gone]
                 fresh = [line for line in lines if line.score >= _MIN_SCORE and not line.is_among(stay)]
                 open_lines = stay + fresh
@@ -68,7 +76,7 @@ class TextReader(PerceptionTool):
                     settled = frame.seconds
                     yield Settled(settled)
             last_end = max(frame.end_seconds, frame.seconds + 0.001)
-        yield from self._tell(open_lines, video, last_end)
+        yield from self._captions(open_lines, video, last_end)
         yield Settled(end_seconds)
 
     def _read(self, frame: Frame, video: Video) -> list[_Line]:
@@ -88,7 +96,7 @@ class TextReader(PerceptionTool):
                 lines.append(_Line(frame.seconds, text.strip(), min(float(score), 1.0), (x1, y1, x2, y2)))
         return lines
 
-    def _tell(self, lines: list[_Line], video: Video, end_seconds: float) -> Iterator[Caption]:
+    def _captions(self, lines: list[_Line], video: Video, end_seconds: float) -> Iterator[Caption]:
         for start in sorted({line.start_seconds for line in lines}):
             block = sorted((line for line in lines if line.start_seconds == start), key=_Line.reading_order)
             boxes = np.array([line.box for line in block])
@@ -105,13 +113,14 @@ class TextReader(PerceptionTool):
 
     def _load(self) -> Any:
         if self._engine is None:
-            from rapidocr import RapidOCR
-
             # It warns of every picture without text, which here is the usual case.
             quiet = {"Global.log_level": "critical"}
             # Its default enlarges every picture to 736 pixels on the shorter side, for four times the work.
             as_given = {"Det.limit_type": "max", "Det.limit_side_len": 1280}
-            self._engine = RapidOCR(params=quiet | as_given)
+            with loading("The text reader RapidOCR"):
+                from rapidocr import RapidOCR
+
+                self._engine = RapidOCR(params=quiet | as_given)
             logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
         return self._engine
 
@@ -122,6 +131,8 @@ class TextReader(PerceptionTool):
 
 @dataclass
 class _Line:
+    """A line of text, as it was read first."""
+
     start_seconds: float
     text: str
     score: float

@@ -1,4 +1,4 @@
-"""Named line-ups of senses, as data."""
+"""Presets: named line-ups of perception tools, as data."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ TOOLS: dict[str, str] = {
     "ocr": "videochat.tools.ocr:TextReader",
     "visual_facts": "videochat.tools.visual_facts:VisualFacts",
     "objects": "videochat.tools.objects:ObjectDetector",
-    "speech": "videochat.tools.transcribe:SpeechRecognizer",
+    "speech": "videochat.tools.speech:SpeechRecognizer",
     "actions": "videochat.tools.actions:ActionRecognizer",
     "captions": "videochat.tools.captions:FrameCaptioner",
     "dense_captions": "videochat.tools.dense_captions:DenseCaptioner",
     "scene_text": "videochat.tools.scene_text:SceneTextReader",
     "tags": "videochat.tools.tags:FrameTagger",
-    "subtitles": "videochat.tools.speech:SubtitleReader",
-    "speech_regions": "videochat.tools.speech:SpeechRegions",
+    "subtitles": "videochat.tools.subtitles:SubtitleReader",
+    "speech_regions": "videochat.tools.voice_activity:SpeechRegions",
 }
 """Every sense by name, and where its class lives; the module is loaded when the sense is asked for."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A line-up of senses."""
+    """A line-up of perception tools."""
 
     name: str
+    """The word that users give as `preset`."""
     summary: str
+    """What it needs and sees, for people."""
     tools: tuple[str, ...]
     """Names in `TOOLS`."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

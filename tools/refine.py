@@ -1,10 +1,7 @@
-"""Refinement: what the senses said about a stretch, condensed into one line, and the whole video into another.
+"""Refinement: the captions of a stretch condensed into one sentence, and those of the whole video into another.
 
 It consumes captions, not pictures, so it is no `PerceptionTool`: it is called after a watch, with the stored
-captions of the range, and what it yields is stored beside them. Originals are kept; a refined line is told from
-them by its `source`, which `CaptionRefiner.source` gives. The whole hook:
-
-    shelf.record(list(refiner.refine(captions, video, start, end)), source=refiner.source, ...)
+captions of the range, and the sentences are stored beside them under `CaptionRefiner.source`. Originals are kept.
 """
 
 from __future__ import annotations
@@ -12,15 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from videochat.devices import Batcher, Device, choose_device, config_of, free_memory, load_model, load_processor
-from videochat.errors import MissingDependency
-from videochat.hub import Weights, find_weights, identity, known
+from videochat.devices import Device, load_model, load_processor
+from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
+from videochat.tools.model_tool import UsesModel
 
-_NAME = "refine"
 # What is on the screen or said word for word must not be reworded by a language model.
 _INPUT_KINDS: tuple[tuple[Kind, str], ...] = (
     ("action", "Actions"),
@@ -38,15 +34,20 @@ _LINES_AT_ONCE = 16
 _MAX_PHRASES = 12
 
 
-class CaptionRefiner:
+class CaptionRefiner(UsesModel["_Writer"]):
     """A T5 that was tuned to follow instructions (flan-t5), or to summarize.
 
     Args:
         model: hub id or folder of a T5 checkpoint.
         window_seconds: length of the stretches that are condensed; they lie on the video's own time.
-        batch_size: stretches at once; None for what suits the device. Halved when memory runs out.
-        device: device and floats; None for the best there is.
+        batch_size: see `UsesModel`; counted in stretches.
+        device: see `UsesModel`.
     """
+
+    name: ClassVar[str] = "refine"
+    accepts: ClassVar[tuple[str, ...]] = ("t5",)
+    batch_on_gpu: ClassVar[int] = 16
+    batch_on_cpu: ClassVar[int] = 4
 
     def __init__(
         self,
@@ -56,32 +57,17 @@ class CaptionRefiner:
         batch_size: int | None = None,
         device: str | Device | None = None,
     ) -> None:
-        self.weights = known(model)
-        self.source = f"{_NAME}:{identity(self.weights)}"
-        """Model and revision, as its captions name it; exact once `prepare` has found the weights."""
+        super().__init__(model, batch_size=batch_size, device=device)
         self.window_seconds = window_seconds
-        self.batch_size = batch_size
-        self._device = device
-        self._batcher: Batcher | None = None
-        self._folder: Path | None = None
-        self._writer: _Writer | None = None
 
-    def prepare(self) -> None:
-        """Find the weights, without loading them.
+    @property
+    def source(self) -> str:
+        """Model and revision, as its captions name it; exact once `prepare` has found the weights."""
+        return f"{self.name}:{self.identity}"
 
-        Raises:
-            MissingDependency: they are not on this machine, or are no T5.
-        """
-        if self._folder is not None:
-            return
-        folder = find_weights(self.weights, needed_by=f"The sense {_NAME!r}")
-        model_type = config_of(folder).get("model_type")
-        if model_type != "t5":
-            raise MissingDependency(
-                f"{self.weights.model} is of type {model_type!r}; {_NAME} takes t5. Give another model as model=."
-            )
-        self.source = f"{_NAME}:{identity(self.weights, folder)}"
-        self._folder = folder
+    def load_model(self, folder: Path, device: Device) -> _Writer:
+        """Load T5."""
+        return _Writer(folder, device)
 
     def refine(
         self, captions: Iterable[Caption], video: Video, start_seconds: float, end_seconds: float
@@ -103,7 +89,7 @@ class CaptionRefiner:
                 by_window.setdefault(int(caption.start_seconds / self.window_seconds + 1e-6), []).append(caption)
         lines = []
         numbers = sorted(by_window)
-        texts = self._write([_CLIP_PROMPT.format(_told(by_window[number])) for number in numbers])
+        texts = self._write([_CLIP_PROMPT.format(_prompt_lines(by_window[number])) for number in numbers])
         for number, text in zip(numbers, texts, strict=True):
             if not any(sign.isalnum() for sign in text):
                 continue
@@ -132,22 +118,12 @@ class CaptionRefiner:
     def _write(self, prompts: Sequence[str]) -> list[str]:
         if not prompts:
             return []
-        self.prepare()
-        self._device = choose_device(self._device)
-        if self._writer is None and self._folder is not None:
-            self._writer = _Writer(self._folder, self._device)
-        if self._batcher is None:
-            self._batcher = Batcher(self.batch_size or self._device.usual_batch(16, 4), self._device)
-        assert self._writer is not None  # noqa: S101 - prepare() has set the folder or raised
-        return self._batcher(self._writer.write, prompts)
-
-    def close(self) -> None:
-        """Free the model; the next `refine` loads it again."""
-        self._writer = None
-        free_memory()
+        return self.batcher(self.loaded().write, prompts)
 
 
 class _Writer:
+    """A loaded T5."""
+
     def __init__(self, folder: Path, device: Device) -> None:
         import torch
 
@@ -176,8 +152,8 @@ class _Writer:
         return [" ".join(text.split()) for text in texts]
 
 
-def _told(captions: Sequence[Caption]) -> str:
-    """Return what was seen, a line for each kind, each phrase once."""
+def _prompt_lines(captions: Sequence[Caption]) -> str:
+    """Return the texts of captions, a line for each kind, each phrase once."""
     lines = []
     for kind, title in _INPUT_KINDS:
         phrases = dict.fromkeys(caption.text for caption in captions if caption.kind == kind)

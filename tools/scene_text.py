@@ -1,4 +1,4 @@
-"""Scene text: what is written on things in the picture, read by the model that also captions it."""
+"""Scene text: what is written on things in the picture, read by Florence-2, which also captions it."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from videochat.frames import Frame, Sampling
 from videochat.media import Video
-from videochat.records import Caption, Kind
+from videochat.records import AttributeValue, Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
 
 _MIN_SHOT_SECONDS = 0.5
-# A shot that goes on is told piece by piece, so that a lecture of an hour is not silent until its end.
+# A shot that goes on gets captions piece by piece, so that a lecture of an hour is not silent until its end.
 _MAX_PIECE_SECONDS = 120.0
 # A sudden change stands this far above what is usual in the shot, and well above coding noise.
 _SUDDEN_RATIO = 5.0
@@ -35,12 +35,22 @@ class ShotDetector(PerceptionTool):
     def __init__(self, threshold: float = 27.0) -> None:
         self.threshold = threshold
         self.needs: Needs = Sampling(every_seconds=None, max_side=256)
-        self.source = f"scenedetect-content-{threshold:g}"
+
+    def usual_source(self) -> str:
+        """Return the detector and its threshold."""
+        return f"scenedetect-content-{self.threshold:g}"
+
+    def version(self, video: Video) -> str:
+        """Return the detector, and that its captions say by `event` what they are."""
+        return f"{self.source} with attributes"
 
     def perceive(
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
-        """Yield one caption a shot, and one for each sudden change inside it."""
+        """Yield one caption a shot, and one for each sudden change inside it.
+
+        The attribute `event` is `shot` or `sudden_change`; a part of a shot that goes on also has `continues`.
+        """
         shot: _Shot | None = None
         for frame in stream:
             if shot is None:
@@ -48,20 +58,31 @@ class ShotDetector(PerceptionTool):
                 continue
             is_cut = shot.add(frame)
             if is_cut or frame.seconds - shot.start_seconds >= _MAX_PIECE_SECONDS:
-                yield from self._tell(shot, video, frame.seconds, goes_on=not is_cut)
+                yield from self._captions(shot, video, frame.seconds, goes_on=not is_cut)
                 yield Settled(frame.seconds)
                 shot = _Shot(frame, self.threshold)
         if shot is not None:
-            yield from self._tell(shot, video, shot.end_seconds, goes_on=False)
+            yield from self._captions(shot, video, shot.end_seconds, goes_on=False)
         yield Settled(end_seconds)
 
-    def _tell(self, shot: _Shot, video: Video, end_seconds: float, *, goes_on: bool) -> Iterator[Caption]:
+    def _captions(self, shot: _Shot, video: Video, end_seconds: float, *, goes_on: bool) -> Iterator[Caption]:
         length = f"{end_seconds - shot.start_seconds:.1f} s"
         text = f"{length} of one shot, which goes on" if goes_on else f"one shot of {length}"
-        yield Caption(video.id, shot.start_seconds, end_seconds, self.kind, text, self.source)
+        facts: dict[str, AttributeValue] = {"event": "shot"}
+        if goes_on:
+            facts["continues"] = True
+        yield Caption(video.id, shot.start_seconds, end_seconds, self.kind, text, self.source, attributes=facts)
         for seconds, duration_seconds in shot.sudden_changes():
             text = "the picture changes suddenly within the shot"
-            yield Caption(video.id, seconds, seconds + duration_seconds, self.kind, text, self.source)
+            yield Caption(
+                video.id,
+                seconds,
+                seconds + duration_seconds,
+                self.kind,
+                text,
+                self.source,
+                attributes={"event": "sudden_change"},
+            )
 
 
 class _Shot:

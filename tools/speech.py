@@ -1,175 +1,369 @@
-"""Speech: the words from subtitles, or, where there is only sound, when somebody speaks."""
+"""Speech recognition: what is said, sentence by sentence, by Whisper where somebody speaks."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 
-from videochat.errors import MediaError
+from videochat.devices import Device
+from videochat.errors import InvalidArgument, MissingDependency, UnknownName
 from videochat.frames import SAMPLE_RATE, AudioBlock
+from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
+from videochat.renamed import getter
 from videochat.tools.base import Needs, PerceptionTool, Settled
+from videochat.tools.model_tool import UsesModel
+from videochat.tools.subtitles import has_subtitles
+from videochat.tools.voice_activity import VOICE_BLOCK, load_voice_detector, voice_blocks
+from videochat.tools.whisper import (
+    SIZES,
+    Backend,
+    Segment,
+    WhisperModel,
+    Word,
+    backend_of,
+    load_whisper,
+    openai_file,
+    whisper_weights,
+)
 
-NO_WORDS = "somebody speaks (what is said is unknown: the words need subtitles or a speech recogniser)"
-"""The text of a caption that knows of speech but not of words."""
+if not TYPE_CHECKING:
+    __getattr__ = getter(__name__)
 
-VOICE_BLOCK = 512  # samples; what silero-vad takes at 16 kHz
-_MIN_SILENCE_MS = 600
-_MIN_SPEECH_SECONDS = 0.25
-_MAX_SPEECH_SECONDS = 60.0
+_BLOCK_SECONDS = VOICE_BLOCK / SAMPLE_RATE
+# How sure the voice detector must be that somebody begins to speak, and that he goes on.
+_VOICE = 0.5
+_VOICE_GOES_ON = 0.35
+_MIN_VOICE_SECONDS = 0.25
+# What is left around speech: a word begins before it is loud.
+_MARGIN_SECONDS = 0.3
+# Whisper looks at 30 seconds whatever it is given, so short pieces are waste; but words come late from long ones.
+_FULL_SECONDS = 20.0
+_PAUSE_SECONDS = 0.6
+_LONG_PAUSE_SECONDS = 2.0
+_MAX_SPEECH_SECONDS = 28.0
+_SEARCH_SECONDS = 10.0
+_MAX_QUIET_SECONDS = 30.0
+# Sentences, and words further apart than this, get captions of their own.
+_SENTENCE_PAUSE_SECONDS = 0.8
+_MAX_CAPTION_SECONDS = 12.0
+_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 
 
-def has_subtitles(video: Video) -> bool:
-    """Whether words come with the video, beside it or inside it."""
-    return bool(video.subtitle_files() or video.subtitle_tracks)
+@dataclass(frozen=True)
+class Utterance:
+    """A sentence, or a part of one between two pauses."""
+
+    start_seconds: float
+    """When its first word begins."""
+    end_seconds: float
+    """When its last word ends."""
+    text: str
+    """What is said."""
+    score: float
+    """Mean likelihood of its words, in [0, 1]."""
+    language: str | None
+    """ISO 639 code; None if the model does not say."""
+    words: tuple[Word, ...]
+    """Its words in order."""
 
 
-class SubtitleReader(PerceptionTool):
-    """Reads subtitle files beside the video (.srt, .vtt, .ass), else the text track inside it.
+class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
+    """Whisper over stretches in which somebody speaks: one caption a sentence.
 
-    One track is read: the file with the shortest name, else the track that players show by default.
+    Only what silero-vad (its model ships in its wheel) takes for a voice is handed to Whisper, which would invent
+    text for silence and music. Sound is cut in pauses, so memory does not grow with the length.
+
+    Args:
+        model: a name of `SIZES`; the path of an openai-whisper `.pt` file; the folder of a CTranslate2 or
+            transformers Whisper; or the hub id of one.
+        backend: the package that runs a named model: `openai-whisper`, or `faster-whisper`, which is quicker on a CPU
+            and needs `pip install 'videochat[faster-whisper]'`. None takes what fits the files, else openai-whisper.
+        language: ISO 639 code of what is spoken; None lets Whisper find out in every stretch.
+        prefer_subtitles: have nothing to do where subtitles give the words.
+        device: device and floats; None for the best there is.
+
+    Raises:
+        UnknownName: there is no such backend, or no Whisper of that name.
     """
 
-    name: ClassVar[str] = "subtitles"
+    name: ClassVar[str] = "speech"
     kind: ClassVar[Kind] = "speech"
-    sees: ClassVar[str] = "what is said, word for word, where subtitles lie beside or inside the video"
+    sees: ClassVar[str] = "what is said, sentence by sentence, where there are no subtitles"
+    needs: Needs = "sound"
+    weights: Weights
 
-    def __init__(self) -> None:
-        self.needs: Needs = "subtitles"
-        self.source = "subtitles"
+    def __init__(
+        self,
+        model: Weights | str | os.PathLike[str] = "base",
+        *,
+        backend: Backend | None = None,
+        language: str | None = None,
+        prefer_subtitles: bool = True,
+        device: str | Device | None = None,
+    ) -> None:
+        if backend is not None and backend not in get_args(Backend):
+            raise UnknownName("speech backend", backend, get_args(Backend))
+        self.model = model.model if isinstance(model, Weights) else os.fspath(model)
+        is_path = "/" in self.model or "\\" in self.model or Path(self.model).exists()
+        if not is_path and self.model not in SIZES:
+            raise UnknownName("Whisper model", self.model, SIZES)
+        super().__init__(model if isinstance(model, Weights) else whisper_weights(self.model, backend), device=device)
+        self.backend, self.language, self.prefer_subtitles = backend, language, prefer_subtitles
+        self._voice_detector: Any = None
+
+    def usual_source(self) -> str:
+        """Return the model, and the language where it was given."""
+        return f"whisper {self.identity}" + (f" in {self.language}" if self.language else "")
 
     def unfit(self, video: Video) -> str | None:
-        """Return why there is nothing to read, or None."""
-        return None if has_subtitles(video) else "there are no subtitles beside or inside the video"
-
-    def version(self, video: Video) -> str:
-        """Return a digest of the file that is read: who corrects subtitles wants the correction."""
-        files = video.subtitle_files()
-        return (
-            f"{self.source}-{hashlib.blake2b(files[0].read_bytes(), digest_size=8).hexdigest()}"
-            if files
-            else self.source
-        )
-
-    def perceive(
-        self, stream: Iterable[Any], video: Video, start_seconds: float, end_seconds: float
-    ) -> Iterator[Caption | Settled]:
-        """Yield one caption a cue; two cues that say the same at the same time are one.
-
-        Raises:
-            MediaError: the subtitles cannot be read.
-        """
-        import pysubs2
-
-        language = None
-        try:
-            if files := video.subtitle_files():
-                cues = pysubs2.SSAFile.from_string(_decoded(files[0].read_bytes()))
-                language = files[0].stem.removeprefix(video.path.stem).strip(".") or None
-            else:
-                track = next((t for t in video.subtitle_tracks if t.default), video.subtitle_tracks[0])
-                cues = pysubs2.SSAFile.from_string(video.subtitle_text(track), format_="srt")
-                language = track.language
-        except (pysubs2.exceptions.Pysubs2Error, OSError) as error:
-            raise MediaError(f"The subtitles of {video.name!r} cannot be read ({error}).") from error
-        shift = video.subtitle_shift_seconds
-        for cue in sorted(cues, key=lambda cue: (cue.start, cue.end)):
-            text = " ".join(cue.plaintext.split())
-            start, end = max(cue.start / 1000 + shift, 0.0), cue.end / 1000 + shift
-            # Words may come after the last picture and sound; they belong to the end.
-            inside = start_seconds <= start and (start < end_seconds or end_seconds >= video.duration_seconds)
-            if text and not cue.is_comment and start < end and inside:
-                yield Caption(video.id, start, end, self.kind, text, self.source, language=_code(language))
-        yield Settled(end_seconds)
-
-
-class SpeechRegions(PerceptionTool):
-    """silero-vad (its model ships in its wheel): when somebody speaks, not what is said."""
-
-    name: ClassVar[str] = "speech_regions"
-    kind: ClassVar[Kind] = "speech"
-    sees: ClassVar[str] = "when somebody speaks, where there are no subtitles (not what is said)"
-
-    def __init__(self) -> None:
-        self.needs: Needs = "sound"
-        self.source = "silero-vad"
-        self._model: Any = None
-
-    def unfit(self, video: Video) -> str | None:
-        """Return why there is nothing to listen for, or None."""
-        return super().unfit(video) or ("subtitles give the words" if has_subtitles(video) else None)
+        """Return why there is no speech to recognise, or None."""
+        words_are_there = self.prefer_subtitles and has_subtitles(video)
+        return super().unfit(video) or ("subtitles give the words" if words_are_there else None)
 
     def perceive(
         self, stream: Iterable[AudioBlock], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
-        """Yield one caption for each stretch of speech."""
-        detector = self._load()
-        detector.reset_states()
-        origin, settled = start_seconds, start_seconds  # the detector counts from where it was reset
-        speech_start: float | None = None
-        now = start_seconds
-        for block in voice_blocks(stream):
-            event = detector(block) or {}
-            now += VOICE_BLOCK / SAMPLE_RATE
-            if "start" in event:
-                speech_start = origin + event["start"] / SAMPLE_RATE
-            ended = origin + event["end"] / SAMPLE_RATE if "end" in event else None
-            if ended is None and speech_start is not None and now - speech_start >= _MAX_SPEECH_SECONDS:
-                ended = now
-            if speech_start is not None and ended is not None:
-                if ended - speech_start >= _MIN_SPEECH_SECONDS:
-                    yield self._tell(video, speech_start, ended, end_seconds)
-                speech_start = None
-            elif speech_start is not None or now - settled < _MAX_SPEECH_SECONDS:
+        """Yield one caption for each sentence.
+
+        Raises:
+            MissingDependency: the model is not on this machine, or is none.
+        """
+        for item in self._recognise(stream, start_seconds, end_seconds):
+            if isinstance(item, Settled):
+                yield item
                 continue
-            detector.reset_states()
-            origin = settled = round(now, 3)
-            yield Settled(settled)
-        if speech_start is not None and now - speech_start >= _MIN_SPEECH_SECONDS:
-            yield self._tell(video, speech_start, now, end_seconds)
-        yield Settled(end_seconds)
+            yield Caption(
+                video.id,
+                item.start_seconds,
+                item.end_seconds,
+                self.kind,
+                item.text,
+                self.source,
+                score=item.score,
+                language=item.language,
+            )
 
-    def _tell(self, video: Video, start: float, end: float, limit: float) -> Caption:
-        start, end = round(start, 3), round(min(end, limit), 3)
-        return Caption(video.id, start, max(end, start + 0.001), self.kind, NO_WORDS, self.source)
+    def transcribe(
+        self, video: Video, start_seconds: float = 0.0, end_seconds: float | None = None
+    ) -> Iterator[Utterance]:
+        """Yield what is said in a range with the time of every word.
 
-    def _load(self) -> Any:
-        if self._model is None:
-            from silero_vad import VADIterator, load_silero_vad
+        Args:
+            video: what to transcribe.
+            start_seconds: first moment.
+            end_seconds: first moment no longer; None for the end.
 
-            model = load_silero_vad(onnx=True)
-            self._model = VADIterator(model, min_silence_duration_ms=_MIN_SILENCE_MS)
-        return self._model
+        Raises:
+            InvalidArgument: the range holds nothing.
+            MediaError: there is no sound, or it cannot be decoded.
+            MissingDependency: the model is not on this machine, or is none.
+        """
+        start, end = video.span(start_seconds, end_seconds)
+        for item in self._recognise(video.audio(start, end), start, end):
+            if isinstance(item, Utterance):
+                yield item
+
+    def find(self) -> Path:
+        """Return where the weights lie, having seen that the package that runs them is installed.
+
+        Raises:
+            InvalidArgument: they are for another backend than was asked for.
+            MissingDependency: weights or package are not on this machine.
+        """
+        path = openai_file(self.model) if self.backend != "faster-whisper" else None
+        path = path or super().find()
+        fitting = backend_of(path)
+        if self.backend not in (None, fitting):
+            raise InvalidArgument(
+                f"{str(path)!r} holds a model for {fitting}, not for {self.backend}: leave backend= out, or give a "
+                f"model for {self.backend} (a folder with model.bin is for faster-whisper)."
+            )
+        package = "faster_whisper" if fitting == "faster-whisper" else "whisper"
+        if find_spec(package) is None:
+            wanted = "videochat[faster-whisper]" if package == "faster_whisper" else "openai-whisper"
+            raise MissingDependency(
+                f"The sense {self.name!r} needs the package {package!r} for {self.model!r}, which is not installed. "
+                f"Run `pip install '{wanted}'`."
+            )
+        return path
+
+    def load_model(self, folder: Path, device: Device) -> WhisperModel:
+        """Load Whisper with the package that fits its files."""
+        return load_whisper(folder, device)
 
     def close(self) -> None:
-        """Free the model."""
-        self._model = None
+        """Free Whisper and the voice detector."""
+        self._voice_detector = None
+        super().close()
+
+    def _recognise(
+        self, stream: Iterable[AudioBlock], start_seconds: float, end_seconds: float
+    ) -> Iterator[Utterance | Settled]:
+        whisper = self.loaded()
+        if self._voice_detector is None:
+            self._voice_detector = load_voice_detector()
+        for stretch in stretches(stream, start_seconds, self._voice_detector):
+            if stretch.samples is not None:
+                with self.device.computing():
+                    segments = whisper.transcribe(stretch.samples, self.language)
+                # Whisper always looks at 30 seconds, and sometimes places words in the part that is not there.
+                limit = min(stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE, end_seconds)
+                for utterance in utterances(segments, stretch.start_seconds):
+                    end = round(min(utterance.end_seconds, limit), 3)
+                    if utterance.start_seconds < end:
+                        yield replace(utterance, end_seconds=end)
+            if stretch.settled_seconds < end_seconds:
+                yield Settled(stretch.settled_seconds)
+        yield Settled(end_seconds)
 
 
-def voice_blocks(stream: Iterable[AudioBlock]) -> Iterator[np.ndarray]:
-    """Cut sound into blocks of `VOICE_BLOCK` samples; the last is filled with silence."""
-    rest = np.zeros(0, np.float32)
-    for sound in stream:
-        samples = np.concatenate([rest, sound.samples])
-        whole = len(samples) // VOICE_BLOCK * VOICE_BLOCK
-        yield from samples[:whole].reshape(-1, VOICE_BLOCK)
-        rest = samples[whole:]
-    if len(rest):
-        yield np.pad(rest, (0, VOICE_BLOCK - len(rest)))
+@dataclass(frozen=True)
+class Stretch:
+    """Sound between two cuts."""
+
+    settled_seconds: float
+    """Where it ends and the next begins."""
+    start_seconds: float = 0.0
+    """When the first of `samples` is heard."""
+    samples: np.ndarray | None = None
+    """The part with a voice, float32 in [-1, 1], shape (n,), at most 30 seconds; None if nobody speaks."""
 
 
-def _decoded(data: bytes) -> str:
-    """Return subtitles as text; old files that are not UTF-8 are mostly of Windows' western code page."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+def stretches(stream: Iterable[AudioBlock], start_seconds: float, voice: Any) -> Iterator[Stretch]:
+    """Cut sound where nobody speaks, or at worst where a voice is faintest.
+
+    After every cut the voice detector starts afresh, and the blocks behind the cut go through it again.
+
+    Args:
+        stream: sound, in order.
+        start_seconds: when its first sample is heard.
+        voice: as `load_voice_detector` returned it.
+    """
+    origin = start_seconds
+    blocks = voice_blocks(stream)
+    again: deque[np.ndarray] = deque()
+    piece = _Piece(voice)
+    for block in chain.from_iterable(_first_again(again, blocks)):
+        piece.add(block)
+        cut = piece.cut()
+        if cut is None:
+            continue
+        yield piece.stretch(origin, cut)
+        again.extendleft(reversed(piece.blocks[cut:]))
+        origin = round(origin + cut * _BLOCK_SECONDS, 3)
+        piece = _Piece(voice)
+    if piece.blocks:
+        yield piece.stretch(origin, len(piece.blocks))
 
 
-def _code(language: str | None) -> str | None:
-    """Return a language code, or None for a label that is none (as in `film.director.srt`)."""
-    return language if language and 2 <= len(language.split("-")[0]) <= 3 else None
+def _first_again(again: deque[np.ndarray], blocks: Iterator[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
+    while True:
+        if again:
+            yield (again.popleft(),)
+        elif (block := next(blocks, None)) is not None:
+            yield (block,)
+        else:
+            return
+
+
+class _Piece:
+    """The sound since the last cut, in blocks, and how likely each holds a voice."""
+
+    def __init__(self, voice: Any) -> None:
+        voice.reset_states()
+        self._voice = voice
+        self.blocks: list[np.ndarray] = []
+        self._likely: list[float] = []
+        self._voiced: list[int] = []
+
+    def add(self, block: np.ndarray) -> None:
+        import torch
+
+        likely = float(self._voice(torch.from_numpy(block), SAMPLE_RATE).item())
+        number = len(self.blocks)
+        goes_on = bool(self._voiced) and self._voiced[-1] == number - 1
+        if likely >= (_VOICE_GOES_ON if goes_on else _VOICE):
+            self._voiced.append(number)
+        self.blocks.append(block)
+        self._likely.append(likely)
+
+    def cut(self) -> int | None:
+        """Return before which block to cut now, or None to go on."""
+        count = len(self.blocks)
+        margin = _count(_MARGIN_SECONDS)
+        if not self._voiced:
+            return count - margin if count >= _count(_MAX_QUIET_SECONDS) else None
+        quiet = count - 1 - self._voiced[-1]
+        length = count - self._voiced[0]
+        if quiet >= _count(_LONG_PAUSE_SECONDS) or (
+            quiet >= _count(_PAUSE_SECONDS) and length >= _count(_FULL_SECONDS)
+        ):
+            return count - margin
+        if length < _count(_MAX_SPEECH_SECONDS):
+            return None
+        searched = count - _count(_SEARCH_SECONDS)
+        return searched + int(np.argmin(self._likely[searched:]))
+
+    def stretch(self, origin: float, cut: int) -> Stretch:
+        """Return what lies before block `cut`."""
+        settled = round(origin + cut * _BLOCK_SECONDS, 3)
+        voiced = [number for number in self._voiced if number < cut]
+        if len(voiced) < _count(_MIN_VOICE_SECONDS):
+            return Stretch(settled)
+        margin = _count(_MARGIN_SECONDS)
+        first, last = max(voiced[0] - margin, 0), min(voiced[-1] + 1 + margin, cut)
+        return Stretch(settled, origin + first * _BLOCK_SECONDS, np.concatenate(self.blocks[first:last]))
+
+
+def _count(seconds: float) -> int:
+    """Return how many blocks last about `seconds`."""
+    return round(seconds / _BLOCK_SECONDS)
+
+
+def utterances(segments: Iterable[Segment], offset_seconds: float) -> Iterator[Utterance]:
+    """Split what was recognised at the ends of sentences and at pauses; put it on the time of the video."""
+    for segment in segments:
+        text = segment.text.strip()
+        if segment.is_invented() or not any(sign.isalnum() for sign in text):
+            continue
+        # Without word times the segment is one word.
+        score = float(np.exp(min(segment.logprob, 0.0)))
+        words = segment.words or (Word(segment.start_seconds, segment.end_seconds, text, score),)
+        sentence: list[Word] = []
+        for word in words:
+            if sentence and (
+                sentence[-1].text.rstrip().endswith(_SENTENCE_ENDS)
+                or word.start_seconds - sentence[-1].end_seconds > _SENTENCE_PAUSE_SECONDS
+                or word.end_seconds - sentence[0].start_seconds > _MAX_CAPTION_SECONDS
+            ):
+                yield from _utterance(sentence, segment.language, offset_seconds)
+                sentence = []
+            sentence.append(word)
+        yield from _utterance(sentence, segment.language, offset_seconds)
+
+
+def _utterance(words: list[Word], language: str | None, offset_seconds: float) -> Iterator[Utterance]:
+    text = "".join(word.text for word in words).strip()
+    if not text:
+        return
+    placed = tuple(
+        replace(
+            word,
+            start_seconds=round(word.start_seconds + offset_seconds, 3),
+            # Whisper gives some words no length.
+            end_seconds=round(max(word.end_seconds, word.start_seconds + 0.02) + offset_seconds, 3),
+        )
+        for word in words
+    )
+    score = round(min(float(np.mean([word.score for word in words])), 1.0), 3)
+    yield Utterance(placed[0].start_seconds, placed[-1].end_seconds, text, score, language, placed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -23,23 +24,23 @@ _SENTENCE = "a photo of {}."
 _USUAL_MIN_SCORE = {"siglip": 0.05, "clip": 0.03}
 
 
-class FrameTagger(ModelTool):
+class FrameTagger(ModelTool[DualEncoder]):
     """SigLIP 2 or CLIP, without training: every word of a vocabulary is compared with the picture.
 
     The words' vectors are computed once for a model and kept in the data folder.
 
     Args:
         model: hub id or folder of a SigLIP, SigLIP 2 (fixed resolution) or CLIP checkpoint.
-        vocabulary: words, or a file with one a line; None for the list that ships with the package.
         every_seconds: how often to look.
         min_change: see `Sampling`: of pictures that look alike only the first is looked at; 0 for all.
+        vocabulary: words, or a file with one a line; None for the list that ships with the package.
         top: at most this many tags a picture.
         min_score: a tag's least probability, in [0, 1]; None for what suits the model.
-        batch_size: see `ModelTool`.
-        device: see `ModelTool`.
+        batch_size: see `UsesModel`.
+        device: see `UsesModel`.
 
     Raises:
-        ValueError: the vocabulary is empty.
+        InvalidArgument: the vocabulary is empty.
     """
 
     name: ClassVar[str] = "tags"
@@ -52,9 +53,9 @@ class FrameTagger(ModelTool):
         self,
         model: Weights | str | os.PathLike[str] = "google/siglip2-base-patch16-224",
         *,
-        vocabulary: Sequence[str] | str | os.PathLike[str] | None = None,
         every_seconds: float = 2.0,
         min_change: float = MIN_CHANGE,
+        vocabulary: Sequence[str] | str | os.PathLike[str] | None = None,
         top: int = 8,
         min_score: float | None = None,
         batch_size: int | None = None,
@@ -64,7 +65,6 @@ class FrameTagger(ModelTool):
         self.needs: Needs = Sampling(every_seconds, MAX_SIDE, min_change)
         self.vocabulary = word_list("tags.txt") if vocabulary is None else words_from(vocabulary)
         self.top, self.min_score = top, min_score
-        self._encoder: DualEncoder | None = None
 
     def settings(self) -> str:
         """Return rate, limits and a digest of the vocabulary."""
@@ -74,9 +74,10 @@ class FrameTagger(ModelTool):
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
         """Yield one caption with the tags of each picture, best first; its score is that of the best."""
-        encoder = self._encoder = self._encoder or shared_dual_encoder(self.folder, self.device)
+        encoder = self.loaded()
         sentences = [_SENTENCE.format(word) for word in self.vocabulary]
-        words = stored_vectors(f"{self.source} {self.device.dtype}", sentences, encoder.embed_texts)  # (words, d)
+        key = f"{self.usual_source()} {self.device.dtype}"
+        words = stored_vectors(key, sentences, encoder.embed_texts)  # (words, d)
 
         def score(frames: Sequence[Frame]) -> np.ndarray:
             return encoder.probabilities(encoder.embed_images([frame.image for frame in frames]), words)
@@ -100,6 +101,6 @@ class FrameTagger(ModelTool):
             yield Settled(frames[-1].end_seconds)
         yield Settled(end_seconds)
 
-    def forget(self) -> None:
-        """Let go of the model."""
-        self._encoder = None
+    def load_model(self, folder: Path, device: Device) -> DualEncoder:
+        """Load SigLIP or CLIP together with all who use it."""
+        return shared_dual_encoder(folder, device)

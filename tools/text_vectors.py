@@ -1,4 +1,4 @@
-"""Word lists that ship with the package, and their vectors, computed once a model and kept on disk."""
+"""Text vectors: word lists of the package, and the vectors of texts, computed once for a model and kept on disk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from videochat.errors import InvalidArgument, first_line
 from videochat.home import home
 
 
@@ -23,12 +24,19 @@ def words_from(given: Sequence[str] | str | os.PathLike[str]) -> tuple[str, ...]
     """Return words as given, or the lines of a file; each once, in order.
 
     Raises:
-        ValueError: there is none.
+        InvalidArgument: there is none, or the file cannot be read.
     """
-    lines = Path(given).read_text(encoding="utf-8").splitlines() if isinstance(given, str | os.PathLike) else given
+    lines: Sequence[str]
+    if isinstance(given, str | os.PathLike):
+        try:
+            lines = Path(given).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidArgument(f"The list of words {str(given)!r} cannot be read: {first_line(error)}") from error
+    else:
+        lines = given
     words = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not words:
-        raise ValueError("a sense that tells words apart needs at least one, got an empty list")
+        raise InvalidArgument("The list of words to recognise needs at least one, and is empty.")
     return words
 
 

@@ -1,4 +1,4 @@
-"""Following things from picture to picture, so that each has one number and can be counted once.
+"""Tracking: things followed from picture to picture, so that each has one number and is counted once.
 
 The idea is ByteTrack's (Zhang et al., 2022): sure sightings are matched first, then unsure ones keep alive what
 was there already, but start nothing. Motion is in pixels per second, so the pictures may come at any rate.
@@ -32,7 +32,7 @@ class Sighting:
     """One thing in one picture."""
 
     label: str
-    """What it is taken for."""
+    """What the detector calls it."""
     score: float
     """How sure the detector is, in [0, 1]."""
     box: Box
@@ -46,7 +46,7 @@ class Track:
     track_id: int
     """The number of the picture it was first seen in, times 1000, plus its place among the new ones."""
     label: str
-    """What it is taken for."""
+    """What the detector calls it."""
     box: Box
     """Where it was seen last."""
     speed: tuple[float, float]
@@ -80,17 +80,17 @@ class Tracker:
         every_seconds: step of the pictures; numbers count in it.
         min_score: what a sighting needs to start a track; less only continues one.
         lost_seconds: how long a thing may hide and still be itself.
-        tracks: what was being followed, as `notes` of another tracker told it.
+        state: what was being followed, as `state()` of another tracker returned it.
     """
 
-    def __init__(self, every_seconds: float, min_score: float, lost_seconds: float, notes: str = "[]") -> None:
+    def __init__(self, every_seconds: float, min_score: float, lost_seconds: float, state: str = "[]") -> None:
         self.every_seconds, self.min_score, self.lost_seconds = every_seconds, min_score, lost_seconds
         self.tracks: list[Track] = []
-        for row in json.loads(notes):
+        for row in json.loads(state):
             row["box"], row["speed"] = tuple(row["box"]), tuple(row["speed"])
             self.tracks.append(Track(**row))
 
-    def notes(self) -> str:
+    def state(self) -> str:
         """Return all that is needed to go on in another process, as JSON."""
         return json.dumps([asdict(track) for track in self.tracks])
 
@@ -152,7 +152,8 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     shared = np.clip(high - low, 0, None).prod(axis=2)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)[:, None] + (others[:, 2:] - others[:, :2]).prod(axis=1)
     union: np.ndarray = areas - shared
-    return shared / np.maximum(union, 1e-9)
+    ratio: np.ndarray = shared / np.maximum(union, 1e-9)
+    return ratio
 
 
 def _grown(boxes: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Plain visual facts: light, colours, and what moves, as measurements that anyone can check."""
+"""Visual facts: light, colours, and what moves, as measurements that anyone can check."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from videochat.frames import Frame, Sampling
 from videochat.media import Video
-from videochat.records import Caption, Kind
+from videochat.records import AttributeValue, Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
 
 # People ask about seconds, and an answer can be no more exact than what it rests on.
 _WINDOW_SECONDS = 2.0
 
-# Hue limits in degrees. Grey, black and white are told by saturation and lightness before hue is looked at.
+# Hue limits in degrees. Grey, black and white are recognised by saturation and lightness, before the hue.
 _HUES = (
     (15, "red"),
     (40, "orange"),
@@ -31,6 +31,8 @@ _HUES = (
 _COLOUR_SHARE = 0.12
 _STILL_PER_SECOND = 0.01
 _MOVING_PIXELS_PER_SECOND = 0.03
+# Of smaller pictures OpenCV's DIS raises an error or, where they are wide, ends the process.
+_MIN_FLOW_HEIGHT, _MIN_FLOW_WIDTH = 32, 12
 
 
 class VisualFacts(PerceptionTool):
@@ -45,33 +47,55 @@ class VisualFacts(PerceptionTool):
 
     def __init__(self) -> None:
         self.needs: Needs = Sampling(every_seconds=0.2, max_side=256)
-        self.source = f"opencv-facts per {_WINDOW_SECONDS:g} s"
+
+    def usual_source(self) -> str:
+        """Return the library, and the length of a window."""
+        return f"opencv-facts per {_WINDOW_SECONDS:g} s"
+
+    def version(self, video: Video) -> str:
+        """Return the library, and that its captions have the measurements as attributes."""
+        return f"{self.source} with attributes"
 
     def perceive(
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float
     ) -> Iterator[Caption | Settled]:
-        """Yield one caption for each window of two seconds of the video's own time."""
+        """Yield one caption for each window of two seconds of the video's own time.
+
+        Its attributes are the phrases `light`, `colours`, `camera` and `motion`, and the numbers `lightness` (mean,
+        in [0, 1]), `camera_speed` (picture widths a second) and `moving_share` (of the picture, in [0, 1]); what could
+        not be measured is left out.
+        """
         window: _Window | None = None
         for frame in stream:
             number = int(frame.seconds / _WINDOW_SECONDS + 1e-6)
             if window is not None and number != window.number:
-                yield self._tell(window, video)
+                yield self._caption(window, video)
                 yield Settled(frame.seconds)
                 window = None
             if window is None:
                 window = _Window(number, frame.seconds)
             window.add(frame)
         if window is not None:
-            yield self._tell(window, video)
+            yield self._caption(window, video)
         yield Settled(end_seconds)
 
-    def _tell(self, window: _Window, video: Video) -> Caption:
-        text = "; ".join(part for part in (window.light(), window.colours(), window.motion()) if part)
-        return Caption(video.id, window.start_seconds, window.end_seconds, self.kind, text, self.source)
+    def _caption(self, window: _Window, video: Video) -> Caption:
+        phrases = {"light": window.light(), "colours": window.colours()} | window.motion()
+        return Caption(
+            video.id,
+            window.start_seconds,
+            window.end_seconds,
+            self.kind,
+            "; ".join(f"{topic}: {phrase}" for topic, phrase in phrases.items()),
+            self.source,
+            attributes={topic: phrase for topic, phrase in phrases.items() if phrase} | window.numbers(),
+        )
 
 
 @dataclass
 class _Window:
+    """The pictures of two seconds, as measurements."""
+
     number: int
     start_seconds: float
     end_seconds: float = 0.0
@@ -95,7 +119,9 @@ class _Window:
         self._previous = (frame.seconds, gray)
 
     def _add_motion(self, previous: np.ndarray, gray: np.ndarray, step_seconds: float) -> None:
-        # Between two shots flow means nothing.
+        # Optical flow needs a picture of some size, and between two shots it means nothing.
+        if gray.shape[0] < _MIN_FLOW_HEIGHT or gray.shape[1] < _MIN_FLOW_WIDTH:
+            return
         if float(np.abs(gray.astype(np.float32) - previous).mean()) > 40:
             return
         flow = _flow_engine().calc(previous, gray, None)  # (height, width, 2) in pixels
@@ -120,37 +146,47 @@ class _Window:
         mean = float(np.mean(self._lightness))
         first, last = self._lightness[0], self._lightness[-1]
         if abs(last - first) > 0.2:
-            return f"light: from {_lightness_word(first)} ({first:.0%}) to {_lightness_word(last)} ({last:.0%})"
-        return f"light: {_lightness_word(mean)} (mean lightness {mean:.0%})"
+            return f"from {_lightness_word(first)} ({first:.0%}) to {_lightness_word(last)} ({last:.0%})"
+        return f"{_lightness_word(mean)} (mean lightness {mean:.0%})"
 
     def colours(self) -> str:
         names = {name for shares in self._colours for name in shares}
         means = {name: float(np.mean([s.get(name, 0.0) for s in self._colours])) for name in names}
         top = sorted(means.items(), key=lambda item: -item[1])[:4]
-        return "colours: " + ", ".join(f"{name} {share:.0%}" for name, share in top if share >= _COLOUR_SHARE)
+        return ", ".join(f"{name} {share:.0%}" for name, share in top if share >= _COLOUR_SHARE)
 
-    def motion(self) -> str:
+    def motion(self) -> dict[str, str]:
+        """Return the phrases `camera` and `motion`; empty where there is no second picture to compare with."""
         if not self._camera:
-            return ""
-        camera = np.array(self._camera)
-        speed = float(np.median(np.linalg.norm(camera, axis=1)))
-        drift = camera.mean(axis=0)
+            return {}
+        speed = self._camera_speed()
+        drift = np.array(self._camera).mean(axis=0)
         if speed < _STILL_PER_SECOND:
-            text = "camera: still"
+            camera = "still"
         elif np.linalg.norm(drift) > 0.6 * speed:
-            # What is in the picture moves left when the camera turns right.
             dx, dy = -drift
             way = ("right" if dx > 0 else "left") if abs(dx) >= abs(dy) else ("down" if dy > 0 else "up")
-            text = f"camera: moves {way} ({np.linalg.norm(drift):.0%} of the picture width a second)"
+            camera = f"moves {way} ({np.linalg.norm(drift):.0%} of the picture width a second)"
         else:
-            text = f"camera: unsteady ({speed:.0%} of the picture width a second)"
+            camera = f"unsteady ({speed:.0%} of the picture width a second)"
         moving = float(np.median(self._moving))
         if moving < 0.01:
-            return f"{text}; motion: hardly anything moves"
+            return {"camera": camera, "motion": "hardly anything moves"}
         x, y = np.mean(self._centres, axis=0) if self._centres else (0.5, 0.5)
         across = "left" if x < 0.4 else "right" if x > 0.6 else "centre"
         height = "upper " if y < 0.35 else "lower " if y > 0.65 else ""
-        return f"{text}; motion: {moving:.0%} of the picture moves, around the {height}{across}"
+        return {"camera": camera, "motion": f"{moving:.0%} of the picture moves, around the {height}{across}"}
+
+    def numbers(self) -> dict[str, AttributeValue]:
+        """Return the measurements; see `VisualFacts.perceive`."""
+        found: dict[str, AttributeValue] = {"lightness": round(float(np.mean(self._lightness)), 3)}
+        if self._camera:
+            found["camera_speed"] = round(self._camera_speed(), 3)
+            found["moving_share"] = round(float(np.median(self._moving)), 3)
+        return found
+
+    def _camera_speed(self) -> float:
+        return float(np.median(np.linalg.norm(np.array(self._camera), axis=1)))
 
 
 def _lightness_word(mean: float) -> str:

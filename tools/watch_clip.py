@@ -1,8 +1,8 @@
-"""A tool for agents: look at a range of the video with an end-to-end model and answer a question about it.
+"""watch_clip: a LangChain tool that asks a video-language model a question about a range of a video.
 
 The model is VideoChat-Embed (paper section 3.2) or any video-language model of transformers, such as Qwen3-VL
 or SmolVLM2. It is loaded when first asked and stays in memory for the next question, together with others as
-long as they fit the budget.
+long as they fit the memory budget.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from videochat.devices import BUDGET
-from videochat.errors import InvalidArgument, MissingDependency, VideoChatError
+from videochat.devices import BUDGET, config_of, free_memory, load_model, load_processor
+from videochat.errors import MissingDependency, VideoChatError
 from videochat.hub import find_weights
-from videochat.intervals import clock_range
+from videochat.intervals import clock_range, fit_interval
 from videochat.records import Caption
+from videochat.renamed import keywords
+from videochat.tools.langchain_tool import RangeInput
 
 if TYPE_CHECKING:
     from videochat.media import Video
@@ -34,36 +36,44 @@ _ROOM_FOR_WORK = 1.2
 _LONGER_SIDE = 640
 
 
-class WatchClipInput(BaseModel):
-    """What the agent gives."""
+class WatchClipInput(RangeInput):
+    """A range, and a question about it, as a language model gives them."""
 
     question: str = Field(min_length=1, description="what to find out, as a full question")
-    start: float = Field(ge=0, description="first second of the range to look at")
     end: float = Field(gt=0, description="end of the range in seconds; at most a minute is seen well")
 
 
-class Watcher(Protocol):
+class ClipModel(Protocol):
     """A loaded model that answers questions about a range of a video."""
 
     def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
-        """Look at `frames` pictures of `[start_seconds, end_seconds)` and answer."""
+        """Look at a range and answer a question.
+
+        Args:
+            video: where to look.
+            question: what to find out.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+            frames: how many pictures, evenly spread over the range.
+        """
+        ...
 
 
 class ModelCache:
-    """Keeps loaded models; those not used for longest make room when the memory budget would be passed."""
+    """Keeps loaded models; those not used for longest are freed when the memory budget would be passed."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         """To be held while a model is got and used."""
-        self._models: OrderedDict[tuple[str, int | None], tuple[int, Watcher]] = OrderedDict()
+        self._models: OrderedDict[tuple[str, int | None], tuple[int, ClipModel]] = OrderedDict()
 
-    def get(self, weights: str, llm_bits: Literal[4, 8] | None, memory_gb: float | None) -> Watcher:
-        """Return a model, loading it if it is not here.
+    def get(self, weights: str, llm_bits: Literal[4, 8] | None, memory_gb: float | None) -> ClipModel:
+        """Return a model, loading it if it is not here. Nothing is downloaded.
 
         Args:
             weights: folder or hub id.
             llm_bits: of a quantized LLM.
-            memory_gb: budget of all models here together; None for a share of the device's memory.
+            memory_gb: budget of all models of this process together; None for most of the device's memory.
 
         Raises:
             MissingDependency: the weights or a package are not here, or do not fit the budget.
@@ -76,29 +86,29 @@ class ModelCache:
             if needed > budget:
                 raise MissingDependency(
                     f"The model {weights!r} needs about {needed / 1e9:.1f} GB, but the budget is "
-                    f"{budget / 1e9:.1f} GB; raise memory_gb, quantize its LLM (llm_bits=8 or 4), or "
+                    f"{max(budget, 0) / 1e9:.1f} GB; raise memory_gb, quantize its LLM (llm_bits=8 or 4), or "
                     "choose a smaller model."
                 )
             self._make_room(budget - needed)
-            watcher = _load(folder, llm_bits)
-            BUDGET.claim(key, needed, watcher)
-            self._models[key] = (needed, watcher)
+            model = _load(folder, llm_bits)
+            BUDGET.claim(key, needed, model)
+            self._models[key] = (needed, model)
         self._models.move_to_end(key)
         return self._models[key][1]
 
     def _make_room(self, left: int) -> None:
         dropped = False
         while self._models and sum(size for size, _ in self._models.values()) > left:
-            self._models.popitem(last=False)
+            _, (_, model) = self._models.popitem(last=False)
+            BUDGET.release(model)
             dropped = True
         if dropped:
-            import torch
-
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            del model
+            free_memory()
 
 
-_SHELF = ModelCache()
+_MODELS = ModelCache()
+"""The one that all tools of this process share."""
 
 
 class WatchClip(BaseTool):
@@ -112,9 +122,9 @@ class WatchClip(BaseTool):
         video: the video that is looked at.
         weights: folder or hub id, of VideoChat-Embed (`videochat embed convert`) or a video-language model.
         frames: pictures taken from a range.
-        memory_gb: models loaded by these tools together stay below; None for 80 % of the device's memory.
+        memory_gb: all models of this process together stay below; None for most of the device's memory.
         llm_bits: 8 or 4 to quantize the LLM of VideoChat-Embed.
-        shelf: where loaded models are kept; all tools of a process share one.
+        models: where loaded models are kept; all tools of a process share one.
     """
 
     name: str = "watch_clip"
@@ -131,37 +141,46 @@ class WatchClip(BaseTool):
     frames: int = Field(default=8, ge=1, le=64)
     memory_gb: float | None = None
     llm_bits: Literal[4, 8] | None = None
-    shelf: Any = Field(default_factory=lambda: _SHELF, exclude=True, repr=False)
+    models: Any = Field(default_factory=lambda: _MODELS, exclude=True, repr=False)
 
-    def _run(self, question: str, start: float, end: float) -> tuple[str, list[dict[str, Any]]]:
-        caption = self.watch(question, start, end)
-        when = clock_range(caption.start_seconds, caption.end_seconds)
-        return f"[{when}] {caption.text}", [caption.as_dict()]
+    @keywords(shelf="models")
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
 
     def watch(self, question: str, start_seconds: float, end_seconds: float) -> Caption:
         """Look at a range and answer a question about it.
 
+        Args:
+            question: what to find out, as a full question.
+            start_seconds: first moment.
+            end_seconds: first moment no longer; brought back to the end of the video.
+
+        Returns:
+            The answer as a `clip_caption` of the range that was watched.
+
         Raises:
-            ToolException: the range holds nothing, the model cannot be had, or it says nothing.
+            InvalidArgument: the range holds nothing.
+            MissingDependency: the weights or a package are not on this machine, or do not fit into memory.
+            VideoChatError: the model had nothing to say.
         """
-        start, end = start_seconds, end_seconds
+        start, end = fit_interval(start_seconds, end_seconds, self.video.duration_seconds)
+        # LangChain runs the tool calls of one message in parallel threads; there is one device.
+        with self.models.lock:
+            model = self.models.get(self.weights, self.llm_bits, self.memory_gb)
+            text = model.answer(self.video, question, start, end, self.frames)
+        if not text:
+            raise VideoChatError(
+                f"The video model had nothing to say about {clock_range(start, end)}; ask it in other words."
+            )
+        return Caption(self.video.id, start, end, "clip_caption", text, source=Path(self.weights).name)
+
+    def _run(self, question: str, start: float, end: float) -> tuple[str, list[dict[str, Any]]]:
         try:
-            end = min(end, self.video.duration_seconds)
-            if not 0 <= start < end:
-                raise InvalidArgument(
-                    f"There is nothing to see from {start:g} to {end:g} seconds: the start "
-                    f"must be before the end, and the video ends at {self.video.duration_seconds:.1f}."
-                )
-            # Tool calls of one turn come in parallel threads; there is one device.
-            with self.shelf.lock:
-                watcher = self.shelf.get(self.weights, self.llm_bits, self.memory_gb)
-                text = watcher.answer(self.video, question, start, end, self.frames)
+            caption = self.watch(question, start, end)
         except VideoChatError as error:
             raise ToolException(str(error)) from error
-        when = clock_range(start, end)
-        if not text:
-            raise ToolException(f"The video model had nothing to say about {when}; ask it in other words.")
-        return Caption(self.video.id, start, end, "clip_caption", text, source=Path(self.weights).name)
+        when = clock_range(caption.start_seconds, caption.end_seconds)
+        return f"[{when}] {caption.text}", [caption.as_dict()]
 
 
 def needed_bytes(folder: Path, llm_bits: int | None = None) -> int:
@@ -194,25 +213,22 @@ def needed_bytes(folder: Path, llm_bits: int | None = None) -> int:
     return int(total * _ROOM_FOR_WORK)
 
 
-def _load(folder: Path, llm_bits: Literal[4, 8] | None) -> Watcher:
+def _load(folder: Path, llm_bits: Literal[4, 8] | None) -> ClipModel:
     from videochat.embed_model.checkpoints import MODEL_TYPE
 
-    config = folder / "config.json"
-    if not config.is_file():
-        raise MissingDependency(f"{str(folder)!r} holds no model (no config.json); download or convert it again.")
-    if json.loads(config.read_text()).get("model_type") == MODEL_TYPE:
-        return _EmbedWatcher(folder, llm_bits)
-    return _LanguageModelWatcher(folder)
+    if config_of(folder).get("model_type") == MODEL_TYPE:
+        return _VideoChatEmbedModel(folder, llm_bits)
+    return _VideoLanguageModel(folder)
 
 
-class _EmbedWatcher:
+class _VideoChatEmbedModel:
     """VideoChat-Embed."""
 
     def __init__(self, folder: Path, llm_bits: Literal[4, 8] | None) -> None:
         from videochat.embed_model.model import VideoChatEmbed
 
         self._model = VideoChatEmbed.from_pretrained(folder, llm_bits=llm_bits)
-        self._encoders: dict[int, Any] = {}
+        self._encoders: dict[int, Any] = {}  # by number of pictures
 
     def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
         from videochat.embed_model.chat import ClipEncoder
@@ -220,46 +236,34 @@ class _EmbedWatcher:
 
         if frames not in self._encoders:
             self._encoders[frames] = ClipEncoder(self._model, frames=frames)
-        return self._encoders[frames].chat(video, start_seconds, end_seconds).ask(question, GREEDY)
+        text: str = self._encoders[frames].chat(video, start_seconds, end_seconds).ask(question, GREEDY)
+        return text
 
 
-class _LanguageModelWatcher:
+class _VideoLanguageModel:
     """A video-language model of transformers with a chat template that takes videos."""
 
     def __init__(self, folder: Path) -> None:
-        import torch
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
         from videochat.embed_model.model import choose_embed_device
 
-        device = choose_embed_device()
+        self._device = choose_embed_device()
         try:
-            self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-            loaded: Any = AutoModelForImageTextToText.from_pretrained(
-                folder, dtype=device.dtype, output_loading_info=True, local_files_only=True
-            )
-        except ImportError as error:
-            raise MissingDependency(
-                f"The model in {str(folder)!r} needs a package that is not installed ({_first_line(error)}); "
-                "pip install 'videochat[video-llm]'."
-            ) from error
-        except (OSError, ValueError, KeyError) as error:
-            raise MissingDependency(
-                f"{str(folder)!r} cannot be loaded as a video-language model: {_first_line(error)}"
-            ) from error
-        model, report = loaded
-        if report["missing_keys"]:
-            raise MissingDependency(
-                f"The model in {str(folder)!r} lacks {len(report['missing_keys'])} weights; get it again."
-            )
-        if hasattr(self._processor.video_processor, "cap_pixels_per_frame"):
+            self._processor = load_processor("AutoProcessor", folder)
+            self._model = load_model("AutoModelForImageTextToText", folder, self._device)
+        except MissingDependency as error:
+            if isinstance(error.__cause__, ImportError):
+                raise MissingDependency(f"{error} Run `pip install 'videochat[video-llm]'`.") from error
+            raise
+        video_processor = getattr(self._processor, "video_processor", None)
+        if video_processor is None:
+            raise MissingDependency(f"The model in {str(folder)!r} takes no videos; choose a video-language model.")
+        if hasattr(video_processor, "cap_pixels_per_frame"):
             # Otherwise a short clip costs Qwen-VL nearly its native resolution in tokens.
-            self._processor.video_processor.cap_pixels_per_frame = True
-        self._model = model.to(device.name).eval()
-        self._inference = torch.inference_mode
+            video_processor.cap_pixels_per_frame = True
 
     def answer(self, video: Video, question: str, start_seconds: float, end_seconds: float, frames: int) -> str:
         import numpy as np
+        import torch
         from transformers.video_utils import VideoMetadata
 
         from videochat.embed_model.dialogue import sampling_message
@@ -270,7 +274,7 @@ class _LanguageModelWatcher:
         clip = np.stack([picture.image for picture in pictures])  # (T, height, width, 3)
         # Milliseconds as frame numbers of a video with 1000 frames per second: the times that processors
         # compute and write into the prompt are then the true ones.
-        told = VideoMetadata(
+        metadata = VideoMetadata(
             total_num_frames=round(video.duration_seconds * 1000),
             fps=1000.0,
             duration=video.duration_seconds,
@@ -283,13 +287,10 @@ class _LanguageModelWatcher:
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )
         given = self._processor(
-            text=[prompt], videos=[clip], video_metadata=[told], do_sample_frames=False, return_tensors="pt"
+            text=[prompt], videos=[clip], video_metadata=[metadata], do_sample_frames=False, return_tensors="pt"
         ).to(self._model.device, self._model.dtype)
-        with self._inference():
+        with torch.inference_mode(), self._device.computing():
             ids = self._model.generate(**given, max_new_tokens=200, do_sample=False)
-        said = ids[:, given["input_ids"].shape[1] :]
-        return self._processor.batch_decode(said, skip_special_tokens=True)[0].strip()
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+        new = ids[:, given["input_ids"].shape[1] :]
+        text: str = self._processor.batch_decode(new, skip_special_tokens=True)[0]
+        return text.strip()

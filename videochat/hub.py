@@ -59,6 +59,8 @@ class Weights:
 
 _PICKLED = ("*.json", "*.txt", "*.model", "pytorch_model.bin")
 """Where a repository has no safetensors; torch reads such a file as weights only."""
+_CTRANSLATE2 = ("*.json", "*.txt", "model.bin")
+"""What faster-whisper needs."""
 
 CATALOGUE: dict[str, Weights] = {
     weights.model: weights
@@ -111,9 +113,41 @@ CATALOGUE: dict[str, Weights] = {
             46,
             ("*.json", "*.txt", "model.safetensors"),
         ),
+        Weights("openai/whisper-tiny", "169d4a4341b33bc18d8881c4b69c2e104e1cc0af", "Apache-2.0", 160, 76),
+        Weights("openai/whisper-tiny.en", "87c7102498dcde7456f24cfd30239ca606ed9063", "Apache-2.0", 160, 76),
         Weights("openai/whisper-base", "e37978b90ca9030d5170a5c07aadb050351a65bb", "Apache-2.0", 290, 146),
+        Weights("openai/whisper-base.en", "911407f4214e0e1d82085af863093ec0b66f9cd6", "Apache-2.0", 290, 146),
         Weights("openai/whisper-small", "973afd24965f72e36ca33b3055d56a652f456b4d", "Apache-2.0", 970, 484),
+        Weights("openai/whisper-small.en", "e8727524f962ee844a7319d92be39ac1bd25655a", "Apache-2.0", 970, 484),
+        Weights("openai/whisper-medium", "abdf7c39ab9d0397620ccaea8974cc764cd0953e", "Apache-2.0", 3060, 1530),
+        Weights("openai/whisper-medium.en", "2e98eb6279edf5095af0c8dedb36bdec0acd172b", "Apache-2.0", 3060, 1530),
+        Weights("openai/whisper-large-v2", "ae4642769ce2ad8fc292556ccea8e901f1530655", "Apache-2.0", 6180, 3090),
+        # Beside the weights its repository holds the same in 32-bit floats.
+        Weights(
+            "openai/whisper-large-v3",
+            "06f233fe06e710322aca913c1bc4249a0d71fce1",
+            "Apache-2.0",
+            3090,
+            3090,
+            ("*.json", "*.txt", "model.safetensors"),
+        ),
         Weights("openai/whisper-large-v3-turbo", "41f01f3fe87f28c78e2fbf8b568835947dd65ed9", "Apache-2.0", 1620, 1620),
+        *(
+            Weights(f"{owner}/faster-whisper-{size}", revision, "MIT", megabytes + 3, megabytes, _CTRANSLATE2)
+            for owner, size, revision, megabytes in (
+                ("Systran", "tiny", "d90ca5fe260221311c53c58e660288d3deb8d356", 76),
+                ("Systran", "tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba", 76),
+                ("Systran", "base", "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66", 146),
+                ("Systran", "base.en", "3d3d5dee26484f91867d81cb899cfcf72b96be6c", 146),
+                ("Systran", "small", "536b0662742c02347bc0e980a01041f333bce120", 484),
+                ("Systran", "small.en", "d1d751a5f8271d482d14ca55d9e2deeebbae577f", 484),
+                ("Systran", "medium", "08e178d48790749d25932bbc082711ddcfdfbc4f", 1530),
+                ("Systran", "medium.en", "a29b04bd15381511a9af671baec01072039215e3", 1530),
+                ("Systran", "large-v2", "f0fe81560cb8b68660e564f55dd99207059c092e", 3090),
+                ("Systran", "large-v3", "edaa852ec7e145841d8ffdb056a99866b5f0a478", 3090),
+                ("mobiuslabsgmbh", "large-v3-turbo", "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf", 1620),
+            )
+        ),
         Weights("google/flan-t5-base", "7bcac572ce56db69c1ea7c8af255c5d7c9672fc2", "Apache-2.0", 1000, 500),
         Weights(
             "mrm8488/flan-t5-large-finetuned-openai-summarize_from_feedback", None, "Apache-2.0", 3130, 1500, _PICKLED

@@ -28,7 +28,7 @@ from videochat.memory import CaptionStore
 from videochat.records import KINDS, Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools import TOOLS, PerceptionTool, Settled, at_rate, make_tool, make_tools
-from videochat.tools.objects import ObjectFinder
+from videochat.tools.object_search import ObjectFinder
 
 Items = list[Caption | Settled]
 
@@ -83,7 +83,7 @@ READY = {"shots", "ocr", "visual_facts", "subtitles", "speech_regions"}
 
 @pytest.fixture(autouse=True)
 def _let_random_weights_stammer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("videochat.tools.transcribe._MAX_COMPRESSION", 1e9)
+    monkeypatch.setattr("videochat.tools.whisper.MAX_COMPRESSION", 1e9)
 
 
 @pytest.fixture(scope="module")

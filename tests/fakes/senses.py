@@ -25,5 +25,10 @@ def run(tool: PerceptionTool, video: Video, start: float = 0.0, end: float | Non
     return list(tool.run(video, start, end))
 
 
+def seen(tool: PerceptionTool, video: Video, *where: float) -> list[Caption]:
+    """Return the captions of a range."""
+    return captions_of(run(tool, video, *where))
+
+
 def captions_of(items: list[Any]) -> list[Caption]:
     return [item for item in items if isinstance(item, Caption)]

@@ -150,10 +150,10 @@ def tiny_yolo() -> Path:
     """YOLO11, from the plan that ships with ultralytics."""
     import torch
 
-    from videochat.tools.objects import _ultralytics
+    from videochat.tools.detectors import import_ultralytics
 
     torch.manual_seed(0)
-    model = _ultralytics().YOLO("yolo11n.yaml", verbose=False)
+    model = import_ultralytics().YOLO("yolo11n.yaml", verbose=False)
     model.model.names = {number: f"thing {number}" for number in range(80)}
     head = model.model.model[-1]
     for branch in (*head.cv3, *getattr(head, "one2one_cv3", ())):
@@ -234,9 +234,9 @@ def tiny_whisper_pt() -> Path:
     """The same model as an openai-whisper file."""
     import torch
 
-    from videochat.tools.transcribe import _from_transformers
+    from videochat.tools.whisper import from_transformers
 
-    model = _from_transformers(tiny_whisper(), "cpu")
+    model = from_transformers(tiny_whisper(), "cpu")
     path = _folder("whisper-pt") / "tiny-random.pt"
     torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()}, path)
     return path

@@ -53,9 +53,9 @@ def test_a_watch_loads_once_and_encodes_each_picture_once(tiny: TinyCheckpoints,
         assert report.by_tool["captions"] == 5
         assert report.by_tool["dense_captions"] > 0
         assert watch(video, [captions, dense], store.captions_of(video.id)).already_watched
-    assert captions._captioner is dense._florence
-    assert dense._florence is not None
-    assert dense._florence.encoded == 5
+    assert captions._model is dense._model
+    assert dense._model is not None
+    assert dense._model.encoded == 5
     captions.close()
     assert run(dense, video)
 

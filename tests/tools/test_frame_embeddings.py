@@ -109,7 +109,7 @@ def test_only_what_was_not_looked_at_is_looked_at(tiny: TinyCheckpoints, scenes:
         seen.clear()
         agent.find_frames("x", model=tiny("siglip"), progress=seen.append)
         assert not [seconds for seconds in seen if 4.001 < seconds < 7.999]
-        whole, _, vectors = store.captions_of(scenes.id).frames(
+        whole, _, vectors = store.captions_of(scenes.id).frame_vectors(
             f"{agent.video_set.frames(tiny('siglip')).embedder.source} every 2 s"
         )
         assert whole[0] == 0

@@ -1,18 +1,19 @@
-import shutil
+"""Things are followed, numbered and counted once, and a resumed watch keeps the numbers."""
+
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.fakes.tiny_detectors import tiny_dfine, tiny_grounding_dino, tiny_rtdetr, tiny_yolo
+from tests.fakes.tiny_detectors import tiny_dfine, tiny_rtdetr, tiny_yolo
 from videochat.errors import InvalidArgument, MissingDependency
 from videochat.frames import Frame
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools.base import Settled
-from videochat.tools.objects import ObjectDetector, ObjectFinder
+from videochat.tools.objects import ObjectDetector
 from videochat.tools.tracking import Sighting
 
 MATERIAL = Path(__file__).parents[2] / "../shared/material"
@@ -42,7 +43,7 @@ def clip(tmp_path_factory):
 
 def disc_detector(**options):
     tool = ObjectDetector("no/model", **options)
-    tool._detector = DiscFinder()
+    tool._model = DiscFinder()
     return tool
 
 
@@ -104,7 +105,7 @@ def test_resumed_at_any_mark_it_tells_the_same(clip):
 
     def run(start):
         tool = ObjectDetector("no/model")
-        tool._detector = PatchFinder()
+        tool._model = PatchFinder()
         return perceive(tool, video, start, 200.0, [frame for frame in frames if frame.seconds >= start])
 
     whole = run(0.0)
@@ -140,26 +141,13 @@ def test_a_thing_seen_once_must_be_sure(clip):
 
     for score, count in ((0.5, 0), (0.7, 1)):
         tool = ObjectDetector("no/model")
-        tool._detector = Flash(score)
+        tool._model = Flash(score)
         assert len(captions(perceive(tool, Video(clip), 0.0, 0.5))) == count
 
 
 def test_only_the_labels_asked_for(clip):
     assert not captions(perceive(disc_detector(labels=["dog"]), Video(clip)))
     assert captions(perceive(disc_detector(labels=["disc"]), Video(clip)))
-
-
-@pytest.mark.parametrize("make", MAKERS)
-def test_a_batch_finds_what_single_pictures_find(make):
-    pictures = [np.random.default_rng(seed).integers(0, 255, (90, 160, 3), np.uint8) for seed in range(3)]
-    detector = ObjectDetector(make(), device="cpu")._load()
-    together = detector.detect(pictures, 0.3)
-    assert any(together)
-    for picture, found in zip(pictures, together, strict=True):
-        (alone,) = detector.detect([picture], 0.3)
-        assert [s.label for s in alone] == [s.label for s in found]
-        assert np.allclose([s.box for s in alone], [s.box for s in found], atol=1e-2)
-        assert np.allclose([s.score for s in alone], [s.score for s in found], atol=1e-4)
 
 
 def test_another_model_or_setting_is_another_source():
@@ -184,60 +172,6 @@ def test_what_is_missing_is_said_before_the_first_picture(tmp_path, monkeypatch)
     with pytest.raises(MissingDependency, match=r"pip install 'videochat\[yolo\]'.*AGPL"):
         ObjectDetector(tiny_yolo()).prepare()
     assert time.monotonic() - began < 10
-
-
-def test_a_pickle_that_is_no_yolo_is_refused(tmp_path, clip):
-    import torch
-
-    class Stranger:
-        def __reduce__(self):
-            return (Path(tmp_path / "run-by-pickle").touch, ())
-
-    for content in (b"not a pickle", None):
-        path = tmp_path / "stranger.pt"
-        torch.save({"model": Stranger()}, path) if content is None else path.write_bytes(content)
-        with pytest.raises(MissingDependency, match=r"stranger.pt' cannot be loaded as an ultralytics model"):
-            perceive(ObjectDetector(path), Video(clip))
-    assert not (tmp_path / "run-by-pickle").exists()
-
-
-def test_a_checkpoint_cut_short_is_refused(tmp_path, clip):
-    from safetensors.torch import load_file, save_file
-
-    folder = tmp_path / "cut"
-    shutil.copytree(tiny_dfine(), folder)
-    tensors = load_file(folder / "model.safetensors")
-    del tensors[next(name for name in tensors if "class_embed" in name)]
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(MissingDependency, match="lacks"):
-        perceive(ObjectDetector(folder), Video(clip))
-
-
-def test_yolo_leaves_nothing_behind(tmp_path, monkeypatch, clip):
-    monkeypatch.chdir(tmp_path)
-    perceive(ObjectDetector(tiny_yolo(), device="cpu"), Video(clip), 2.0, 3.0)
-    assert not list(tmp_path.iterdir())
-    from PIL import Image
-    from ultralytics.utils import AUTOINSTALL
-    from ultralytics.utils.events import events
-
-    assert not AUTOINSTALL
-    assert not events.enabled
-    assert Image.open.__module__ == "PIL.Image"
-
-
-def test_find_objects_in_words(clip):
-    finder = ObjectFinder(tiny_grounding_dino(), min_score=0.3, device="cpu")
-    video = Video(clip)
-    found = finder.find_objects(video, "A red  car", 2.0, 6.0)
-    assert found
-    assert {caption.text for caption in found} == {"A red car"}
-    assert all(2.0 <= c.start_seconds < c.end_seconds <= 6.0 for c in found)
-    assert found == sorted(found, key=lambda caption: (caption.start_seconds, caption.track_id))
-    with pytest.raises(InvalidArgument, match="in words"):
-        finder.find_objects(video, " ")
-    with pytest.raises(MissingDependency, match="find_objects"):
-        ObjectFinder().find_objects(video, "a dog")
 
 
 @pytest.mark.parametrize("score", [0.0, 1.5])

@@ -97,7 +97,7 @@ def test_nothing_seen_is_nothing_said(tiny: TinyCheckpoints, video: Video) -> No
 def test_missing_or_other_weights(tiny: TinyCheckpoints, video: Video) -> None:
     with pytest.raises(MissingDependency, match="'refine' needs the model google/flan-t5-base"):
         CaptionRefiner().prepare()
-    with pytest.raises(MissingDependency, match="of type 'clip'; refine takes t5"):
+    with pytest.raises(MissingDependency, match="of type 'clip', and this sense takes t5"):
         CaptionRefiner(Path(tiny("clip"))).prepare()
 
 

@@ -1,3 +1,5 @@
+"""What is said, sentence by sentence, cut where nobody speaks."""
+
 import shutil
 import time
 from dataclasses import replace
@@ -12,18 +14,18 @@ from videochat.frames import SAMPLE_RATE, AudioBlock
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video, seconds_of_voice
-from videochat.tools import transcribe
+from videochat.tools import speech, whisper
 from videochat.tools.base import Settled
-from videochat.tools.transcribe import SpeechRecognizer, Word, _Segment, _stretches, _utterances
+from videochat.tools.speech import SpeechRecognizer, stretches, utterances
+from videochat.tools.voice_activity import load_voice_detector
+from videochat.tools.whisper import Segment, Word
 
 MATERIAL = Path(__file__).parents[2] / "../shared/material"
 
 
 @pytest.fixture(scope="session")
 def silero():
-    from silero_vad import load_silero_vad
-
-    return load_silero_vad(onnx=True)
+    return load_voice_detector()
 
 
 @pytest.fixture(scope="session")
@@ -45,19 +47,19 @@ def sounds(samples, start=0.0, block_seconds=10.0):
 class Echo:
     """Says how loud what it was given is, in one word, one second after it begins."""
 
-    def hear(self, samples, language):
+    def transcribe(self, samples, language):
         text = f" {len(samples)} samples of {np.abs(samples).sum():.3f}."
-        return [_Segment(1.0, 2.0, text, -0.2, 0.0, 1.0, "en", (Word(1.0, 2.0, text, 0.9),))]
+        return [Segment(1.0, 2.0, text, -0.2, 0.0, 1.0, "en", (Word(1.0, 2.0, text, 0.9),))]
 
 
 class Deaf:
-    def hear(self, samples, language):
+    def transcribe(self, samples, language):
         raise AssertionError("nothing was said, and still Whisper was asked")
 
 
-def recognizer(whisper, silero):
+def recognizer(model, silero):
     tool = SpeechRecognizer(prefer_subtitles=False)
-    tool._whisper, tool._voice = whisper, silero
+    tool._model, tool._voice_detector = model, silero
     return tool
 
 
@@ -68,12 +70,12 @@ def captions(items):
 def test_stretches_hold_the_speech_and_nothing_is_lost_or_moved(silero):
     spoken = [(2.0, 5.0), (9.0, 12.0), (13.0, 55.0), (70.0, 72.0)]
     sound = voiced(spoken, 110.0)
-    stretches = list(_stretches(sounds(sound, block_seconds=7.3), 0.0, silero))
-    ends = [stretch.settled_seconds for stretch in stretches]
+    pieces = list(stretches(sounds(sound, block_seconds=7.3), 0.0, silero))
+    ends = [stretch.settled_seconds for stretch in pieces]
     assert ends == sorted(ends)
     assert ends[-1] == pytest.approx(110.0, abs=0.05)
     heard = np.zeros(len(sound), bool)
-    for stretch in stretches:
+    for stretch in pieces:
         if stretch.samples is None:
             continue
         assert len(stretch.samples) <= 30 * SAMPLE_RATE
@@ -120,12 +122,12 @@ def segment(*words, **facts):
     words = tuple(Word(start, end, text, 0.5) for start, end, text in words)
     text = "".join(word.text for word in words)
     start, end = (words[0].start_seconds, words[-1].end_seconds) if words else (0.0, 1.0)
-    return replace(_Segment(start, end, text, -0.2, 0.0, 1.2, "en", words), **facts)
+    return replace(Segment(start, end, text, -0.2, 0.0, 1.2, "en", words), **facts)
 
 
 def test_one_utterance_a_sentence_on_the_time_of_the_video():
     told = list(
-        _utterances(
+        utterances(
             [segment((0.0, 0.5, " Hello"), (0.5, 1.0, " there."), (1.0, 1.4, " Come"), (3.0, 3.3, " in"))], 100.0
         )
     )
@@ -148,11 +150,11 @@ def test_one_utterance_a_sentence_on_the_time_of_the_video():
     ],
 )
 def test_text_that_whisper_made_up_is_dropped(facts):
-    assert not list(_utterances([segment((0.0, 0.5, " Thanks"), (0.5, 1.0, " for watching"), **facts)], 0.0))
+    assert not list(utterances([segment((0.0, 0.5, " Thanks"), (0.5, 1.0, " for watching"), **facts)], 0.0))
 
 
 def test_without_word_times_the_segment_is_told():
-    (told,) = _utterances([segment(text=" Good morning", words=(), end_seconds=2.0)], 5.0)
+    (told,) = utterances([segment(text=" Good morning", words=(), end_seconds=2.0)], 5.0)
     assert (told.start_seconds, told.end_seconds, told.text) == (5.0, 7.0, "Good morning")
 
 
@@ -161,7 +163,7 @@ def test_real_loading_code(make, clip, monkeypatch):
     # Random weights stammer, which the recognizer would rightly drop.
     from whisper.tokenizer import LANGUAGES
 
-    monkeypatch.setattr(transcribe, "_MAX_COMPRESSION", 1e9)
+    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 1e9)
     tool = SpeechRecognizer(make(), device="cpu")
     tool.prepare()
     assert make().name in tool.source
@@ -178,7 +180,7 @@ def test_real_loading_code(make, clip, monkeypatch):
 
 
 def test_words_and_a_given_language(clip, monkeypatch):
-    monkeypatch.setattr(transcribe, "_MAX_COMPRESSION", 1e9)
+    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 1e9)
     tool = SpeechRecognizer(tiny_whisper_pt(), language="de", device="cpu")
     said = list(tool.transcribe(clip, 0.5, 6.5))
     assert said
@@ -186,21 +188,6 @@ def test_words_and_a_given_language(clip, monkeypatch):
         assert utterance.language == "de"
         assert "".join(word.text for word in utterance.words).strip() == utterance.text
         assert all(0.5 <= word.start_seconds < word.end_seconds for word in utterance.words)
-
-
-def test_a_checkpoint_of_transformers_computes_the_same_in_openai_whisper():
-    import torch
-    from transformers import WhisperForConditionalGeneration
-
-    theirs = WhisperForConditionalGeneration.from_pretrained(tiny_whisper()).eval()
-    ours = transcribe._from_transformers(tiny_whisper(), "cpu")
-    generator = torch.Generator().manual_seed(0)
-    mel = torch.randn(1, 80, 3000, generator=generator)
-    tokens = torch.randint(0, 51865, (1, 12), generator=generator)
-    with torch.inference_mode():
-        expected = theirs(input_features=mel, decoder_input_ids=tokens).logits
-        assert torch.allclose(ours(mel, tokens), expected, atol=1e-4)
-    assert ours.alignment_heads.indices().T.tolist() == [[1, 0], [1, 1]]
 
 
 def test_what_is_missing_is_said_before_the_first_sound(tmp_path, monkeypatch):
@@ -213,7 +200,7 @@ def test_what_is_missing_is_said_before_the_first_sound(tmp_path, monkeypatch):
         SpeechRecognizer("small", backend="faster-whisper").prepare()
     with pytest.raises(MissingDependency, match="no such folder or file"):
         SpeechRecognizer(tmp_path / "nowhere.pt").prepare()
-    monkeypatch.setattr(transcribe, "find_spec", lambda name: None)
+    monkeypatch.setattr(speech, "find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match=r"package 'faster_whisper'.*pip install 'videochat\[faster-whisper\]'"):
         SpeechRecognizer(tiny_faster_whisper()).prepare()
     with pytest.raises(MissingDependency, match=r"package 'whisper'.*pip install 'openai-whisper'"):
@@ -228,7 +215,7 @@ def test_what_openai_whisper_fetched_earlier_is_used(tmp_path, monkeypatch):
     tool = SpeechRecognizer("base")
     tool.prepare()
     # It is of another shape than the model of that name, whose alignment heads it cannot have.
-    assert tool._load()._model.dims.n_audio_state == 32
+    assert tool.loaded()._model.dims.n_audio_state == 32
 
 
 def test_wrong_names_and_files(tmp_path):
@@ -240,13 +227,13 @@ def test_wrong_names_and_files(tmp_path):
         SpeechRecognizer(tiny_whisper(), backend="faster-whisper").prepare()
     broken = tmp_path / "broken.pt"
     broken.write_bytes(b"no weights")
-    with pytest.raises(MissingDependency, match=r"broken.pt' cannot be loaded as a Whisper model"):
-        SpeechRecognizer(broken)._load()
+    with pytest.raises(MissingDependency, match=r"The Whisper model '.*broken.pt' cannot be loaded"):
+        SpeechRecognizer(broken).loaded()
     folder = tmp_path / "bare"
     shutil.copytree(tiny_faster_whisper(), folder)
     (folder / "tokenizer.json").unlink()
     with pytest.raises(MissingDependency, match=r"lacks tokenizer.json"):
-        SpeechRecognizer(folder)._load()
+        SpeechRecognizer(folder).loaded()
 
 
 def test_subtitles_take_precedence_unless_told_otherwise(tmp_path):
@@ -271,7 +258,7 @@ def test_real_silence_and_music_hold_no_words(name, silero):
 @pytest.mark.material
 def test_real_speech_is_cut_where_it_is(silero):
     video = Video(MATERIAL / "audio/jfk.flac")
-    (stretch,) = [s for s in _stretches(video.audio(), 0.0, silero) if s.samples is not None]
+    (stretch,) = [s for s in stretches(video.audio(), 0.0, silero) if s.samples is not None]
     assert stretch.start_seconds < 0.4
     assert 10.0 < stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE <= 11.05
 

@@ -50,11 +50,11 @@ def test_after_two_seconds_out_of_sight_it_is_another(hidden, number):
     assert follow(seen, *([[]] * hidden), seen)[-1] == [number]
 
 
-def test_notes_let_another_tracker_go_on():
+def test_its_state_lets_another_tracker_go_on():
     first = Tracker(0.5, 0.4, 2.0)
     for index in range(4):
         first.update(index / 2, [Sighting("dog", 0.9, box(33.3 * index))])
-    second = Tracker(0.5, 0.4, 2.0, first.notes())
+    second = Tracker(0.5, 0.4, 2.0, first.state())
     sighting = Sighting("dog", 0.2, box(133.2))
     assert second.update(2.0, [sighting]) == first.update(2.0, [sighting])
-    assert second.notes() == first.notes()
+    assert second.state() == first.state()

@@ -1,4 +1,4 @@
-"""The watch_clip tool, alone and called by an agent (videochat/tools/embed_chat.py)."""
+"""The watch_clip tool, alone and called by an agent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from tests.fakes import video_language_models
 from tests.fakes.tiny_embed import SHARED, CountingVideo, need, toy_model, upstream_files
 from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
+from videochat.devices import BUDGET
 from videochat.embed_model.chat import ClipEncoder, SamplingSettings
 from videochat.embed_model.checkpoints import convert
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.model import VideoChatEmbed
+from videochat.errors import InvalidArgument, MissingDependency
 from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM, call
-from videochat.tools import embed_chat
+from videochat.tools import watch_clip
 from videochat.tools.watch_clip import ModelCache, WatchClip, needed_bytes
 
 
@@ -40,7 +42,7 @@ def watch(tool: WatchClip, question: str = "What?", start: float = 2, end: float
 
 def test_the_answer_carries_the_range_watched(toy):
     video = CountingVideo()
-    message = watch(WatchClip(video=video, weights=str(toy), frames=4, stored=ModelCache()))
+    message = watch(WatchClip(video=video, weights=str(toy), frames=4, models=ModelCache()))
     assert message.content.startswith("[00:02-00:06] ")
     (caption,) = message.artifact
     assert (caption["start_seconds"], caption["end_seconds"]) == (2, 6)
@@ -50,22 +52,22 @@ def test_the_answer_carries_the_range_watched(toy):
 
 
 def test_an_end_beyond_the_video_is_brought_back(toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(toy), stored=ModelCache())
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache())
     assert watch(tool, end=500).artifact[0]["end_seconds"] == 10
 
 
 def test_a_range_that_is_none_goes_back_to_the_model(toy):
     message = watch(WatchClip(video=CountingVideo(), weights=str(toy)), start=20, end=30)
     assert message.status == "error"
-    assert message.content.startswith("There is nothing to see from 20 to 10 seconds")
+    assert message.content.startswith("The range from second 20 to second 30 holds nothing: the video lasts 10.00 s")
 
 
 def test_loaded_on_first_use_and_once(toy, monkeypatch):
     loaded = []
-    load = embed_chat._load
-    monkeypatch.setattr(embed_chat, "_load", lambda *given: loaded.append(given) or load(*given))
-    stored = ModelCache()
-    tools = [WatchClip(video=CountingVideo(id), weights=str(toy), stored=stored) for id in ("a", "b")]
+    load = watch_clip._load
+    monkeypatch.setattr(watch_clip, "_load", lambda *given: loaded.append(given) or load(*given))
+    models = ModelCache()
+    tools = [WatchClip(video=CountingVideo(id), weights=str(toy), models=models) for id in ("a", "b")]
     assert not loaded
     for tool in tools * 2:
         watch(tool)
@@ -74,14 +76,14 @@ def test_loaded_on_first_use_and_once(toy, monkeypatch):
 
 def test_a_range_watched_again_is_not_decoded_again(toy):
     video = CountingVideo()
-    tool = WatchClip(video=video, weights=str(toy), stored=ModelCache())
+    tool = WatchClip(video=video, weights=str(toy), models=ModelCache())
     watch(tool, "What?")
     watch(tool, "Why?")
     assert len(video.decoded) == 8
 
 
-def test_calls_from_several_threads_take_turns(toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(toy), stored=ModelCache())
+def test_calls_from_several_threads_come_one_after_another(toy):
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache())
     alone = {start: watch(tool, start=start, end=start + 2).content for start in range(4)}
     found: dict[int, str] = {}
     threads = [
@@ -98,38 +100,38 @@ def test_calls_from_several_threads_take_turns(toy):
 @pytest.mark.parametrize(
     ("weights", "says"),
     [
-        ("no/such/folder", "The weights 'no/such/folder' are not here"),
-        ("someone/something", "The weights 'someone/something' are not here"),
+        ("no/such/folder", "The tool 'watch_clip' needs the model no/such/folder"),
+        ("someone/something", "The tool 'watch_clip' needs the model someone/something"),
     ],
 )
 def test_missing_weights_are_said_plainly(weights, says):
-    message = watch(WatchClip(video=CountingVideo(), weights=weights, stored=ModelCache()))
+    message = watch(WatchClip(video=CountingVideo(), weights=weights, models=ModelCache()))
     assert message.status == "error"
     assert message.content.startswith(says)
     assert "\n" not in message.content
 
 
 def test_an_empty_or_cut_folder_is_said_plainly(tmp_path, toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(tmp_path), stored=ModelCache())
-    assert "There are no safetensors in" in watch(tool).content
+    tool = WatchClip(video=CountingVideo(), weights=str(tmp_path), models=ModelCache())
+    assert "no weights are in it" in watch(tool).content
     (tmp_path / "model.safetensors").write_bytes((toy / "model.safetensors").read_bytes()[:50])
     assert "is cut short" in watch(tool).content
 
 
 def test_a_model_over_the_budget_is_not_loaded(toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(toy), memory_gb=1e-5, stored=ModelCache())
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), memory_gb=1e-5, models=ModelCache())
     assert "but the budget is 0.0 GB; raise memory_gb" in watch(tool).content
 
 
 def test_the_budget_lets_the_oldest_model_go(toy, tmp_path):
     other = tmp_path / "other"
     toy_model(1).save_pretrained(other)
-    stored = ModelCache()
+    models = ModelCache()
     one_fits = 1.5 * needed_bytes(toy) / 1e9
-    first = stored.get(str(toy), None, one_fits)
-    assert stored.get(str(toy), None, one_fits) is first
-    stored.get(str(other), None, one_fits)
-    assert stored.get(str(toy), None, one_fits) is not first
+    first = models.get(str(toy), None, one_fits)
+    assert models.get(str(toy), None, one_fits) is first
+    models.get(str(other), None, one_fits)
+    assert models.get(str(toy), None, one_fits) is not first
     both = ModelCache()
     first = both.get(str(toy), None, 2 * one_fits)
     both.get(str(other), None, 2 * one_fits)
@@ -174,7 +176,7 @@ def test_modern_models_are_told_the_true_seconds(tmp_path, prompts, model, told)
     from transformers import AutoTokenizer
 
     getattr(video_language_models, model)(tmp_path)
-    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path), frames=4, stored=ModelCache())
+    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path), frames=4, models=ModelCache())
     message = watch(tool, "What is it?")
     assert message.status == "success"
     assert message.artifact[0]["start_seconds"] == 2
@@ -193,9 +195,9 @@ class SizedVideo(CountingVideo):
 
 def test_a_folder_of_a_model_without_video(tmp_path):
     upstream_files(tmp_path, EmbedConfig.preset("toy"))
-    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path / "vicuna"), stored=ModelCache())
+    tool = WatchClip(video=SizedVideo(), weights=str(tmp_path / "vicuna"), models=ModelCache())
     message = watch(tool)
-    assert "cannot be loaded as a video-language model" in message.content
+    assert "cannot be loaded" in message.content
     assert "\n" not in message.content
 
 
@@ -217,7 +219,7 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
         "The video contains 8 frames sampled at 1.5, 2.5, 3.5, 4.5, 5.5, 6.4, 7.4, 8.4 seconds."
     )
 
-    tool = WatchClip(video=video, weights=str(folder), stored=ModelCache())
+    tool = WatchClip(video=video, weights=str(folder), models=ModelCache())
     llm = ScriptedLLM(
         call("watch_clip", question="How does he move?", start=0, end=4),
         call("watch_clip", question="Where does he stand?", start=50, end=60),
@@ -227,10 +229,10 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
     state = create_agent(llm, [tool]).invoke({"messages": "What does he do?"})
     seen = [message for message in state["messages"] if isinstance(message, ToolMessage)]
     assert [message.status for message in seen] == ["success", "error", "success"]
-    assert "the video ends at" in seen[1].content
+    assert "holds nothing: the video lasts" in seen[1].content
     assert seen[2].artifact[0]["end_seconds"] == pytest.approx(video.duration_seconds)
     assert seen[0].artifact[0]["video_id"] == video.id
-    assert llm.bound[0]["function"]["parameters"]["required"] == ["question", "start", "end"]
+    assert llm.bound[0]["function"]["parameters"]["required"] == ["start", "end", "question"]
     assert state["messages"][-1].text == "He dances [00:00-00:04]."
 
 
@@ -244,3 +246,35 @@ def test_what_it_saw_is_stored_and_can_be_cited(toy, tmp_path):
         (citation,) = answer.citations
         assert (citation.start_seconds, citation.end_seconds, citation.caption.source) == (9, 12, toy.name)
         assert citation.caption in agent.captions("clip_caption")
+
+
+def test_watch_gives_a_caption_of_what_was_seen(toy):
+    tool = WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache())
+    caption = tool.watch("What?", 8, 500)
+    assert (caption.start_seconds, caption.end_seconds, caption.kind, caption.source) == (
+        8,
+        10,
+        "clip_caption",
+        toy.name,
+    )
+    with pytest.raises(InvalidArgument, match="holds nothing"):
+        tool.watch("What?", 20, 30)
+
+
+def test_models_of_others_leave_less_memory(toy):
+    class Owner:
+        pass
+
+    owner, models = Owner(), ModelCache()
+    BUDGET.claim("a model of somebody else", 10**12, owner)
+    with pytest.raises(MissingDependency, match=r"but the budget is 0\.0 GB"):
+        models.get(str(toy), None, 1000.0)
+    BUDGET.release(owner)
+    held = models.get(str(toy), None, 1000.0)
+    assert held is models.get(str(toy), None, 1e-9), "what is loaded needs no more memory"
+
+
+def test_the_old_keyword_warns(toy):
+    models = ModelCache()
+    with pytest.warns(DeprecationWarning, match="'shelf' of WatchClip"):
+        assert WatchClip(video=CountingVideo(), weights=str(toy), shelf=models).models is models

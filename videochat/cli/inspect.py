@@ -56,7 +56,7 @@ def _wanted(what: str) -> tuple[str, list[Weights]]:
     from videochat.memory.embeddings import DEFAULT_MODEL
     from videochat.tools import PRESETS
     from videochat.tools.frame_embeddings import FrameEmbedder
-    from videochat.tools.objects import ObjectFinder
+    from videochat.tools.object_search import ObjectFinder
 
     if what in PRESETS:
         return f"The preset {what!r}", PRESETS[what].weights()

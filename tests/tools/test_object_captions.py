@@ -1,0 +1,68 @@
+"""Detections become captions in source pixels, one for each thing."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.fakes.senses import CPU
+from videochat.devices import Batcher
+from videochat.frames import Frame
+from videochat.tools.object_captions import ObjectCaptions, detect_in_frames
+from videochat.tools.tracking import Sighting, Tracker
+
+
+def frame(seconds, size=(90, 160)):
+    return Frame(seconds, np.zeros((*size, 3), np.uint8), 0.5)
+
+
+def test_boxes_are_scaled_to_the_source_and_kept_inside(clip):
+    def detect(images):
+        return [[Sighting("disc", 0.9, (-5.0, 10.0, 80.0, 200.0)), Sighting("line", 0.9, (3.0, 3.0, 3.1, 9.0))]] * len(
+            images
+        )
+
+    ((_, found),) = detect_in_frames(detect, [frame(0.0)], clip, Batcher(1, CPU))
+    # 320 x 180 pixels, twice the picture; what has no area there is no thing.
+    assert [(s.label, s.box) for s in found] == [("disc", (0.0, 20.0, 160.0, 180.0))]
+
+
+def test_when_memory_runs_out_fewer_pictures_are_looked_at_together(clip):
+    together = []
+
+    def detect(images):
+        together.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError
+        return [[]] * len(images)
+
+    frames = [frame(i / 2) for i in range(6)]
+    batcher = Batcher(4, CPU)
+    assert [seen.seconds for seen, _ in detect_in_frames(detect, frames, clip, batcher)] == [f.seconds for f in frames]
+    assert together == [4, 2, 2, 2]
+
+
+def dog(score):
+    return Sighting("dog", score, (10.0, 10.0, 60.0, 60.0))
+
+
+@pytest.mark.parametrize(("scores", "count"), [([0.5], 0), ([0.7], 1), ([0.5, 0.45], 1)])
+def test_what_is_seen_once_must_be_sure(clip, scores, count):
+    captions = ObjectCaptions(Tracker(0.5, 0.4, 2.0), clip, "test")
+    for index, score in enumerate(scores):
+        captions.add(frame(index / 2), [dog(score)])
+    found = list(captions.take_all())
+    assert len(found) == count
+    for caption in found:
+        assert (caption.score, caption.end_seconds) == (max(scores), len(scores) / 2)
+
+
+def test_a_thing_that_stays_keeps_its_number_and_one_that_is_lost_ends(clip):
+    captions = ObjectCaptions(Tracker(0.5, 0.4, 2.0), clip, "test")
+    captions.add(frame(0.0), [dog(0.9)])
+    (first,) = captions.take_all()
+    captions.add(frame(0.5), [dog(0.8)])
+    assert list(captions.take_lost(1.0)) == []
+    (second,) = captions.take_lost(3.0)
+    assert first.track_id == second.track_id
+    assert (second.start_seconds, second.end_seconds, second.score) == (0.5, 1.0, 0.8)
+    assert list(captions.take_all()) == []

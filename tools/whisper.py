@@ -1,0 +1,300 @@
+"""Whisper, run by openai-whisper or by faster-whisper: recognised speech with the seconds of every word."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from videochat.devices import Device, config_of, loading
+from videochat.errors import MissingDependency
+from videochat.hub import Weights, known
+
+Backend = Literal["openai-whisper", "faster-whisper"]
+"""The package that runs Whisper."""
+
+SIZES = (
+    "tiny",
+    "tiny.en",
+    "base",
+    "base.en",
+    "small",
+    "small.en",
+    "medium",
+    "medium.en",
+    "large-v2",
+    "large-v3",
+    "large-v3-turbo",
+)
+"""The models of OpenAI by name; `.en` knows English only."""
+
+# Whisper's own limits for text that it made up.
+MAX_COMPRESSION = 2.4
+"""Text that compresses better than this repeats itself, as Whisper does where nothing is said."""
+NO_SPEECH = 0.6
+"""Text was not said if silence is likelier than this, and the text less likely than `MIN_LOGPROB`."""
+MIN_LOGPROB = -1.0
+"""See `NO_SPEECH`; mean log probability of the tokens."""
+
+# One try at temperature 0, no sampling: the same sound gives the same text.
+_SETTINGS = {"temperature": 0.0, "word_timestamps": True, "condition_on_previous_text": False}
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word and when it is spoken."""
+
+    start_seconds: float
+    """First moment."""
+    end_seconds: float
+    """First moment after."""
+    text: str
+    """As Whisper writes it, with the blank before it and the punctuation after it."""
+    score: float
+    """How likely it is, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of recognised speech; its seconds count from the first sample that Whisper was given."""
+
+    start_seconds: float
+    """First moment."""
+    end_seconds: float
+    """First moment after."""
+    text: str
+    """What is said."""
+    logprob: float
+    """Mean log probability of its tokens."""
+    no_speech: float
+    """How likely nobody speaks, in [0, 1]."""
+    compression: float
+    """How well the text compresses: its length over its length when packed."""
+    language: str | None
+    """ISO 639 code; None if the model does not say."""
+    words: tuple[Word, ...]
+    """Its words in order; empty if the model does not time them."""
+
+    def is_invented(self) -> bool:
+        """Return whether Whisper made the text up, by Whisper's own limits."""
+        silence = self.no_speech > NO_SPEECH and self.logprob < MIN_LOGPROB
+        # A damaged model writes with no likelihood at all (nan).
+        return silence or self.compression > MAX_COMPRESSION or not math.isfinite(self.logprob)
+
+
+class WhisperModel(Protocol):
+    """A loaded Whisper, whichever package runs it."""
+
+    def transcribe(self, samples: np.ndarray, language: str | None) -> list[Segment]:
+        """Recognise speech.
+
+        Args:
+            samples: float32 in [-1, 1], shape (n,), `SAMPLE_RATE` per second, at most 30 seconds.
+            language: ISO 639 code; None lets Whisper find out.
+        """
+        ...
+
+
+def whisper_weights(model: str, backend: Backend | None) -> Weights:
+    """Return the weights of a name of `SIZES`, as the backend needs them, or of a path or hub id.
+
+    Args:
+        model: name, path or hub id.
+        backend: the package that will run it; None for openai-whisper.
+    """
+    if model not in SIZES or Path(model).exists():
+        return known(model)
+    if backend != "faster-whisper":
+        return known(f"openai/whisper-{model}")
+    owner = "mobiuslabsgmbh" if model == "large-v3-turbo" else "Systran"
+    return known(f"{owner}/faster-whisper-{model}")
+
+
+def openai_file(model: str) -> Path | None:
+    """Return the file of a name of `SIZES` that openai-whisper itself fetched earlier, or None."""
+    if model not in SIZES:
+        return None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = cache / "whisper" / f"{model}.pt"
+    return path if path.is_file() else None
+
+
+def backend_of(path: Path) -> Backend:
+    """Return the package that can run the weights at `path`."""
+    return "faster-whisper" if (path / "model.bin").is_file() else "openai-whisper"
+
+
+def load_whisper(path: Path, device: Device) -> WhisperModel:
+    """Load a Whisper with the package that fits its files.
+
+    Args:
+        path: an openai-whisper `.pt` file, or the folder of a CTranslate2 or transformers checkpoint.
+        device: device and floats.
+
+    Raises:
+        MissingDependency: it is no Whisper, or damaged, or its package is missing.
+    """
+    return FasterWhisper(path, device) if backend_of(path) == "faster-whisper" else OpenAIWhisper(path, device)
+
+
+class OpenAIWhisper:
+    """The openai-whisper package."""
+
+    def __init__(self, path: Path, device: Device) -> None:
+        self._half = device.is_cuda
+        # On a CPU it computes in 32-bit floats only; Apple's GPUs lack the 64-bit ones its word times need.
+        name = device.name if device.is_cuda else "cpu"
+        with loading(f"The Whisper model {str(path)!r}"):
+            import whisper
+
+            self._model = whisper.load_model(str(path), name) if path.is_file() else from_transformers(path, name)
+            # Which heads follow the words is known for OpenAI's own files; a file of that name may be another's.
+            if path.is_file() and (heads := whisper._ALIGNMENT_HEADS.get(path.stem)):
+                with contextlib.suppress(RuntimeError):
+                    self._model.set_alignment_heads(heads)
+
+    def transcribe(self, samples: np.ndarray, language: str | None) -> list[Segment]:
+        """Recognise speech; see `WhisperModel`."""
+        result = self._model.transcribe(samples, language=language, fp16=self._half, verbose=None, **_SETTINGS)
+        return [
+            Segment(
+                float(segment["start"]),
+                float(segment["end"]),
+                segment["text"],
+                float(segment["avg_logprob"]),
+                float(segment["no_speech_prob"]),
+                float(segment["compression_ratio"]),
+                result["language"],
+                tuple(
+                    Word(float(word["start"]), float(word["end"]), word["word"], float(word["probability"]))
+                    for word in segment.get("words", ())
+                ),
+            )
+            for segment in result["segments"]
+        ]
+
+
+class FasterWhisper:
+    """The faster-whisper package, which runs CTranslate2."""
+
+    def __init__(self, path: Path, device: Device) -> None:
+        if not (path / "tokenizer.json").is_file():
+            # It would fetch one from the hub.
+            raise MissingDependency(
+                f"{str(path)!r} lacks tokenizer.json; copy it from the model it was converted from."
+            )
+        name, _, number = device.name.partition(":") if device.is_cuda else ("cpu", "", "")
+        with loading(f"The Whisper model {str(path)!r}"):
+            import faster_whisper
+
+            self._model = faster_whisper.WhisperModel(
+                str(path),
+                device=name,
+                device_index=int(number or 0),
+                compute_type="float16" if device.is_cuda else "int8",
+                local_files_only=True,
+            )
+
+    def transcribe(self, samples: np.ndarray, language: str | None) -> list[Segment]:
+        """Recognise speech; see `WhisperModel`."""
+        segments, about = self._model.transcribe(samples, language=language, **_SETTINGS)
+        return [
+            Segment(
+                float(segment.start),
+                float(segment.end),
+                segment.text,
+                float(segment.avg_logprob),
+                float(segment.no_speech_prob),
+                float(segment.compression_ratio),
+                about.language,
+                tuple(
+                    Word(float(word.start), float(word.end), word.word, float(word.probability))
+                    for word in segment.words or ()
+                ),
+            )
+            for segment in segments
+        ]
+
+
+# transformers' names of Whisper's parts, and OpenAI's.
+_PARTS = (
+    ("embed_positions.weight", "positional_embedding"),
+    ("embed_tokens", "token_embedding"),
+    ("layers.", "blocks."),
+    ("encoder_attn_layer_norm", "cross_attn_ln"),
+    ("self_attn_layer_norm", "attn_ln"),
+    ("final_layer_norm", "mlp_ln"),
+    ("encoder_attn", "cross_attn"),
+    ("self_attn", "attn"),
+    ("q_proj", "query"),
+    ("k_proj", "key"),
+    ("v_proj", "value"),
+    ("out_proj", "out"),
+    ("fc1", "mlp.0"),
+    ("fc2", "mlp.2"),
+    ("encoder.layer_norm", "encoder.ln_post"),
+    ("decoder.layer_norm", "decoder.ln"),
+)
+
+
+def from_transformers(folder: Path, device: str) -> Any:
+    """Make an openai-whisper model of a transformers checkpoint, whose weights are no pickle and can be pinned.
+
+    Args:
+        folder: the checkpoint, with safetensors.
+        device: name of a torch device.
+
+    Raises:
+        ValueError: its config.json is of another model.
+        KeyError: its config.json lacks a size.
+        RuntimeError: it lacks weights, or has others.
+        OSError: a file is not there.
+    """
+    import torch
+    from safetensors.torch import load_file
+    from whisper.model import ModelDimensions, Whisper
+
+    config = config_of(folder)
+    if config.get("model_type") != "whisper":
+        raise ValueError(f"its config.json says {config.get('model_type')!r}")
+    index = folder / "model.safetensors.index.json"
+    shards = sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.is_file() else []
+    state: dict[str, Any] = {}
+    for shard in shards or ["model.safetensors"]:
+        state |= load_file(folder / shard)
+    state = {_renamed(name): tensor.float() for name, tensor in state.items() if name != "proj_out.weight"}
+    model = Whisper(
+        ModelDimensions(
+            n_mels=config["num_mel_bins"],
+            n_audio_ctx=config["max_source_positions"],
+            n_audio_state=config["d_model"],
+            n_audio_head=config["encoder_attention_heads"],
+            n_audio_layer=config["encoder_layers"],
+            n_vocab=config["vocab_size"],
+            n_text_ctx=config["max_target_positions"],
+            n_text_state=config["d_model"],
+            n_text_head=config["decoder_attention_heads"],
+            n_text_layer=config["decoder_layers"],
+        )
+    )
+    model.load_state_dict(state)
+    settings = folder / "generation_config.json"
+    if settings.is_file() and (heads := json.loads(settings.read_text()).get("alignment_heads")):
+        mask = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
+        for layer, head in heads:
+            mask[layer, head] = True
+        model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
+    return model.to(device).eval()
+
+
+def _renamed(name: str) -> str:
+    name = name.removeprefix("model.")
+    for theirs, openais in _PARTS:
+        name = name.replace(theirs, openais)
+    return name
