@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,22 @@ def room(module: str) -> str:
     return module.split(".")[1] if module.count(".") else ""
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def imports(path: Path, known: dict[str, Path]) -> Iterator[tuple[str, str, bool]]:
     """Yield (module, name or empty, whether inside a function) for each import of ours in a file."""
-    tree = ast.parse(path.read_text())
+    for module, name, inside in statements(path.read_text()):
+        yield (f"{module}.{name}", "", inside) if f"{module}.{name}" in known else (module, name, inside)
+
+
+@cache
+def statements(text: str) -> list[tuple[str, str, bool]]:
+    """Return (module, name or empty, whether inside a function) for each import of ours in a source."""
+    tree = parsed(text)
+    found: list[tuple[str, str, bool]] = []
     inside = {
         node
         for function in ast.walk(tree)
@@ -68,15 +82,12 @@ def imports(path: Path, known: dict[str, Path]) -> Iterator[tuple[str, str, bool
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path} imports relatively"
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                if whole in known:
-                    yield whole, "", node in inside
-                elif (node.module or "").split(".")[0] == "videochat":
-                    yield node.module or "", alias.name, node in inside
+            assert not node.level, "relative imports hide what a module stands on"
+            if (node.module or "").split(".")[0] == "videochat":
+                found += [(node.module or "", alias.name, node in inside) for alias in node.names]
         elif isinstance(node, ast.Import):
-            yield from ((a.name, "", node in inside) for a in node.names if a.name.split(".")[0] == "videochat")
+            found += [(a.name, "", node in inside) for a in node.names if a.name.split(".")[0] == "videochat"]
+    return found
 
 
 def wrong_imports(root: Path) -> list[str]:
@@ -125,7 +136,7 @@ def circles(root: Path) -> list[str]:
 def foreign_private_names(root: Path) -> list[str]:
     """Return uses of a name with a leading underscore that another module of ours defines."""
     known = modules(root)
-    trees = {module: ast.parse(path.read_text()) for module, path in known.items()}
+    trees = {module: parsed(path.read_text()) for module, path in known.items()}
     defined = {module: set(_private_definitions(tree)) for module, tree in trees.items()}
     wrong = []
     for module, tree in trees.items():

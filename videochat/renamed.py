@@ -37,15 +37,12 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "videochat.tools.objects": {
         "DEFAULT_FINDER": "videochat.tools.object_search:DEFAULT_FINDER",
-        "Detector": "videochat.tools.detectors:Detector",
         "ObjectFinder": "videochat.tools.object_search:ObjectFinder",
     },
     "videochat.tools.speech": {
         "NO_WORDS": "videochat.tools.voice_activity:NO_WORDS",
         "SpeechRegions": "videochat.tools.voice_activity:SpeechRegions",
         "SubtitleReader": "videochat.tools.subtitles:SubtitleReader",
-        "has_subtitles": "videochat.tools.subtitles:has_subtitles",
-        "voice_blocks": "videochat.tools.voice_activity:voice_blocks",
     },
     "videochat.memory": {"Shelf": "videochat.memory.video_captions:VideoCaptions"},
     "videochat.memory.maintenance": {"verify": "videochat.memory.maintenance:check_store"},

@@ -81,7 +81,7 @@ class ScriptedLLM(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=self._next_reply(messages))])
+        return ChatResult(generations=[ChatGeneration(message=self.reply_to(messages))])
 
     def _stream(
         self,
@@ -90,7 +90,7 @@ class ScriptedLLM(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        reply = self._next_reply(messages)
+        reply = self.reply_to(messages)
         calls = [
             ToolCallChunk(
                 name=call["name"],
@@ -113,7 +113,7 @@ class ScriptedLLM(BaseChatModel):
             run_manager.on_llm_new_token(last, chunk=chunk)
         yield chunk
 
-    def _next_reply(self, messages: list[BaseMessage]) -> AIMessage:
+    def reply_to(self, messages: list[BaseMessage]) -> AIMessage:
         with self._lock:
             self.sent.append(list(messages))
             number = len(self.sent)

@@ -25,7 +25,7 @@ LOADERS = {
     "from_pretrained",
     "SentenceTransformer",
     "WhisperModel",
-    "Whisper",
+    "from_transformers",
     "YOLO",
     "RapidOCR",
     "InferenceSession",

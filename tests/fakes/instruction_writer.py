@@ -53,7 +53,7 @@ class Writer(ScriptedLLM):
         super().__init__()
         self._texts = {"description": description, "conversation": conversation, "refined": refined or description}
 
-    def _turn(self, messages):
+    def reply_to(self, messages):
         self.sent.append(messages)
         text = str(messages[-1].content)
         kind = "conversation" if len(messages) == 2 else "refined" if text.startswith("Fix the") else "description"
