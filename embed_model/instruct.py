@@ -32,14 +32,12 @@ from videochat.embed_model.prompts import (
 )
 from videochat.embed_model.text_checks import (
     Rejected,
-    check_characters,
     check_description,
     check_text,
     check_turn,
     plain_words,
 )
 from videochat.errors import InvalidArgument, UnknownName
-from videochat.intervals import clock_range
 from videochat.records import Caption
 from videochat.renamed import getter, keywords
 
@@ -115,8 +113,6 @@ class _Job:
     text: str
     """The captions, textualized; with numbers for a conversation."""
     numbers: Mapping[int, Caption]
-    problem: str = ""
-    """Why nothing can be made of the video."""
 
 
 @keywords(makings="item_kinds")
@@ -236,7 +232,7 @@ def forecast(
     settled = {row["id"] for row in _read_back(Path(out).expanduser(), mend=False)}
     calls = tokens_in = tokens_out = items = 0
     for job in _jobs(videos, item_kinds, textualize):
-        if job.id in settled or job.problem:
+        if job.id in settled:
             continue
         items += 1
         if job.kind == "description":
@@ -258,10 +254,6 @@ def _jobs(videos: Iterable[WatchedVideo], item_kinds: Sequence[ItemKind], textua
         if kind not in ITEM_KINDS:
             raise UnknownName("kind of instruction data", kind, ITEM_KINDS)
     for video in videos:
-        if problem := _problem(video):
-            for kind in item_kinds:
-                yield _Job(_digest([video.name, kind, problem]), kind, video, "", {}, problem)
-            continue
         ordered = sorted(video.captions, key=lambda c: (c.start_seconds, c.end_seconds, c.id))
         numbers = dict(enumerate(ordered, 1))
         for kind in item_kinds:
@@ -275,25 +267,10 @@ def _digest(parts: Sequence[str]) -> str:
     return hashlib.blake2b("\x1f".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
-def _problem(video: WatchedVideo) -> str:
-    """Return why nothing can be made of a video; empty where there is no reason."""
-    if not video.captions:
-        return "no captions: watch the video first"
-    for caption in video.captions:
-        try:
-            check_characters(f"{caption.video_id}{caption.source}{caption.text}")
-        except Rejected as reason:
-            at = clock_range(caption.start_seconds, caption.end_seconds)
-            return f"{reason} in the caption at {at}; correct it, or watch the video again"
-    return ""
-
-
 def _make(
     job: _Job, ask: Callable[[list[BaseMessage]], AIMessage], seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the turns that are good and what was rejected."""
-    if job.problem:
-        return [], [_reject(job.problem, "")]
     text = ""
     try:
         if job.kind == "description":

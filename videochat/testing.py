@@ -114,6 +114,7 @@ class ScriptedLLM(BaseChatModel):
         yield chunk
 
     def reply_to(self, messages: list[BaseMessage]) -> AIMessage:
+        """Return the next reply of the script; subclasses may answer as the messages ask."""
         with self._lock:
             self.sent.append(list(messages))
             number = len(self.sent)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import replace
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -240,17 +239,6 @@ def test_a_video_whose_name_is_not_utf8_keeps_its_name(tmp_path):
     (row,) = rows(report.out)
     assert row["video"] == name
     assert make(tmp_path, Writer(), [WatchedVideo(name, watched().captions)], item_kinds=["conversation"]).earlier == 1
-
-
-def test_half_a_character_in_a_caption_costs_that_video_only(tmp_path):
-    broken = replace(watched().captions[0], text="half \ud83d")
-    videos = [WatchedVideo("broken.mp4", [broken]), watched("good.mp4")]
-    report = make(tmp_path, Writer(), videos, item_kinds=["conversation"])
-    assert (report.kept, report.rejected) == (1, {"half a character": 1})
-    (row,) = rows(report.rejects)
-    assert row["video"] == "broken.mp4"
-    assert row["reason"].endswith("in the caption at 00:00-00:01; correct it, or watch the video again")
-    assert forecast(videos, tmp_path / "x.jsonl", textualize=textualize, item_kinds=["conversation"]).items == 1
 
 
 @pytest.mark.parametrize(
