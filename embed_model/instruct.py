@@ -105,6 +105,9 @@ class InstructReport:
         )
 
 
+_NO_CAPTIONS = "no captions: watch the video first"
+
+
 @dataclass(frozen=True)
 class _Job:
     id: str
@@ -113,6 +116,8 @@ class _Job:
     text: str
     """The captions, textualized; with numbers for a conversation."""
     numbers: Mapping[int, Caption]
+    problem: str = ""
+    """Why nothing can be made of the video."""
 
 
 @keywords(makings="item_kinds")
@@ -232,7 +237,7 @@ def forecast(
     settled = {row["id"] for row in _read_back(Path(out).expanduser(), mend=False)}
     calls = tokens_in = tokens_out = items = 0
     for job in _jobs(videos, item_kinds, textualize):
-        if job.id in settled:
+        if job.id in settled or job.problem:
             continue
         items += 1
         if job.kind == "description":
@@ -254,6 +259,10 @@ def _jobs(videos: Iterable[WatchedVideo], item_kinds: Sequence[ItemKind], textua
         if kind not in ITEM_KINDS:
             raise UnknownName("kind of instruction data", kind, ITEM_KINDS)
     for video in videos:
+        if not video.captions:
+            for kind in item_kinds:
+                yield _Job(_digest([video.name, kind, _NO_CAPTIONS]), kind, video, "", {}, _NO_CAPTIONS)
+            continue
         ordered = sorted(video.captions, key=lambda c: (c.start_seconds, c.end_seconds, c.id))
         numbers = dict(enumerate(ordered, 1))
         for kind in item_kinds:
@@ -271,6 +280,8 @@ def _make(
     job: _Job, ask: Callable[[list[BaseMessage]], AIMessage], seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the turns that are good and what was rejected."""
+    if job.problem:
+        return [], [_reject(job.problem, "")]
     text = ""
     try:
         if job.kind == "description":

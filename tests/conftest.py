@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.fakes.tiny_checkpoints import tiny
 from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
 from videochat.media import Video
-from videochat.memory import CaptionStore
+from videochat.memory import CaptionStore, VideoCaptions
 from videochat.testing import Scene, draw_video
 
 __all__ = ["tiny"]
@@ -141,3 +141,17 @@ def long_take(drawn: Path) -> Video:
     """Longer than any sense may keep silent: text that stays, speech that does not end, no cut."""
     scenes = [Scene(30, "", "navy"), Scene(105, "THIS STAYS", "navy")]
     return Video(draw_video(drawn / "long_take.mkv", scenes, frame_rate=2, speech=[(1, 130)]))
+
+
+@pytest.fixture
+def open_captions(tmp_path: Path) -> Iterator[Callable[..., VideoCaptions]]:
+    """Open the captions of a video in a store of its own folder; closed at the end."""
+    stores: list[CaptionStore] = []
+
+    def captions_of(video: Video, folder: str = "memory") -> VideoCaptions:
+        stores.append(CaptionStore(tmp_path / folder))
+        return stores[-1].captions_of(video.id)
+
+    yield captions_of
+    for store in stores:
+        store.close()

@@ -2,16 +2,15 @@
 
 import asyncio
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
+from tests.fakes.parrot import Parrot
 from videochat import VideoAgent
 from videochat.agent import Event
 from videochat.errors import InvalidArgument, LLMError, StoreError
@@ -19,19 +18,6 @@ from videochat.memory import CaptionStore
 from videochat.testing import ScriptedLLM, call
 
 READ = call("read", start=13, end=18)
-
-
-class Parrot(ScriptedLLM):
-    """Answers with the last question and how many it has been sent; counts how many calls run at once."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.script = [self._say] * 100
-
-    def _say(self, messages: list[BaseMessage]) -> str:
-        time.sleep(0.005)
-        questions = [m.text.split("Question: ")[-1] for m in messages if isinstance(m, HumanMessage)]
-        return f"{questions[-1]} after {questions[:-1]} [1]"
 
 
 def said(agent: VideoAgent, llm: ScriptedLLM) -> list[str]:
@@ -181,61 +167,6 @@ async def test_fifty_async_questions_in_one_conversation_come_in_turn(tea: Path,
     for i, answer in enumerate(answers):
         assert answer.text.count("Milk ") == i + 1
         assert f"Milk {i}? after" in answer.text
-
-
-@pytest.mark.parametrize("one", [True, False])
-def test_eight_threads_on_one_agent_and_on_many(tea: Path, tea_memory: CaptionStore, one: bool) -> None:
-    agents = [VideoAgent(tea, memory=tea_memory, llm=Parrot(), mode="retrieve") for _ in range(1 if one else 8)]
-
-    def talk(number: int) -> list[str]:
-        agent = agents[number % len(agents)]
-        return [agent.ask(f"Milk {number}-{turn}?", thread=f"t{number}").text for turn in range(4)]
-
-    with ThreadPoolExecutor(8) as pool:
-        for number, answers in enumerate(pool.map(talk, range(8))):
-            for turn, text in enumerate(answers):
-                earlier = [f"Milk {number}-{t}?" for t in range(turn)]
-                assert text.startswith(f"Milk {number}-{turn}? after {earlier}")
-
-
-def test_a_look_waits_for_the_look_before_it(tea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from videochat.tools.ocr import TextReader
-
-    running, most = 0, 0
-    guard = threading.Lock()
-    perceive = TextReader.perceive
-
-    def counted(self: TextReader, *args: Any) -> Any:
-        nonlocal running, most
-        with guard:
-            running += 1
-            most = max(most, running)
-        try:
-            yield from perceive(self, *args)
-        finally:
-            with guard:
-                running -= 1
-
-    monkeypatch.setattr(TextReader, "perceive", counted)
-    looks = AIMessage(
-        "",
-        tool_calls=[
-            {"name": "look", "args": {"start": i, "end": i + 1, "tool": "ocr", "rate": 2}, "id": f"c{i}"}
-            for i in range(4)
-        ],
-    )
-    with CaptionStore(tmp_path, embeddings="builtin") as memory:
-        agents = [
-            VideoAgent(
-                tea, memory=memory, llm=ScriptedLLM(looks, "The video does not show this."), preset=["subtitles"]
-            )
-            for _ in range(2)
-        ]
-        with ThreadPoolExecutor(2) as pool:
-            for answer in pool.map(lambda agent: agent.ask("What is written?"), agents):
-                assert [step.tool for step in answer.steps] == ["look"] * 4
-                assert not any(step.error for step in answer.steps)
-    assert most == 1
 
 
 def test_inside_of_another_graph_the_conversation_is_still_ours(tea: Path, tea_memory: CaptionStore) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.watching import Interrupt, Notes, failing_at, ids
+from tests.fakes.watching import Notes, failing_at, ids
 from videochat.agent.watch import WatchReport, group_by_memory, watch
 from videochat.errors import InvalidArgument
 from videochat.hub import Weights
@@ -37,36 +37,6 @@ def test_watching_twice_stores_once_and_works_once(clip: Video, open_captions: C
     assert ids(stored) == known
     assert notes.runs == 1
     assert "had been watched before" in str(second)
-
-
-@pytest.mark.parametrize("every_seconds", [1.0, 0.25, None], ids=["few", "more", "every-picture"])
-@pytest.mark.parametrize(
-    "ranges",
-    [
-        [(0, 4)],
-        [(2, 4)],
-        [(8, 12), (0, 2)],
-        [(1, 2), (5, 6), (10, 11)],
-        [(0, 6), (3, 9)],
-        [(4, 8), (4, 8)],
-        [(0, 12), (3, 5)],
-    ],
-    ids=str,
-)
-def test_ranges_and_then_the_whole_are_the_whole(
-    clip: Video,
-    open_captions: Callable[..., VideoCaptions],
-    ranges: list[tuple[float, float]],
-    every_seconds: float | None,
-) -> None:
-    stored, whole = open_captions(clip), open_captions(clip, "whole")
-    notes = Notes(every_seconds=every_seconds)
-    for start, end in ranges:
-        watch(clip, [notes], stored, start, end)
-    watch(clip, [notes], stored)
-    watch(clip, [notes], whole)
-    assert stored.watched("notes", "notes") == [(0, clip.duration_seconds)]
-    assert ids(stored) == ids(whole)
 
 
 def test_a_range_that_is_none_is_refused(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
@@ -146,23 +116,6 @@ def test_a_file_that_changed_is_a_new_video(tmp_path: Path) -> None:
 
 
 # Interruptions
-
-
-@pytest.mark.parametrize("line_up", [["shots", "visual_facts", "ocr"], ["speech_regions", "shots"]], ids="+".join)
-def test_after_ctrl_c_the_next_watch_ends_as_if_nothing_had_been(
-    voiced: Video, open_captions: Callable[..., VideoCaptions], line_up: list[str]
-) -> None:
-    senses = make_tools(line_up)
-    whole = open_captions(voiced, "whole")
-    watch(voiced, senses, whole)
-    stored = open_captions(voiced)
-    for seconds in (0.0, 4.0, 7.5, 11.0):
-        with pytest.raises(KeyboardInterrupt):
-            watch(voiced, senses, stored, progress=Interrupt(seconds))
-        assert set(ids(stored)) <= set(ids(whole))
-    report = watch(voiced, senses, stored)
-    assert not report.gaps
-    assert ids(stored) == ids(whole)
 
 
 def test_reports_print_what_happened() -> None:

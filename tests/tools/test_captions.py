@@ -50,8 +50,8 @@ def test_a_watch_loads_once_and_encodes_each_picture_once(tiny: TinyCheckpoints,
     with CaptionStore(tmp_path) as store:
         report = watch(video, [captions, dense], store.captions_of(video.id))
         assert report.gaps == []
-        assert report.by_tool["captions"] == 5
-        assert report.by_tool["dense_captions"] > 0
+        assert report.by_sense["captions"] == 5
+        assert report.by_sense["dense_captions"] > 0
         assert watch(video, [captions, dense], store.captions_of(video.id)).already_watched
     assert captions._model is dense._model
     assert dense._model is not None

@@ -7,17 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.tiny_checkpoints import TinyCheckpoints
-from videochat import VideoAgent
-from videochat.agent.watch import refine, watch
+from videochat.agent.watch import watch
 from videochat.errors import InvalidArgument, MissingDependency, UnknownName
 from videochat.hub import CATALOGUE
 from videochat.media import Video
-from videochat.memory import CaptionStore, textualize
-from videochat.records import KINDS, Caption
+from videochat.memory import CaptionStore
+from videochat.records import KINDS
 from videochat.testing import Scene, draw_video
 from videochat.tools import DEFAULT_PRESET, PRESETS, TOOLS, best_present, make_tool, make_tools
-from videochat.tools.refine import CaptionRefiner
 
 
 @pytest.fixture(scope="module")
@@ -54,43 +51,6 @@ def test_missing_weights_are_told_before_the_first_picture(
     assert time.perf_counter() - began < 10
 
 
-def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
-    florence = tiny("florence")
-    senses = [
-        make_tool("actions", model=tiny("xclip"), min_score=0.0),
-        make_tool("captions", model=florence, min_change=0.0),
-        make_tool("dense_captions", model=florence, every_seconds=2.0),
-        make_tool("tags", model=tiny("siglip"), vocabulary=["dog", "cat"], min_score=0.0),
-    ]
-    with CaptionStore(tmp_path) as store:
-        report = watch(video, senses, store.captions_of(video.id))
-        assert report.gaps == []
-        assert report.by_tool["actions"] == 3
-        # A random model has nothing to say of one picture or another.
-        assert 3 <= report.by_tool["captions"] <= 6
-        assert report.by_tool["tags"] == 3
-        captions = store.between(video.id, 0, 6)
-        assert {caption.kind for caption in captions} == {"action", "clip_caption", "dense_caption", "tags"}
-        assert "00:02" in textualize(captions)
-        assert watch(video, senses, store.captions_of(video.id)).already_watched
-
-
-def test_captions_are_condensed_after_a_watch(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
-    with CaptionStore(tmp_path) as store:
-        stored = store.captions_of(video.id)
-        watch(video, make_tools(["ocr", "visual_facts"]), stored)
-        refiner = CaptionRefiner(tiny("t5"))
-        refiner.prepare()
-        assert refine(video, refiner, stored) > 0
-        before = store.between(video.id)
-        assert {"clip_caption", "video_caption"} <= {caption.kind for caption in before}
-        assert {"ocr", "tags"} <= {caption.kind for caption in before}, "the originals are kept"
-        assert refine(video, refiner, stored) == 0
-        store.add([Caption(video.id, 0, 1, "speech", "Hello there", "test")])
-        refine(video, refiner, stored)
-        assert len([c for c in store.between(video.id) if c.kind == "video_caption"]) == 1, "replaced, not doubled"
-
-
 def test_unknown_names() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'small'"):
         make_tools("smal")
@@ -114,54 +74,6 @@ def test_the_richest_that_is_here_and_suits_the_machine_is_taken(monkeypatch: py
     gpu = 0.0
     here |= {weights.model for weights in PRESETS["small"].weights()}
     assert best_present() == "small"
-
-
-def test_the_first_answer_says_which_preset_watched(
-    video: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("videochat.agent.video_set.best_present", lambda: "small")
-    monkeypatch.setattr("videochat.agent.video_set.make_tools", lambda preset: make_tools(["ocr"]))
-    agent = VideoAgent(video, memory=tmp_path, llm="extractive")
-    assert "with the preset small in" in str(agent.watch())
-    assert "preset small" in " ".join(agent.ask("What is on the screen?").notes)
-    assert "preset small" not in " ".join(agent.ask("What is on the screen?").notes)
-    agent.close()
-
-
-@pytest.mark.parametrize(("models_gb", "passes"), [(None, 1), (1e-4, 3)])
-def test_models_that_do_not_fit_together_run_in_passes(
-    tiny: TinyCheckpoints,
-    video: Video,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    models_gb: float | None,
-    passes: int,
-) -> None:
-    florence = tiny("florence")
-    senses = [
-        make_tool("ocr"),
-        make_tool("captions", model=florence, min_change=0.0),
-        make_tool("actions", model=tiny("xclip"), min_score=0.0),
-        make_tool("dense_captions", model=florence, every_seconds=2.0),
-        make_tool("tags", model=tiny("siglip"), vocabulary=["dog", "cat"], min_score=0.0),
-    ]
-    together = []
-    run = Video.sample
-
-    def sample(self: Video, samplings: list[Any], *span: float) -> Any:
-        together.append(len(samplings))
-        return run(self, samplings, *span)
-
-    monkeypatch.setattr(Video, "sample", sample)
-    with CaptionStore(tmp_path) as store:
-        report = watch(video, senses, store.captions_of(video.id), models_gb=models_gb)
-        assert report.gaps == []
-        assert min(report.by_tool.values()) > 0
-        assert len(together) == passes
-        assert watch(video, senses, store.captions_of(video.id)).already_watched
-    loaded = {sense.name for sense in senses if getattr(sense, "_model", None) is not None}
-    everything = {"captions", "actions", "dense_captions", "tags"}
-    assert loaded == (everything if models_gb is None else {"tags"}), "the models of a pass are freed after it"
 
 
 def test_a_budget_that_is_none_is_refused(video: Video, tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
-"""The demo draws a clip, watches it, and answers what can be checked by eye."""
+"""The demo clip is what its constants say. The demo itself: tests/stories/test_demo.py."""
 
 from pathlib import Path
 
 import pytest
 
-from videochat.demo import QUESTIONS, run_demo
+from videochat.demo import SCENES, WORDS
+from videochat.media import Video
 
 
-def test_the_demo_answers_its_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_demo(tmp_path / "deep" / "demo.mp4")
-    printed = capsys.readouterr().out
-    assert (tmp_path / "deep" / "demo.mp4").stat().st_size > 10_000
-    milk, screen, cat = (printed.split(f"> {question}")[1].split("\n> ")[0] for question in QUESTIONS)
-    assert "Now the milk is poured" in milk
-    assert "[00:14-00:18]" in milk
-    assert "2. Let it steep" in screen
-    assert "not_found" in cat
+def test_the_clip_is_as_long_as_its_scenes_and_says_its_words(tea: Path) -> None:
+    clip = Video(tea)
+    assert clip.duration_seconds == pytest.approx(sum(seconds for seconds, *_ in SCENES), abs=0.1)
+    assert clip.size == (640, 360)
+    (track,) = clip.subtitle_tracks
+    said = clip.subtitle_text(track)
+    assert all(words in said for _, _, words in WORDS)

@@ -1,82 +1,64 @@
-"""A video from an address is fetched once, whole or not at all."""
+"""A download is whole or not at all, and made once. From a real server: tests/stories/test_addresses.py."""
 
 from __future__ import annotations
 
-import functools
-import http.server
-import shutil
-import threading
-from collections.abc import Iterator
+import io
+import urllib.request
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from videochat.download import download
 from videochat.errors import MediaError
-from videochat.media import Video
+
+
+class Answer(io.BytesIO):
+    """What a server sends."""
+
+    def __init__(self, body: bytes, **headers: str) -> None:
+        super().__init__(body)
+        self.headers = Message()
+        for name, value in headers.items():
+            self.headers[name.replace("_", "-")] = value
 
 
 @pytest.fixture
-def address(clip: Video, tmp_path: Path) -> Iterator[str]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    shutil.copy(clip.path, folder / "a film.mp4")
-    (folder / "page.html").write_text("<html>Watch our video!</html>")
+def server(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Answers in order; an exception is raised."""
+    answers: list[Any] = []
 
-    class Server(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/half.mp4":
-                self.send_response(200)
-                self.send_header("Content-Length", "1000")
-                self.end_headers()
-                self.wfile.write(b"x" * 10)
-            elif self.path == "/nothing.mp4":
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            elif self.path == "/moved.mp4":
-                self.send_response(302)
-                self.send_header("Location", "ftp://127.0.0.1/film.mp4")
-                self.end_headers()
-            else:
-                super().do_GET()
+    def open_url(self: Any, url: str, timeout: float) -> Answer:
+        assert timeout <= 20
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, Answer)
+        return answer
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", open_url)
+    return answers
 
 
-@pytest.mark.enable_socket
-def test_a_video_is_fetched_once_from_an_address(address: str, clip: Video) -> None:
-    video = Video(f"{address}/a%20film.mp4")
-    assert video.id == clip.id
-    assert video.name == "a film.mp4"
-    changed = video.path.stat().st_mtime_ns
-    assert Video(f"{address}/a%20film.mp4").path.stat().st_mtime_ns == changed
+def test_an_address_is_fetched_once(server: list[Any]) -> None:
+    server.append(Answer(b"film", Content_Type="video/mp4", Content_Length="4"))
+    path = download("http://example.org/a%20film.mp4?x=1")
+    assert (path.name, path.read_bytes()) == ("a film.mp4", b"film")
+    assert download("http://example.org/a%20film.mp4?x=1") == path
 
 
-@pytest.mark.enable_socket
 @pytest.mark.parametrize(
-    ("page", "words"),
+    ("answer", "words"),
     [
-        ("nowhere.mp4", "cannot be fetched .*404"),
-        ("page.html", "is a web page, not a media file"),
-        ("half.mp4", "broke off after 10 of 1,000 bytes"),
-        ("nothing.mp4", "answered with nothing"),
-        ("moved.mp4", "leads to ftp://127.0.0.1/film.mp4, which is no http"),
+        (Answer(b"<html>", Content_Type="text/html"), "is a web page"),
+        (Answer(b"", Content_Type="video/mp4"), "answered with nothing"),
+        (Answer(b"fi", Content_Type="video/mp4", Content_Length="4"), "broke off after 2 of 4 bytes"),
+        (TimeoutError("timed out"), r"cannot be fetched \(timed out\)"),
     ],
 )
-def test_an_address_without_a_video_is_refused(address: str, tmp_path: Path, page: str, words: str) -> None:
+def test_what_is_no_film_leaves_nothing_behind(server: list[Any], tmp_path: Path, answer: Any, words: str) -> None:
+    server.append(answer)
     with pytest.raises(MediaError, match=words):
-        Video(f"{address}/{page}")
-    assert not [p for p in (tmp_path / "home").rglob("*") if p.is_file()], "nothing half-fetched stays"
-
-
-@pytest.mark.enable_socket
-def test_an_address_where_nobody_answers_is_refused() -> None:
-    with pytest.raises(MediaError, match=r"cannot be fetched \(.*Check the address"):
-        Video("http://127.0.0.1:9/film.mp4")
+        download("http://example.org/film.mp4")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

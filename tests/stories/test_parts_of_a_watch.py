@@ -1,0 +1,60 @@
+"""A watch in parts, or interrupted, ends with what a watch in one piece ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes.watching import Interrupt, Notes, ids
+from videochat.agent.watch import watch
+from videochat.media import Video
+from videochat.memory import VideoCaptions
+from videochat.tools import make_tools
+
+
+@pytest.mark.parametrize("every_seconds", [1.0, 0.25, None], ids=["few", "more", "every-picture"])
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [(0, 4)],
+        [(2, 4)],
+        [(8, 12), (0, 2)],
+        [(1, 2), (5, 6), (10, 11)],
+        [(0, 6), (3, 9)],
+        [(4, 8), (4, 8)],
+        [(0, 12), (3, 5)],
+    ],
+    ids=str,
+)
+def test_ranges_and_then_the_whole_are_the_whole(
+    clip: Video,
+    open_captions: Callable[..., VideoCaptions],
+    ranges: list[tuple[float, float]],
+    every_seconds: float | None,
+) -> None:
+    stored, whole = open_captions(clip), open_captions(clip, "whole")
+    notes = Notes(every_seconds=every_seconds)
+    for start, end in ranges:
+        watch(clip, [notes], stored, start, end)
+    watch(clip, [notes], stored)
+    watch(clip, [notes], whole)
+    assert stored.watched("notes", "notes") == [(0, clip.duration_seconds)]
+    assert ids(stored) == ids(whole)
+
+
+@pytest.mark.parametrize("line_up", [["shots", "visual_facts", "ocr"], ["speech_regions", "shots"]], ids="+".join)
+def test_after_ctrl_c_the_next_watch_ends_as_if_nothing_had_been(
+    voiced: Video, open_captions: Callable[..., VideoCaptions], line_up: list[str]
+) -> None:
+    senses = make_tools(line_up)
+    whole = open_captions(voiced, "whole")
+    watch(voiced, senses, whole)
+    stored = open_captions(voiced)
+    for seconds in (0.0, 4.0, 7.5, 11.0):
+        with pytest.raises(KeyboardInterrupt):
+            watch(voiced, senses, stored, progress=Interrupt(seconds))
+        assert set(ids(stored)) <= set(ids(whole))
+    report = watch(voiced, senses, stored)
+    assert not report.gaps
+    assert ids(stored) == ids(whole)
