@@ -30,7 +30,7 @@ lint: install ## style, then types
 	$(BIN)/mypy
 
 notebooks: install ## run every notebook from top to bottom
-	$(BIN)/python -m tests.notebooks
+	$(BIN)/python -m tests.run_notebooks
 
 clean: ## remove what make made
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

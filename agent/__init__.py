@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from videochat.agent.ask_options import AskOptions
 from videochat.agent.background_watch import BackgroundWatch
 from videochat.agent.chat_models import resolve_llm
+from videochat.agent.citations import Evidence
 from videochat.agent.events import Event
-from videochat.agent.evidence import Evidence
 from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.limits import Limits
-from videochat.agent.question import AskOptions
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.video_agent import RetrieverOptions, VideoAgent

@@ -24,7 +24,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 
-from videochat.agent.evidence import Evidence
+from videochat.agent.citations import Evidence
 from videochat.errors import InvalidArgument, MissingDependency, StoreError
 
 DEFAULT_THREAD = "main"

@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from videochat.agent.prompts import NOT_SHOWN
-from videochat.memory.coverage import coverage
 from videochat.memory.query import about, gist, meant_kinds, named_span
+from videochat.memory.word_overlap import coverage
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption
 

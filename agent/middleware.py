@@ -9,7 +9,7 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ToolCallRequest, hook_config
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, ToolMessage
 
-from videochat.agent.evidence import Evidence
+from videochat.agent.citations import Evidence
 from videochat.agent.limits import LimitsMiddleware, ToolResult
 from videochat.agent.multiple_choice import Choice
 from videochat.agent.prompts import CALL_AGAIN, CONFIRM, EMPTY, NAME_AN_OPTION, fenced

@@ -11,15 +11,15 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
+from videochat.agent.ask_options import Question
 from videochat.agent.chat_models import ChatModel, llm_name, refuses_tools, window_of
+from videochat.agent.citations import Checked
 from videochat.agent.conversation import Conversation
 from videochat.agent.events import Event
-from videochat.agent.evidence import Checked
 from videochat.agent.graph import make_graph
 from videochat.agent.limits import Limits, LimitsMiddleware, OutOfTime, within
 from videochat.agent.middleware import NO_ANSWER, AnswerCheck, ForeignTools
 from videochat.agent.prompts import NOT_SHOWN, NOTHING_SEEN, system_prompt, user_message
-from videochat.agent.question import Question
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.verification import claims, judge, marked
 from videochat.agent.video_set import VideoSet

@@ -15,7 +15,7 @@ from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
-from videochat.agent.evidence import Evidence
+from videochat.agent.citations import Evidence
 from videochat.agent.prompts import fenced
 from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
@@ -24,9 +24,9 @@ from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse, textualize
 from videochat.memory.context_budget import select
-from videochat.memory.coverage import coverage
 from videochat.memory.query import about
 from videochat.memory.retrieval import Recall, recall, recall_library
+from videochat.memory.word_overlap import coverage
 from videochat.records import Caption, Kind
 
 _READ_AT_MOST = 80

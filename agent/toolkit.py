@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, PrivateAttr
 
-from videochat.agent.evidence import Evidence
+from videochat.agent.citations import Evidence
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.video_set import VideoSet
 from videochat.media import Video

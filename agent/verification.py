@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from videochat.agent.evidence import Evidence, sentences
+from videochat.agent.citations import Evidence, sentences
 from videochat.agent.prompts import fenced
 from videochat.records import Caption, Judgement, Verdict
 

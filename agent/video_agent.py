@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from videochat.agent.ask_options import AskOptions, Question, check_keywords
 from videochat.agent.background_watch import BackgroundWatch
 from videochat.agent.chat_models import ChatModel, can_call_tools, can_see, llm_name, resolve_llm
 from videochat.agent.conversation import DEFAULT_THREAD, Conversations
@@ -23,7 +24,6 @@ from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.frame_search import FoundFrame, PictureLike
 from videochat.agent.limits import Limits
 from videochat.agent.pipeline import Progress
-from videochat.agent.question import AskOptions, Question, check_keywords
 from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.video_set import VideoSet, merge_reports

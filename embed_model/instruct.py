@@ -22,6 +22,13 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import Runnable
 
+from videochat.embed_model.instruction_checks import (
+    Rejected,
+    check_description,
+    check_text,
+    check_turn,
+    plain_words,
+)
 from videochat.embed_model.prompts import (
     CONVERSATION,
     DESCRIPTION,
@@ -29,13 +36,6 @@ from videochat.embed_model.prompts import (
     DIALOGUE_FORMAT,
     REFINEMENT,
     REFUSAL,
-)
-from videochat.embed_model.text_checks import (
-    Rejected,
-    check_description,
-    check_text,
-    check_turn,
-    plain_words,
 )
 from videochat.errors import InvalidArgument, UnknownName
 from videochat.records import Caption

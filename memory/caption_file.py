@@ -14,8 +14,8 @@ from filelock import FileLock
 
 from videochat.errors import InvalidArgument, StoreError
 from videochat.memory.directory_lock import lock_directory
-from videochat.memory.file_faults import fault_of, remedy_of
 from videochat.memory.sqlite_schema import VIDEO_FORMAT, VIDEO_SCHEMA
+from videochat.memory.storage_errors import fault_of, remedy_of
 from videochat.memory.store_records import Changes
 from videochat.records import Caption
 

@@ -23,11 +23,11 @@ from videochat.intervals import check_interval
 from videochat.memory.chroma_collections import BATCH
 from videochat.memory.chroma_server import ChromaServer, ServerCaptions
 from videochat.memory.embeddings import Embedder, resolve_embedder
-from videochat.memory.joint_search import search_videos
 from videochat.memory.library_index import LibraryIndex
+from videochat.memory.multi_video_search import search_videos
 from videochat.memory.ranking import SEARCH_BY
 from videochat.memory.search_arguments import check_k, check_kinds, check_query
-from videochat.memory.store_header import FORMAT, StoreHeader, read_header, write_header
+from videochat.memory.store_metadata import FORMAT, StoreHeader, read_header, write_header
 from videochat.memory.store_records import Hit, StoredVideo
 from videochat.memory.video_captions import VideoCaptions
 from videochat.records import Caption

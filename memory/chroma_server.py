@@ -31,7 +31,7 @@ from videochat.memory.chroma_collections import (
 from videochat.memory.embeddings import Embedder
 from videochat.memory.ranking import by_words, fuse, rankings_for
 from videochat.memory.sqlite_schema import RANKING_SCHEMA
-from videochat.memory.store_header import StoreHeader, parse_header
+from videochat.memory.store_metadata import StoreHeader, parse_header
 from videochat.memory.store_records import Hit, StoredVideo
 from videochat.memory.video_captions import VideoCaptions
 from videochat.memory.words import content_words

@@ -23,9 +23,9 @@ from videochat.errors import StoreError
 from videochat.memory.chroma_collections import BATCH, collections_of, cosines_of, get_collection, put_changes
 from videochat.memory.directory_lock import LOCK_FILES, lock_directory
 from videochat.memory.embeddings import Embedder
-from videochat.memory.file_faults import fault_of, remedy_of
 from videochat.memory.ranking import by_words, fuse, rankings_for
 from videochat.memory.sqlite_schema import INDEX_FORMAT, INDEX_SCHEMA, conditions
+from videochat.memory.storage_errors import fault_of, remedy_of
 from videochat.memory.store_records import Changes, Hit, StoredVideo
 from videochat.records import Caption, Kind
 

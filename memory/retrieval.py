@@ -9,12 +9,12 @@ from typing import Any
 
 from videochat.intervals import Interval, check_interval
 from videochat.memory.caption_store import CaptionStore
-from videochat.memory.coverage import coverage
 from videochat.memory.embeddings import Embedder
 from videochat.memory.query import Query, Relation, read_query, without_times
 from videochat.memory.search_arguments import check_k, check_kinds
 from videochat.memory.store_records import Hit
 from videochat.memory.video_captions import VideoCaptions
+from videochat.memory.word_overlap import coverage
 from videochat.records import Caption, Kind
 
 _OVERVIEW = 24

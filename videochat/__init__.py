@@ -15,11 +15,11 @@ from videochat.renamed import getter
 
 if TYPE_CHECKING:
     from videochat.agent import Limits, VideoAgent, VideoToolkit
+    from videochat.document_loader import VideoCaptionLoader
     from videochat.embed_model import VideoChatEmbed
     from videochat.errors import VideoChatError
     from videochat.frames import Frame
     from videochat.intervals import clock
-    from videochat.loader import VideoCaptionLoader
     from videochat.media import Video
     from videochat.memory import CaptionStore, VideoRetriever
     from videochat.records import Answer, Caption, Citation
@@ -33,7 +33,7 @@ _HOMES = {
     "Frame": "videochat.frames",
     "Video": "videochat.media",
     "VideoAgent": "videochat.agent",
-    "VideoCaptionLoader": "videochat.loader",
+    "VideoCaptionLoader": "videochat.document_loader",
     "VideoChatEmbed": "videochat.embed_model",
     "VideoChatError": "videochat.errors",
     "VideoRetriever": "videochat.memory",

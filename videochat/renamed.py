@@ -45,7 +45,11 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "SubtitleReader": "videochat.tools.subtitles:SubtitleReader",
     },
     "videochat.memory": {"Shelf": "videochat.memory.video_captions:VideoCaptions"},
-    "videochat.memory.maintenance": {"verify": "videochat.memory.maintenance:check_store"},
+    "videochat.memory.maintenance": {
+        "verify": "videochat.memory.maintenance:check_store",
+        "export_captions": "videochat.memory.export:export_captions",
+        "import_captions": "videochat.memory.export:import_captions",
+    },
     "videochat.embed_model": {
         "Viewer": "videochat.embed_model.chat:ClipEncoder",
         "Wording": "videochat.embed_model.generation:SamplingSettings",
@@ -85,6 +89,8 @@ NAMES: Mapping[str, Mapping[str, str]] = {
 """Old name to `module:name`, by the module it was in."""
 
 MODULES: Mapping[str, str] = {
+    "videochat.loader": "videochat.document_loader",
+    "videochat.agent.evidence": "videochat.agent.citations",
     "videochat.memory_cli": "videochat.cli.memory",
     "videochat.agent.acceptance": "videochat.agent.middleware",
     "videochat.agent.brakes": "videochat.agent.limits",

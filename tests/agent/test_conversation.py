@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
-from tests.fakes.parrot import Parrot
+from tests.fakes.echo_chat_model import Parrot
 from videochat import VideoAgent
 from videochat.agent import Event
 from videochat.errors import InvalidArgument, LLMError, StoreError

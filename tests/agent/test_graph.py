@@ -7,7 +7,7 @@ import pytest
 from langchain_core.exceptions import ModelRateLimitError
 from langchain_core.messages import HumanMessage
 
-from videochat.agent.evidence import Evidence
+from videochat.agent.citations import Evidence
 from videochat.agent.graph import make_graph, may_pass
 from videochat.agent.limits import Limits, LimitsMiddleware
 from videochat.agent.middleware import AnswerCheck, ForeignTools

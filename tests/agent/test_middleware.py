@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 
 from videochat import VideoAgent
-from videochat.agent.evidence import Evidence
+from videochat.agent.citations import Evidence
 from videochat.agent.limits import Limits, LimitsMiddleware
 from videochat.agent.middleware import NO_ANSWER, AnswerCheck
 from videochat.agent.multiple_choice import Choice

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
+from videochat.agent.ask_options import Question
+from videochat.agent.citations import Evidence
 from videochat.agent.conversation import Conversation
-from videochat.agent.evidence import Evidence
 from videochat.agent.limits import OutOfTime
-from videochat.agent.question import Question
 from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.video_set import VideoSet
 from videochat.errors import LLMError, StoreError

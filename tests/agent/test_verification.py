@@ -3,7 +3,7 @@ from langchain_core.messages import AIMessage
 
 from videochat import VideoAgent
 from videochat.agent import Evidence
-from videochat.agent.evidence import sentences
+from videochat.agent.citations import sentences
 from videochat.agent.verification import MARK, claims, judge, marked
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
-from tests.fakes.parrot import Parrot
+from tests.fakes.echo_chat_model import Parrot
 from videochat import VideoAgent
 from videochat.memory import CaptionStore
 from videochat.testing import ScriptedLLM

@@ -1,4 +1,4 @@
-"""A download is whole or not at all, and made once. From a real server: tests/stories/test_addresses.py."""
+"""A download is whole or not at all, and made once. From a real server: tests/stories/test_video_urls.py."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from videochat.memory.maintenance import export_captions
+    from videochat.memory.export import export_captions
 
     with _store(options) as store:
         chosen = [_id(store, name) for name in options.videos] or None
@@ -167,7 +167,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from videochat.memory.maintenance import import_captions
+    from videochat.memory.export import import_captions
 
     with _store(options) as store:
         if options.file == "-":

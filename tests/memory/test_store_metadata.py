@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.stored_captions import captions
 from videochat.errors import StoreError
 from videochat.memory import CaptionStore
-from videochat.memory.store_header import FORMAT, StoreHeader, read_header, write_header
+from videochat.memory.store_metadata import FORMAT, StoreHeader, read_header, write_header
 
 
 def test_a_place_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:

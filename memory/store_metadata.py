@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from videochat.errors import StoreError
-from videochat.memory.file_faults import remedy_of
+from videochat.memory.storage_errors import remedy_of
 
 FORMAT = 2
 """Of a store as a whole; older ones are read."""

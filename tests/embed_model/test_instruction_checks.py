@@ -5,7 +5,7 @@ import pytest
 from tests.fakes.instruction_writer import STORY
 from videochat.embed_model import prompts
 from videochat.embed_model.instruct import split_citations
-from videochat.embed_model.text_checks import (
+from videochat.embed_model.instruction_checks import (
     Rejected,
     check_description,
     check_text,

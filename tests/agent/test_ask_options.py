@@ -2,8 +2,8 @@
 
 import pytest
 
+from videochat.agent.ask_options import AskOptions, Question, check_keywords
 from videochat.agent.multiple_choice import Choice
-from videochat.agent.question import AskOptions, Question, check_keywords
 from videochat.errors import InvalidArgument
 
 

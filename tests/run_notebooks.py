@@ -1,4 +1,4 @@
-"""Run every notebook from top to bottom, as a reader would: `python -m tests.notebooks [--save]`."""
+"""Run every notebook from top to bottom, as a reader would: `python -m tests.run_notebooks [--save]`."""
 
 import os
 import sys

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from videochat.memory.file_faults import fault_of, remedy_of
+from videochat.memory.storage_errors import fault_of, remedy_of
 
 
 def full(path: Path) -> None:
