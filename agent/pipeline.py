@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from videochat.audio import SAMPLE_RATE, AudioBlock
 from videochat.errors import VideoChatError
-from videochat.frames import SAMPLE_RATE, AudioBlock, Frame, Sampling
+from videochat.frames import Frame, Sampling
 from videochat.intervals import Interval, clock, merge_intervals
 from videochat.media import Video
 from videochat.memory import Gap, VideoCaptions

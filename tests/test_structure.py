@@ -23,9 +23,9 @@ LEVELS = {
             ("renamed",),
             ("errors",),
             ("intervals",),
-            ("records", "home", "frames", "download", "hub"),
-            ("devices", "ffmpeg"),
-            ("media",),
+            ("records", "home", "download", "hub", "ffmpeg"),
+            ("devices", "audio", "frames"),
+            ("media", "batches"),
             ("memory", "tools", "embed_model"),
             # Draws videos and fakes models: it stands on the rooms that it serves, below the agent.
             ("testing",),

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from videochat.devices import Device, chunks, config_of, load_model, load_processor, to_pixels
+from videochat.batches import chunks
+from videochat.devices import Device, config_of, load_model, load_processor, to_pixels
 from videochat.frames import Frame, Sampling
 from videochat.hub import Weights
 from videochat.media import Video

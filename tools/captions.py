@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from videochat.devices import Device, chunks, config_of, load_model, load_processor, to_pixels
+from videochat.batches import chunks
+from videochat.devices import Device, config_of, load_model, load_processor, to_pixels
 from videochat.errors import UnknownName
 from videochat.frames import Frame, Sampling
 from videochat.hub import Weights

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from videochat.devices import Device, chunks
+from videochat.batches import chunks
+from videochat.devices import Device
 from videochat.frames import Frame, Sampling
 from videochat.hub import Weights
 from videochat.media import Video

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from videochat.devices import Device, chunks
+from videochat.batches import chunks
+from videochat.devices import Device
 from videochat.frames import Frame
 from videochat.hub import Weights
 from videochat.tools.dual_encoder import MODEL_TYPES, DualEncoder, shared_dual_encoder

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from videochat.devices import BUDGET, Batcher, Device, choose_device, config_of, free_memory
+from videochat.batches import Batcher
+from videochat.devices import BUDGET, Device, choose_device, config_of, free_memory
 from videochat.errors import MissingDependency
 from videochat.hub import Weights, find_weights, identity, known, memory_of
 from videochat.media import Video

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videochat.devices import Batcher, chunks
+from videochat.batches import Batcher, chunks
 from videochat.frames import Frame
 from videochat.media import Video
 from videochat.records import Caption

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 
+from videochat.audio import SAMPLE_RATE, AudioBlock
 from videochat.devices import Device
 from videochat.errors import InvalidArgument, MissingDependency, UnknownName
-from videochat.frames import SAMPLE_RATE, AudioBlock
 from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from videochat.devices import Device, chunks
+from videochat.batches import chunks
+from videochat.devices import Device
 from videochat.frames import Frame, Sampling
 from videochat.hub import Weights
 from videochat.media import Video

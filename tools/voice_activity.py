@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from videochat.audio import SAMPLE_RATE, AudioBlock
 from videochat.devices import loading
-from videochat.frames import SAMPLE_RATE, AudioBlock
 from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled

@@ -1,4 +1,4 @@
-"""Devices and dtypes, the one lock under which models load, the memory they may take, and batches."""
+"""Devices and dtypes, the one lock under which models load, and the memory that they may take together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -353,52 +352,6 @@ class SharedModels(Generic[_T]):
             if model is None:
                 model = self._models[key] = load()
             return model
-
-
-class Batcher:
-    """Runs a function over batches; when memory runs out it halves the batch and goes on.
-
-    The smaller size is kept, so that the next batch does not fail again.
-
-    Args:
-        size: how many items to try at once.
-        device: where the function computes.
-    """
-
-    def __init__(self, size: int, device: Device) -> None:
-        if size < 1:
-            raise ValueError(f"a batch holds at least one item, got {size!r}")
-        self.size, self.device = size, device
-
-    def __call__(self, run: Callable[[Sequence[_T]], Iterable[_R]], items: Sequence[_T]) -> list[_R]:
-        """Return one result for each item, in order.
-
-        Raises:
-            torch.OutOfMemoryError: even one item is too much.
-        """
-        import torch
-
-        results: list[_R] = []
-        while len(results) < len(items):
-            batch = items[len(results) : len(results) + self.size]
-            try:
-                with self.device.computing():
-                    results.extend(run(batch))
-                continue
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise
-            # Outside of the handler: the exception holds the frames that hold the tensors.
-            self.size = max(len(batch) // 2, 1)
-            free_memory()
-        return results
-
-
-def chunks(stream: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Yield a stream in lists of `size` items; the last may be shorter."""
-    iterator = iter(stream)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def free_memory() -> None:

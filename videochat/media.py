@@ -2,7 +2,7 @@
 
 One time base: seconds since the first picture (or, without pictures, the first sound), from the file's
 presentation timestamps. Streams come from one ffmpeg process and are read as they are made, so memory does not grow
-with the length. Probing and single pictures use PyAV, which seeks exactly.
+with the length (`frames`, `audio`). Probing and single pictures use PyAV, which seeks exactly.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,11 @@ import ffmpeg
 import numpy as np
 from av.error import FFmpegError
 
+from videochat.audio import AudioBlock, decode_audio
 from videochat.download import download
-from videochat.errors import InvalidArgument, MediaError
-from videochat.ffmpeg import Seeker, decode_pictures, first_slot, reason, running
-from videochat.frames import SAMPLE_RATE, AudioBlock, Frame, Sampling, SubtitleTrack
+from videochat.errors import MediaError
+from videochat.ffmpeg import reason, running, seek_options
+from videochat.frames import Frame, PictureStream, Sampling
 from videochat.intervals import fit_interval
 from videochat.renamed import getter
 
@@ -36,6 +38,18 @@ if not TYPE_CHECKING:
 _WHOLE_HASH_BYTES = 256 * 2**20
 
 _PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "xsub"})
+
+
+@dataclass(frozen=True)
+class SubtitleTrack:
+    """A text subtitle stream inside the file."""
+
+    index: int
+    """Stream index in the file."""
+    language: str | None
+    """ISO 639 code, where the file says it."""
+    default: bool
+    """Whether players show it without being asked."""
 
 
 class Video:
@@ -93,7 +107,7 @@ class Video:
             self._video_index: int | None = None if pictures is None else pictures.index
             self._audio_index: int | None = None if sound is None else sound.index
             self._container_start = (container.start_time or 0) / av.time_base
-            self._rotation = 0
+            self._pictures: PictureStream | None = None
             self.size: tuple[int, int] | None = None
             """(width, height) of the upright picture in pixels; None without pictures."""
             self.frame_rate: float | None = None
@@ -101,11 +115,21 @@ class Video:
             if pictures is not None:
                 first = self._first_frame(container, pictures)
                 self._zero_seconds = float(first.pts * first.time_base)
-                self._rotation = round(first.rotation / 90) * 90 % 360
+                rotation = round(first.rotation / 90) * 90 % 360
                 width, height = first.width, first.height
-                self.size = (height, width) if self._rotation in (90, 270) else (width, height)
+                self.size = (height, width) if rotation in (90, 270) else (width, height)
                 rate = pictures.average_rate or pictures.guessed_rate
                 self.frame_rate = float(rate) if rate else None
+                self._pictures = PictureStream(
+                    self.path,
+                    self.name,
+                    pictures.index,
+                    self._zero_seconds,
+                    self._container_start,
+                    self.size,
+                    rotation,
+                    self.frame_rate,
+                )
             else:
                 self._zero_seconds = self._first_sound(container)
             self.subtitle_tracks: list[SubtitleTrack] = [
@@ -236,10 +260,8 @@ class Video:
             MediaError: there are no pictures, or reading broke.
         """
         sampling = Sampling(every_seconds, max_side)
-        self._need_pictures()
         if at_seconds is not None:
-            return self._frames_at(at_seconds, max_side)
-        start_seconds, end_seconds = self.span(start_seconds, end_seconds)
+            return self._need_pictures().at(at_seconds, max_side)
         return (frame for _, frame in self.sample([sampling], start_seconds, end_seconds))
 
     def frame_at(self, seconds: float, *, max_side: int | None = None) -> Frame:
@@ -256,68 +278,8 @@ class Video:
         Raises:
             MediaError: there are no pictures, or ffmpeg failed before the first.
         """
-        self._need_pictures()
-        start, end = self.span(start_seconds, end_seconds)
-        wanted = [
-            index
-            for index, sampling in enumerate(samplings)
-            if sampling.every_seconds is None or first_slot(start, sampling.every_seconds) < end - 1e-9
-        ]
-        if not wanted:
-            return
-        came = False
-        try:
-            for place, frame in self._sample([samplings[index] for index in wanted], start, end):
-                came = True
-                yield wanted[place], frame
-        except MediaError:
-            if came or len(wanted) == 1:
-                raise
-            # ffmpeg gives nothing at all where one of several outputs stays empty, as that of new pictures does
-            # while a slide stands. Alone, an empty one is no error.
-            for index in wanted:
-                for _, frame in self._sample([samplings[index]], start, end):
-                    yield index, frame
-
-    def _sample(self, samplings: Sequence[Sampling], start: float, end: float) -> Iterator[tuple[int, Frame]]:
-        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(self._safe_start(start)))
-        return decode_pictures(
-            source[str(self._video_index)],
-            samplings,
-            [None if sampling.max_side is None else self._fit(sampling.max_side) for sampling in samplings],
-            start,
-            end,
-            zero_seconds=self._zero_seconds,
-            frame_rate=self.frame_rate,
-            name=self.name,
-        )
-
-    def _frames_at(self, at_seconds: Sequence[float], max_side: int | None) -> Iterator[Frame]:
-        for seconds in at_seconds:
-            if not (math.isfinite(seconds) and seconds >= 0):
-                raise InvalidArgument(f"at_seconds must be finite and not negative, got {seconds!r}")
-        with av.open(str(self.path), metadata_errors="ignore") as container:
-            stream: Any = container.streams[self._video_index or 0]
-            stream.thread_type = "AUTO"
-            reader = Seeker(container, stream, self._zero_seconds)
-            for seconds in at_seconds:
-                shown = reader.shown_at(seconds)
-                if shown is None:
-                    raise MediaError(f"No picture of {self.name!r} could be decoded at second {seconds:g}.")
-                yield Frame(seconds, self._upright(shown, max_side))
-
-    def _upright(self, frame: Any, max_side: int | None) -> np.ndarray:
-        width, height = self._fit(max_side)
-        if self._rotation in (90, 270):
-            width, height = height, width
-        image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA")
-        return np.ascontiguousarray(np.rot90(image, self._rotation // 90))
-
-    def _fit(self, max_side: int | None) -> tuple[int, int]:
-        """Return the (width, height) of upright pictures whose longer side is at most `max_side`."""
-        width, height = self.size or (0, 0)
-        scale = 1.0 if max_side is None else min(1.0, max_side / max(width, height))
-        return max(round(width * scale), 1), max(round(height * scale), 1)
+        stream = self._need_pictures()
+        return stream.sample(samplings, *self.span(start_seconds, end_seconds))
 
     def audio(
         self, start_seconds: float = 0.0, end_seconds: float | None = None, *, block_seconds: float = 10.0
@@ -331,21 +293,16 @@ class Video:
         if self._audio_index is None:
             raise MediaError(f"{self.name!r} has no sound track.")
         start, end = self.span(start_seconds, end_seconds)
-        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **self._seek(max(start - 1, 0.0)))
-        sound = (
-            source[str(self._audio_index)]
-            .filter("aresample", SAMPLE_RATE)
-            .filter("asetpts", f"PTS-({self._zero_seconds:.6f})/TB")
-            .filter("atrim", start=f"{start:.6f}", end=f"{end:.6f}")
-            .filter("aresample", **{"async": 1, "first_pts": round(start * SAMPLE_RATE)})
+        seek = seek_options(max(start - 1, 0.0), self._zero_seconds, self._container_start)
+        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **seek)
+        return decode_audio(
+            source[str(self._audio_index)],
+            start,
+            end,
+            zero_seconds=self._zero_seconds,
+            block_seconds=block_seconds,
+            name=self.name,
         )
-        job = ffmpeg.output(sound, "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=SAMPLE_RATE)
-        seconds = start
-        with running(job, self.name) as pipe:
-            while data := pipe.read(round(block_seconds * SAMPLE_RATE) * 4):
-                samples = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
-                yield AudioBlock(seconds, samples)
-                seconds += len(samples) / SAMPLE_RATE
 
     def subtitle_files(self) -> list[Path]:
         """Return subtitle files beside the video: `stem.srt`, `stem.vtt`, `stem.en.srt` ..., shortest first."""
@@ -373,9 +330,10 @@ class Video:
         with running(job, self.name) as pipe:
             return pipe.read().decode("utf-8", errors="replace")
 
-    def _need_pictures(self) -> None:
-        if self._video_index is None:
+    def _need_pictures(self) -> PictureStream:
+        if self._pictures is None:
             raise MediaError(f"{self.name!r} has sound but no pictures; only audio() can be read.")
+        return self._pictures
 
     def span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
         """Return a range with its end filled in, or brought back to the video's.
@@ -384,29 +342,6 @@ class Video:
             InvalidArgument: it holds nothing.
         """
         return fit_interval(start_seconds, end_seconds, self.duration_seconds, repr(self.name))
-
-    def _safe_start(self, start_seconds: float) -> float:
-        """Return a second from which a decoder reaches the picture shown at `start_seconds`.
-
-        Containers without an index (MPEG-TS) put a reader between two key pictures, and pictures begin only
-        after the next one.
-        """
-        if start_seconds <= 0:
-            return 0.0
-        with av.open(str(self.path), metadata_errors="ignore") as container:
-            stream = container.streams[self._video_index or 0]
-            for back in (0.0, 2.0, 10.0, 60.0):
-                seconds = max(start_seconds - back, 0.0)
-                reader = Seeker(container, stream, self._zero_seconds, seconds)
-                if reader.next is not None and reader.seconds(reader.next) <= start_seconds:
-                    return seconds
-        return 0.0
-
-    def _seek(self, start_seconds: float) -> dict[str, Any]:
-        # ffmpeg counts -ss from the container's start. From the key picture before it on, everything is
-        # decoded: the picture shown at the start may be much older than the start.
-        target = self._zero_seconds + start_seconds - self._container_start
-        return {} if start_seconds <= 0 else {"ss": f"{max(target, 0):.6f}", "noaccurate_seek": None}
 
     def __repr__(self) -> str:
         facts = [f"{self.duration_seconds:.2f} s"]

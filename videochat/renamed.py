@@ -28,7 +28,8 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "MissingPart": "videochat.errors:MissingDependency",
     },
     "videochat.media": {
-        "Sound": "videochat.frames:AudioBlock",
+        "Sound": "videochat.audio:AudioBlock",
+        "SAMPLE_RATE": "videochat.audio:SAMPLE_RATE",
         "fetch": "videochat.download:download",
         "ffmpeg_exe": "videochat.ffmpeg:ffmpeg_exe",
     },

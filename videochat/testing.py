@@ -29,8 +29,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from pydantic import Field, PrivateAttr
 
+from videochat.audio import SAMPLE_RATE
 from videochat.ffmpeg import ffmpeg_exe
-from videochat.frames import SAMPLE_RATE
 from videochat.memory.embeddings import WordEmbeddings
 
 __all__ = ["Scene", "ScriptedLLM", "WordEmbeddings", "call", "draw_video", "read_frame_number"]

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar
 
-from videochat.frames import AudioBlock, Frame, Sampling
+from videochat.audio import AudioBlock
+from videochat.frames import Frame, Sampling
 from videochat.media import Video
 from videochat.memory import VideoCaptions
 from videochat.records import Caption, Kind

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.fakes.senses import CPU
-from videochat.devices import Batcher
+from videochat.batches import Batcher
 from videochat.frames import Frame
 from videochat.tools.object_captions import ObjectCaptions, detect_in_frames
 from videochat.tools.tracking import Sighting, Tracker

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.fakes.tiny_detectors import tiny_faster_whisper, tiny_whisper, tiny_whisper_pt
+from videochat.audio import SAMPLE_RATE, AudioBlock
 from videochat.errors import InvalidArgument, MissingDependency, UnknownName
-from videochat.frames import SAMPLE_RATE, AudioBlock
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video, seconds_of_voice

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.clips import SPEECH
 from tests.fakes.senses import seen
-from videochat.frames import AudioBlock
+from videochat.audio import AudioBlock
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video

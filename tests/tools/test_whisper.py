@@ -5,8 +5,8 @@ import pytest
 
 from tests.fakes.senses import CPU
 from tests.fakes.tiny_detectors import tiny_faster_whisper, tiny_whisper, tiny_whisper_pt
+from videochat.audio import SAMPLE_RATE
 from videochat.errors import MissingDependency
-from videochat.frames import SAMPLE_RATE
 from videochat.hub import CATALOGUE
 from videochat.tools.whisper import (
     SIZES,

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,13 +17,11 @@ from transformers import T5Config, T5ForConditionalGeneration
 from videochat import devices
 from videochat.devices import (
     LOADING,
-    Batcher,
     Cores,
     Device,
     MemoryBudget,
     SharedModels,
     choose_device,
-    chunks,
     config_of,
     load_model,
     loading,
@@ -123,36 +121,6 @@ def test_who_gives_up_waiting_leaves_the_cores_to_others(monkeypatch: pytest.Mon
     with cores.share() as held:
         assert held == min(2, torch.get_num_threads())
         assert cores._wanting == 1
-
-
-def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
-    sizes = []
-
-    def run(items: Sequence[int]) -> list[int]:
-        sizes.append(len(items))
-        if len(items) > 3:
-            raise torch.OutOfMemoryError("too much")
-        return [item * 2 for item in items]
-
-    batcher = Batcher(8, Device("cpu", torch.float32))
-    assert batcher(run, list(range(10))) == list(range(0, 20, 2))
-    assert sizes == [8, 4, 2, 2, 2, 2, 2]
-    assert batcher(run, [1, 2, 3]) == [2, 4, 6]
-    assert sizes[7:] == [2, 1]
-
-
-def test_one_item_too_large_is_an_error() -> None:
-    def run(items: Sequence[int]) -> list[int]:
-        raise torch.OutOfMemoryError("too much")
-
-    with pytest.raises(torch.OutOfMemoryError):
-        Batcher(4, Device("cpu", torch.float32))(run, [1, 2])
-    with pytest.raises(ValueError, match="at least one item"):
-        Batcher(0, Device("cpu", torch.float32))
-
-
-def test_chunks() -> None:
-    assert list(chunks(iter(range(5)), 2)) == [[0, 1], [2, 3], [4]]
 
 
 def test_shared_models_load_once_and_are_freed() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import videochat.ffmpeg as ours
 from videochat.errors import MediaError
-from videochat.ffmpeg import ffmpeg_exe, first_slot, reason, running
+from videochat.ffmpeg import ffmpeg_exe, reason, running, seek_options
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,12 @@ def test_a_process_ends_with_its_reader() -> None:
     assert pipe.closed
 
 
-@pytest.mark.parametrize(("start", "every", "slot"), [(0, 1, 0), (0.2, 1, 1), (3, 1, 3), (0.3, 0.1, 0.3)])
-def test_the_first_second_of_a_grid_is_not_before_the_start(start: float, every: float, slot: float) -> None:
-    assert first_slot(start, every) == pytest.approx(slot)
-
-
 def test_a_reason_is_one_line() -> None:
     assert reason(OSError(2, "No such file\nat all")) == "No such file"
     assert reason(ValueError("wrong\nvery")) == "wrong"
+
+
+def test_a_range_is_read_from_the_key_picture_before_it() -> None:
+    assert seek_options(0.0, 1.4, 1.0) == {}
+    assert seek_options(3.0, 1.4, 1.0) == {"ss": "3.400000", "noaccurate_seek": None}
+    assert seek_options(0.5, 0.0, 2.0)["ss"] == "0.000000"

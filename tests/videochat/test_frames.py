@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from videochat.errors import InvalidArgument
-from videochat.frames import SAMPLE_RATE, AudioBlock, Frame, Sampling
+from videochat.frames import Frame, Sampling, first_slot
 
 
 def test_a_frame_that_is_no_picture_is_refused() -> None:
@@ -16,10 +16,6 @@ def test_a_frame_that_is_no_picture_is_refused() -> None:
 
 def test_a_frame_ends_where_it_no_longer_stands_for_anything() -> None:
     assert Frame(2.0, np.zeros((4, 6, 3), np.uint8), 0.5).end_seconds == 2.5
-
-
-def test_a_block_of_sound_ends_after_its_last_sample() -> None:
-    assert AudioBlock(1.0, np.zeros(SAMPLE_RATE // 2, np.float32)).end_seconds == 1.5
 
 
 @pytest.mark.parametrize(
@@ -35,3 +31,8 @@ def test_a_block_of_sound_ends_after_its_last_sample() -> None:
 def test_a_sampling_says_what_is_allowed(settings: dict[str, float], words: str) -> None:
     with pytest.raises(InvalidArgument, match=words):
         Sampling(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("start", "every", "slot"), [(0, 1, 0), (0.2, 1, 1), (3, 1, 3), (0.3, 0.1, 0.3)])
+def test_the_first_second_of_a_grid_is_not_before_the_start(start: float, every: float, slot: float) -> None:
+    assert first_slot(start, every) == pytest.approx(slot)

@@ -14,8 +14,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from videochat.audio import SAMPLE_RATE
 from videochat.errors import InvalidArgument, MediaError
-from videochat.frames import SAMPLE_RATE, Frame, Sampling
+from videochat.frames import Frame, Sampling
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
 

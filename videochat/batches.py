@@ -1,0 +1,58 @@
+"""Batches: a function over many items, so many at once as fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from videochat.devices import Device, free_memory
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class Batcher:
+    """Runs a function over batches; when memory runs out it halves the batch and goes on.
+
+    The smaller size is kept, so that the next batch does not fail again.
+
+    Args:
+        size: how many items to try at once.
+        device: where the function computes.
+    """
+
+    def __init__(self, size: int, device: Device) -> None:
+        if size < 1:
+            raise ValueError(f"a batch holds at least one item, got {size!r}")
+        self.size, self.device = size, device
+
+    def __call__(self, run: Callable[[Sequence[_T]], Iterable[_R]], items: Sequence[_T]) -> list[_R]:
+        """Return one result for each item, in order.
+
+        Raises:
+            torch.OutOfMemoryError: even one item is too much.
+        """
+        import torch
+
+        results: list[_R] = []
+        while len(results) < len(items):
+            batch = items[len(results) : len(results) + self.size]
+            try:
+                with self.device.computing():
+                    results.extend(run(batch))
+                continue
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+            # Outside of the handler: the exception holds the frames that hold the tensors.
+            self.size = max(len(batch) // 2, 1)
+            free_memory()
+        return results
+
+
+def chunks(stream: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Yield a stream in lists of `size` items; the last may be shorter."""
+    iterator = iter(stream)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
