@@ -40,6 +40,11 @@ def bells(agent: VideoAgent) -> BellRinger:
     return sense
 
 
+def last_sent(agent: VideoAgent) -> str:
+    assert isinstance(agent.llm, ScriptedLLM)
+    return agent.llm.sent[-1][-1].text
+
+
 def reach(agent: VideoAgent, seconds: int) -> None:
     before = round(agent.video_set.reached(agent.video))
     bells(agent).allowed.release(seconds - before)
@@ -53,20 +58,20 @@ def test_it_answers_from_the_part_seen_and_says_up_to_where(agent: VideoAgent) -
     first = agent.ask("How often does the bell ring?")
     assert first.seen_seconds == 10
     assert any("so far, up to 00:10 of 01:00" in note for note in first.notes)
-    shown = agent.llm.sent[-1][-1].text
+    shown = last_sent(agent)
     assert "so far up to 00:10 of 01:00" in shown
     assert "rings 9 times" in shown
     assert "rings 12 times" not in shown
     reach(agent, 40)
     second = agent.ask("How often does the bell ring?")
     assert second.seen_seconds == 40
-    assert "rings 39 times" in agent.llm.sent[-1][-1].text
+    assert "rings 39 times" in last_sent(agent)
     assert not watching.done
     bells(agent).allowed.release(1000)
     last = agent.ask("How often does the bell ring?", wait_seconds=math.inf)
     assert last.seen_seconds is None
     assert watching.done
-    assert "rings 59 times" in agent.llm.sent[-1][-1].text
+    assert "rings 59 times" in last_sent(agent)
     assert watching.reports()[0].captions_added == 60
 
 

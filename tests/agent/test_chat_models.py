@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
@@ -29,7 +31,7 @@ def test_the_environment_names_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_of_ones_own_is_spoken_to_in_chat_completions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    model = resolve_llm("openai:my-codex")
+    model: Any = resolve_llm("openai:my-codex")
     assert model.use_responses_api is False
     assert model.openai_api_base == "http://127.0.0.1:9/v1"
 
@@ -50,7 +52,7 @@ def test_a_model_that_cannot_be_made_is_one_sentence(given: str, error: type[Exc
 
 
 @pytest.mark.parametrize("given", [42, object(), {"model": "gpt"}])
-def test_what_is_no_chat_model_is_one_sentence(given: object) -> None:
+def test_what_is_no_chat_model_is_one_sentence(given: Any) -> None:
     with pytest.raises(LLMError, match=f"got {type(given).__name__}"):
         resolve_llm(given)
 

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 
 from videochat.agent import Evidence
 from videochat.records import Caption
 
 
-def caption(start: float, end: float, text: str = "milk is poured", **more: object) -> Caption:
+def caption(start: float, end: float, text: str = "milk is poured", **more: Any) -> Caption:
     return Caption("v" * 8, start, end, "speech", text, "test", **more)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,9 @@ def test_the_stream_tells_what_happens_and_ends_with_the_answer(tea: Path, tea_m
     assert sum(event.kind == "token" for event in events) > 6
     assert events[-1].answer is not None
     assert events[-1].answer.text == "Milk is poured, slowly [00:14-00:18]. A cat comes."
-    assert next(event for event in events if event.kind == "step").step.tool == "read"
+    step = next(event for event in events if event.kind == "step").step
+    assert step is not None
+    assert step.tool == "read"
 
 
 def text_of(events: list[Event]) -> str:
@@ -127,6 +130,7 @@ def test_an_abandoned_stream_lets_the_next_question_in(tea: Path, tea_memory: Ca
     agent = VideoAgent(tea, memory=tea_memory, llm=ScriptedLLM("One two three [1].", "Milk [1]."), mode="retrieve")
     stream = agent.stream("When is the milk poured?")
     next(stream)
+    assert isinstance(stream, Generator)
     stream.close()
     assert agent.ask("When is the milk poured?").text
 
@@ -171,7 +175,7 @@ async def test_fifty_async_questions_in_one_conversation_come_in_turn(tea: Path,
 
 def test_inside_of_another_graph_the_conversation_is_still_ours(tea: Path, tea_memory: CaptionStore) -> None:
     agent = VideoAgent(tea, memory=tea_memory, llm=Parrot(), mode="retrieve")
-    graph = StateGraph(dict)
+    graph = StateGraph(dict)  # type: ignore[type-var]  # works, though its types want a TypedDict
     graph.add_node("ask", lambda state: {"answer": agent.ask(state["question"]).text})
     graph.add_edge(START, "ask")
     graph.add_edge("ask", END)

@@ -9,7 +9,7 @@ from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.prompts import NOT_SHOWN
 from videochat.records import AttributeValue, Caption, Kind
 
-MEASURED: dict[str, AttributeValue] = {
+MEASURED: dict[str, Any] = {
     "light": "dark",
     "colours": "mostly navy",
     "camera": "still",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool, tool
 
 from videochat.agent.limits import Limits, LimitsMiddleware, OutOfTime, within
@@ -28,7 +28,7 @@ def fail(why: str) -> str:
 def run(llm: ScriptedLLM, *tools: BaseTool, **limits: Any) -> tuple[LimitsMiddleware, list[Any]]:
     middleware = LimitsMiddleware(Limits(**limits))
     agent = create_agent(llm, list(tools), middleware=[middleware])
-    return middleware, agent.invoke({"messages": "Add."})["messages"]
+    return middleware, agent.invoke({"messages": [HumanMessage("Add.")]})["messages"]
 
 
 def test_calls_and_tokens_are_counted() -> None:
@@ -68,7 +68,7 @@ def test_an_exception_of_a_tool_is_told_without_its_words() -> None:
 
 @pytest.mark.parametrize("name", ["model_calls", "tool_calls", "seconds", "tokens"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
-def test_a_limit_must_be_positive(name: str, value: float) -> None:
+def test_a_limit_must_be_positive(name: str, value: Any) -> None:
     with pytest.raises(InvalidArgument, match=f"The limit {name} must be above 0"):
         Limits(**{name: value})
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.exceptions import ContextOverflowError
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 
 from videochat.agent.model_input import CLEARED, ShrinkOnOverflow, overflowed, pictures_to_user
 from videochat.testing import ScriptedLLM
@@ -31,7 +31,7 @@ def test_pictures_of_tools_come_from_the_user_after_all_results() -> None:
 
 
 def test_without_pictures_nothing_changes() -> None:
-    messages = [HumanMessage("Q"), ToolMessage("noted", tool_call_id="b")]
+    messages: list[AnyMessage] = [HumanMessage("Q"), ToolMessage("noted", tool_call_id="b")]
     assert pictures_to_user(messages) == messages
 
 

@@ -1,6 +1,7 @@
 """Captions over time, as a figure and as text."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -25,7 +26,8 @@ def test_the_figure_has_a_lane_for_each_kind(tea: Path, tea_memory: CaptionStore
 
 def test_bars_lie_where_captions_are_and_words_are_no_formulas(tmp_path: Path) -> None:
     figure = draw_timeline(CAPTIONS, 10.0, title="tea.mp4")
-    bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
+    patches: Any = figure.axes[0].patches  # rectangles, which their type does not tell
+    bars = [(bar.get_x(), bar.get_width()) for bar in patches]
     assert bars == [(0, 5), (5, 5)], "what lasts longer than the video is cut"
     assert [text.get_text() for text in figure.axes[0].texts] == ["it costs \\$3 and \\$4", "THE END"]
     figure.savefig(tmp_path / "timeline.png")

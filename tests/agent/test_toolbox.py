@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnablePassthrough
 from langchain_core.tools import BaseTool
@@ -92,7 +92,7 @@ def test_a_graph_with_a_tool_node_uses_the_tools(toolkit: VideoToolkit) -> None:
         "model", lambda state: "tools" if state["messages"][-1].tool_calls else END, ["tools", END]
     )
     graph.add_edge("tools", "model")
-    result = graph.compile().invoke({"messages": "When is the milk poured?"})
+    result = graph.compile().invoke({"messages": [HumanMessage("When is the milk poured?")]})
     brought = result["messages"][2]
     assert "Now the milk is poured, slowly and last." in [caption["text"] for caption in brought.artifact]
     assert result["messages"][-1].text == "It is poured last [1]."
@@ -117,7 +117,8 @@ def test_pictures_go_to_the_user_turn(tea: Path, tea_memory: CaptionStore) -> No
     agent.ask("When is the milk poured?")
     *_, result, pictures = llm.sent[1]
     assert isinstance(result.content, str)
-    assert [block["type"] for block in pictures.content] == ["text", "image", "image"]
+    blocks: list[Any] = [*pictures.content]
+    assert [block["type"] for block in blocks] == ["text", "image", "image"]
 
 
 def test_a_video_model_is_asked_and_what_it_says_can_be_cited(tea: Path, tmp_path: Path) -> None:
@@ -155,7 +156,8 @@ def test_several_videos_are_asked_together(tea: Path, tea_memory: CaptionStore, 
     assert answer.status == "grounded"
 
 
-def _said(message: ToolMessage) -> list[dict[str, Any]]:
+def _said(message: BaseMessage) -> list[dict[str, Any]]:
+    assert isinstance(message, ToolMessage)
     return [caption for caption in message.artifact if caption["kind"] == "speech"]
 
 

@@ -49,7 +49,7 @@ def test_what_goes_wrong_is_one_sentence_and_status_1(
 )
 def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     try:
-        status = main(arguments)
+        status: object = main(arguments)
     except SystemExit as stop:
         status = stop.code
     assert status == 2

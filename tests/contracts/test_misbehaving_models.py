@@ -59,7 +59,7 @@ def test_it_calls_unknown_tools_and_is_told_which_there_are(ask: Callable[..., A
     answer = ask(call("google", query="milk"), after, "Milk [1].")
     assert "search" in seen[0]
     assert answer.status == "grounded"
-    assert "not a valid tool" in answer.steps[0].error
+    assert "not a valid tool" in (answer.steps[0].error or "")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_tool_hangs(ask: Callable[..., Answer], never: threading.Event) -> Non
         return str(never.wait())
 
     answer = ask(call("ponder", what="milk"), "Milk [1].", tools=[ponder], limits=Limits(seconds=3))
-    assert "did not return within" in answer.steps[0].error
+    assert "did not return within" in (answer.steps[0].error or "")
     assert "limit: 3 seconds" in notes(answer)
     assert answer.text == "Milk [00:14-00:18]."
 

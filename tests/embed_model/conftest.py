@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -21,7 +22,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def converted(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(files: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder made of them; nobody writes in it."""
     return convert(tmp_path_factory.mktemp("toy"), config=TOY, llm_dtype="float32", **files)
 

@@ -26,7 +26,12 @@ def encoded(model, monkeypatch):
     """The shapes of everything that is encoded."""
     shapes = []
     encode = model.encode
-    monkeypatch.setattr(model, "encode", lambda frames: shapes.append(tuple(frames.shape)) or encode(frames))
+
+    def counted(frames):
+        shapes.append(tuple(frames.shape))
+        return encode(frames)
+
+    monkeypatch.setattr(model, "encode", counted)
     return shapes
 
 
@@ -74,11 +79,16 @@ def test_frames_out_of_range(model, frames):
         ClipEncoder(model, frames=frames)
 
 
-def test_every_turn_sees_the_earlier_ones(model):
+def test_every_turn_sees_the_earlier_ones(model, monkeypatch):
     chat = ClipEncoder(model, frames=2).chat(CountingVideo())
     asked = []
     prompt = chat.conversation.prompt
-    chat.conversation.prompt = lambda question: asked.append(prompt(question)) or asked[-1]
+
+    def noted(question):
+        asked.append(prompt(question))
+        return asked[-1]
+
+    monkeypatch.setattr(chat.conversation, "prompt", noted)
     first = chat.ask("What?", SHORT)
     chat.ask("And then?", SHORT)
     assert asked[1] == f"{asked[0]} {first}###Human: And then?\n###Assistant:"

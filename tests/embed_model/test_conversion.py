@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -95,13 +96,13 @@ def test_a_checkpoint_without_tensors(tmp_path):
 def with_objects(files, tmp_path, monkeypatch):
     from types import ModuleType
 
-    module = ModuleType("utils.easydict")
+    module: Any = ModuleType("utils.easydict")
     module.EasyDict = EasyDict
     monkeypatch.setitem(sys.modules, "utils", ModuleType("utils"))
     monkeypatch.setitem(sys.modules, "utils.easydict", module)
     path = tmp_path / "trained.pth"
     state = torch.load(files["videochat"])["model"]
-    settings = EasyDict(lr=1e-4, nested=EasyDict(epochs=3))
+    settings: Any = EasyDict(lr=1e-4, nested=EasyDict(epochs=3))
     settings.frames = 4
     torch.save({"model": state, "config": settings, "epoch": 3}, path)
     monkeypatch.delitem(sys.modules, "utils.easydict")

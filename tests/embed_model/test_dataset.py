@@ -19,6 +19,7 @@ from videochat.embed_model.dataset import (
     make_loader,
     may_flip,
 )
+from videochat.embed_model.dialogue import Medium
 from videochat.embed_model.preprocess import (
     crop_frame,
     normalise,
@@ -32,6 +33,12 @@ def dataset(examples, stage="alignment", **changes) -> ClipDataset:
     return ClipDataset(examples, stage, byte_tokenizer(), **settings)
 
 
+def sample_of(data: ClipDataset, index: int = 0) -> Sample:
+    sample = data[index]
+    assert isinstance(sample, Sample)
+    return sample
+
+
 def test_no_mirror_image_where_text_speaks_of_sides_or_of_writing():
     for text in ("It moves to the left.", "a RIGHT turn", "anticlockwise", "The sign says stop.", 'He reads "Hi".'):
         assert not may_flip(text)
@@ -42,7 +49,7 @@ def test_no_mirror_image_where_text_speaks_of_sides_or_of_writing():
 def test_a_clip_is_flipped_as_a_whole_or_not_at_all(clip_folder):
     always = Augmentation(crop_area=1, flip=1.0, random_frames=False)
     plain, mirrored, told = (
-        dataset([Example(clip_folder / "0.mp4", "video", caption=caption)], augmentation=augmentation)[0].frames
+        sample_of(dataset([Example(clip_folder / "0.mp4", "video", caption=caption)], augmentation=augmentation)).frames
         for caption, augmentation in (("a clip", NO_AUGMENTATION), ("a clip", always), ("goes left", always))
     )
     assert torch.equal(plain, told)
@@ -52,7 +59,8 @@ def test_a_clip_is_flipped_as_a_whole_or_not_at_all(clip_folder):
 
 def test_without_augmentation_pictures_are_those_of_inference(clip_folder):
     video = Video(clip_folder / "0.mp4")
-    sample = dataset([Example(video.path, "video", caption="a clip")], augmentation=NO_AUGMENTATION)[0]
+    sample = sample_of(dataset([Example(video.path, "video", caption="a clip")], augmentation=NO_AUGMENTATION))
+    assert video.frame_rate is not None
     seconds = [number / video.frame_rate for number in train_indices(24, 4, None)]
     expected = normalise([crop_frame(frame.image, 28) for frame in video.frames(at_seconds=seconds)])
     assert torch.equal(sample.frames, expected)
@@ -63,11 +71,11 @@ def test_one_crop_for_all_frames_and_another_in_another_epoch(clip_folder):
     clip = make_clip(Random(0))
     write_clip(still, type(clip)(lambda _: clip.scene(0.0), "a still", ()))
     data = dataset([Example(still, "video", caption="a still")])
-    first = data[0].frames
+    first = sample_of(data).frames
     assert first.shape == (4, 3, 28, 28)
     assert (first - first[:1]).abs().max() < 0.2  # the codec's, not another crop's
     data.epoch = 1
-    assert (data[0].frames - first).abs().max() > 1
+    assert (sample_of(data).frames - first).abs().max() > 1
 
 
 def test_remembered_pictures_are_the_same(clip_folder):
@@ -80,14 +88,14 @@ def test_remembered_pictures_are_the_same(clip_folder):
     for epoch in range(3):
         fresh.epoch = kept.epoch = epoch
         for index in range(2):
-            assert torch.equal(fresh[index].frames, kept[index].frames)
-            assert fresh[index].prompt == kept[index].prompt
+            assert torch.equal(sample_of(fresh, index).frames, sample_of(kept, index).frames)
+            assert sample_of(fresh, index).prompt == sample_of(kept, index).prompt
 
 
 def test_the_message_tells_the_seconds_that_were_taken(clip_folder):
     chat = Example(clip_folder / "0.mp4", "video", turns=(("What?", "That."),))
     data = dataset([chat], "instruction", frames=4, max_text_tokens=512, augmentation=NO_AUGMENTATION)
-    text = data.tokenizer.decode(data[0].prompt.after)
+    text = data.tokenizer.decode(sample_of(data).prompt.after)
     assert "contains 4 frames sampled at 0.7, 2.7, 4.7, 6.7 seconds." in text
 
 
@@ -113,7 +121,9 @@ def test_an_example_of_which_nothing_learned_is_left_is_skipped(clip_folder):
 
 
 def test_a_step_holds_one_medium_and_every_process_its_share():
-    media = ["video"] * 20 + ["image"] * 13
+    videos: list[Medium] = ["video"] * 20
+    images: list[Medium] = ["image"] * 13
+    media = videos + images
     whole = StepSampler(media, 4, seed=5)
     assert whole.steps == 5 + 3
     assert len(whole) == 8
@@ -154,10 +164,9 @@ def test_workers_change_nothing(clip_folder):
 
 def test_stage_one_asks_with_the_words_of_table_8(clip_folder):
     data = dataset([Example(clip_folder / "a.png", "image", caption="red")])
-    sample = data[0]
-    assert isinstance(sample, Sample)
+    sample = sample_of(data)
     assert sample.frames.shape == (1, 3, 28, 28)
-    before, after = (data.tokenizer.decode(ids) for ids in (sample.prompt.before, sample.prompt.after))
+    before, after = (str(data.tokenizer.decode(ids)) for ids in (sample.prompt.before, sample.prompt.after))
     assert before.endswith("###Human: <Image>")
     assert after.startswith("</Image> ")
     assert after.endswith(" ###Assistant: red###")

@@ -20,7 +20,9 @@ TOKENIZER = byte_tokenizer()
 
 
 def learned(prompt: TokenizedPrompt) -> str:
-    return TOKENIZER.decode([label for label in prompt.labels if label != IGNORED])
+    text = TOKENIZER.decode([label for label in prompt.labels if label != IGNORED])
+    assert isinstance(text, str)
+    return text
 
 
 def test_two_turns_as_the_spec_writes_them():

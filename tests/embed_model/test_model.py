@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -46,8 +47,10 @@ def test_reversed_frames_change_the_embeddings_only_through_gmhra():
     model = toy_model()
     frames = toy_frames(1, 6)
     assert worst_error(model.encode(frames.flip(1)), model.encode(frames)) > 1e-6
+    assert model.vision.gmhra is not None
+    layers: Any = model.vision.gmhra.layers
     with torch.no_grad():
-        for layer in model.vision.gmhra.layers:
+        for layer in layers:
             layer.position.weight[:, :, 0] = layer.position.weight[:, :, 2]
     assert worst_error(model.encode(frames.flip(1)), model.encode(frames)) < 2e-6
 
@@ -89,12 +92,14 @@ def test_only_what_the_paper_learns_gets_a_gradient():
         parameter.requires_grad_(True)
     model(toy_frames(2, 2), PROMPTS).loss.backward()
     assert {name for name, p in model.named_parameters() if p.grad is not None} == learned.keys()
-    assert all(p.grad.abs().max() > 0 for name, p in learned.items() if name != "vision.gmhra.query")
+    gradients = {name: p.grad for name, p in learned.items() if name != "vision.gmhra.query"}
+    assert all(gradient is not None and gradient.abs().max() > 0 for gradient in gradients.values())
     assert {name.split(".")[1] for name in learned} == {"gmhra", "norm", "extra_queries", "projection"}
 
 
 def test_training_mode_leaves_the_llm_alone():
     model = toy_model().train()
+    assert model.vision.gmhra is not None
     assert model.vision.gmhra.training
     assert not model.llm.training
 

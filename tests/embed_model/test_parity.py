@@ -155,9 +155,9 @@ def test_prompts_are_upstreams(model, meta):
         for turn in meta["samples"][name]["turns"]:
             prompt = talk.prompt(turn["question"])
             assert prompt == turn["prompt"]
-            prompt = tokenize_prompt(model.tokenizer, prompt)
+            ids = tokenize_prompt(model.tokenizer, prompt)
             before, after = turn["tokenizer_calls"][:2]
-            assert [prompt.before, prompt.after] == [before["input_ids"][0], after["input_ids"][0]]
+            assert [ids.before, ids.after] == [before["input_ids"][0], after["input_ids"][0]]
             talk.turns.append((turn["question"], turn["answer_put_in_history"]))
 
 
@@ -248,7 +248,12 @@ def test_no_expected_value_is_read(golden, monkeypatch):
 
     monkeypatch.setattr(embed_parity, "safe_open", Watched)
     loaded = []
-    monkeypatch.setattr(embed_parity, "load_file", lambda path: loaded.append(path.name) or load_file(path))
+
+    def watched(path):
+        loaded.append(path.name)
+        return load_file(path)
+
+    monkeypatch.setattr(embed_parity, "load_file", watched)
     embed_parity.compute(golden)
     assert {name.rpartition("/")[2] for name in read} == {"image"}
     assert loaded == ["state.safetensors"]

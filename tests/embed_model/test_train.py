@@ -17,7 +17,7 @@ from videochat.embed_model.annotations import DataError, Skips, Source, read_exa
 from videochat.embed_model.dataset import Augmentation, Batch
 from videochat.embed_model.language_model import load_tokenizer
 from videochat.embed_model.recipe import ALIGNMENT, INSTRUCTION
-from videochat.embed_model.run_folder import TrainingError
+from videochat.embed_model.run_folder import Progress, TrainingError
 from videochat.embed_model.train import decay_groups, make_learnable, take_step, train
 from videochat.embed_model.upstream import from_upstream
 
@@ -35,7 +35,9 @@ def test_a_step_learns_from_upstreams_gradients(name):
 
     class BackgroundWatch(torch.optim.SGD):
         def step(self, closure=None):
-            seen.update({key: parameter.grad.clone() for key, parameter in learned.items()})
+            for key, parameter in learned.items():
+                assert parameter.grad is not None
+                seen[key] = parameter.grad.clone()
 
     prompts = embed_parity.training_prompts(meta, sample, model.tokenizer)
     images = expected[f"{name}/image"]
@@ -70,7 +72,7 @@ def test_weight_decay_is_upstreams():
 def test_only_what_the_paper_names_learns_and_the_folder_loads(world, tmp_path):
     model = start(world)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    told = []
+    told: list[Progress] = []
     report = train(model, examples(world), CAPTIONS, tmp_path, on_step=told.append)
     after = start(tmp_path, ".").state_dict()
     changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -53,8 +54,10 @@ def test_order_is_seen_by_gmhra_alone_and_only_through_its_taps_in_time():
     turned = backward[:, :-1].unflatten(1, (5, 5)).flip(1).flatten(1, 2)
     assert worst_error(turned, forward[:, :-1]) < 1e-6
     assert worst_error(backward[:, -1], forward[:, -1]) > 1e-4
+    assert vision.gmhra is not None
+    layers: Any = vision.gmhra.layers
     with torch.no_grad():
-        for layer in vision.gmhra.layers:
+        for layer in layers:
             layer.position.weight.copy_((layer.position.weight + layer.position.weight.flip(2)) / 2)
     assert worst_error(vision(frames.flip(1))[:, -1], vision(frames)[:, -1]) < 1e-5
 

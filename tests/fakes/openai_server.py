@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(reply, bool(request.get("stream")))
             return
         message = AIMessage(reply) if isinstance(reply, str) else reply
-        calls = [
+        calls: list[dict[str, Any]] = [
             {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": _as_json(call)}}
             for call in [*message.tool_calls, *message.invalid_tool_calls]
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from videochat.memory import CaptionStore
-from videochat.records import Caption, Kind
+from videochat.records import AttributeValue, Caption, Kind
 
 KITCHEN: list[tuple[float, float, Kind, str]] = [
     (0, 4, "shot", "one shot of 4.0 s"),
@@ -31,7 +31,13 @@ def captions(video_id: str = "kitchen", rows: Sequence[tuple[float, float, Kind,
 
 def detailed_caption(video_id: str = "kitchen") -> Caption:
     """Return a caption in which every field has a value, with an attribute of each type."""
-    attributes = {"event": "shot", "lightness": 0.25, "count": 3, "whole": 2.0, "words_known": False}
+    attributes: dict[str, AttributeValue] = {
+        "event": "shot",
+        "lightness": 0.25,
+        "count": 3,
+        "whole": 2.0,
+        "words_known": False,
+    }
     box = (1, 2, 30.5, 40)
     return Caption(video_id, 2, 3, "dense_caption", "a bowl", "m", 0.5, box, 3, "en", attributes)
 

@@ -50,7 +50,7 @@ def _speak_only(tokenizer: Any, allowed: str, extra: tuple[str, ...] = ()) -> li
 def florence(folder: Path) -> None:
     """Florence-2; says letters and places, so that dense captions come out of random weights."""
     tokenizer = _bart_tokenizer()
-    image_processor = transformers.CLIPImageProcessor(
+    image_processor: Any = transformers.CLIPImageProcessor(
         size={"height": 64, "width": 64}, crop_size={"height": 64, "width": 64}, do_center_crop=False
     )
     image_processor.image_seq_length = 5
@@ -225,8 +225,9 @@ def clip(folder: Path) -> None:
 def t5(folder: Path) -> None:
     """T5 that writes letters and spaces."""
     tokenizer = transformers.T5Tokenizer(vocab=_pieces(), extra_ids=0, model_max_length=512)
+    first: dict[str, Any] = {"decoder_start_token_id": 0}  # taken, though not among the declared arguments
     config = transformers.T5Config(
-        vocab_size=len(tokenizer), d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2, decoder_start_token_id=0
+        vocab_size=len(tokenizer), d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2, **first
     )
     model = transformers.T5ForConditionalGeneration(config)
     model.generation_config = GenerationConfig(

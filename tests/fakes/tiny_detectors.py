@@ -7,6 +7,7 @@ import string
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 
 @cache
@@ -30,7 +31,7 @@ def tiny_dfine() -> Path:
         stage_numb_of_layers=[1, 1, 1, 1],
         embedding_size=16,
         hidden_sizes=[16, 32, 64, 64],
-        out_features=["stage2", "stage3", "stage4"],
+        **_STAGES,
     )
     config = DFineConfig(
         backbone_config=backbone,
@@ -57,7 +58,7 @@ def tiny_rtdetr() -> Path:
         hidden_sizes=[8, 16, 32, 32],
         depths=[1, 1, 1, 1],
         layer_type="basic",
-        out_features=["stage2", "stage3", "stage4"],
+        **_STAGES,
     )
     config = RTDetrV2Config(
         backbone_config=backbone,
@@ -69,8 +70,10 @@ def tiny_rtdetr() -> Path:
     return _with_processor(RTDetrV2ForObjectDetection(config), _folder("rtdetr"))
 
 
+# Taken by every backbone, though not among the declared arguments.
+_STAGES: dict[str, Any] = {"out_features": ["stage2", "stage3", "stage4"]}
 _LABELS = {0: "person", 1: "dog", 2: "bicycle"}
-_DETR = {
+_DETR: dict[str, Any] = {
     "d_model": 32,
     "encoder_hidden_dim": 32,
     "encoder_ffn_dim": 32,
@@ -85,7 +88,7 @@ _DETR = {
 }
 
 
-def _with_processor(model: object, folder: Path) -> Path:
+def _with_processor(model: Any, folder: Path) -> Path:
     from transformers import RTDetrImageProcessor
 
     model.save_pretrained(folder)
@@ -123,7 +126,7 @@ def tiny_grounding_dino() -> Path:
         depths=[1, 1, 1, 1],
         num_heads=[1, 1, 2, 2],
         window_size=4,
-        out_features=["stage2", "stage3", "stage4"],
+        **_STAGES,
     )
     config = GroundingDinoConfig(
         backbone_config=swin,
@@ -176,7 +179,7 @@ def tiny_whisper(text_length: int = 64) -> Path:
         WhisperConfig,
         WhisperFeatureExtractor,
         WhisperForConditionalGeneration,
-        WhisperTokenizerFast,
+        WhisperTokenizer,
     )
     from whisper.tokenizer import LANGUAGES
 
@@ -192,7 +195,7 @@ def tiny_whisper(text_length: int = 64) -> Path:
     special = [f"<|{sign}|>" for sign in ("endoftext", "startoftranscript", *languages, *tasks)]
     tokenizer.add_special_tokens(special)
     tokenizer.add_tokens([AddedToken(f"<|{step * 0.02:.2f}|>", special=False) for step in range(1501)])
-    number = {sign: tokenizer.token_to_id(sign) for sign in special}
+    number: dict[str, Any] = {sign: tokenizer.token_to_id(sign) for sign in special}
     config = WhisperConfig(
         vocab_size=51865,
         d_model=32,
@@ -223,7 +226,7 @@ def tiny_whisper(text_length: int = 64) -> Path:
     )
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
-    WhisperTokenizerFast(
+    WhisperTokenizer(
         tokenizer_object=tokenizer, eos_token="<|endoftext|>", bos_token="<|endoftext|>", unk_token="<|endoftext|>"
     ).save_pretrained(folder)
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -44,7 +45,7 @@ def qwen3_vl(folder: Path) -> None:
         vision_start_token="<|vision_start|>",
         vision_end_token="<|vision_end|>",
     )
-    sizes = {
+    sizes: dict[str, Any] = {
         "patch_size": 16,
         "temporal_patch_size": 2,
         "merge_size": 2,
@@ -57,7 +58,7 @@ def qwen3_vl(folder: Path) -> None:
         chat_template=TEMPLATE.replace("VIDEO", "<|vision_start|><|video_pad|><|vision_end|>"),
     )
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
-    ids = tokenizer.convert_tokens_to_ids
+    ids: Any = tokenizer.convert_tokens_to_ids
     config = Qwen3VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -100,19 +101,22 @@ def smolvlm(folder: Path) -> None:
         video_token="<video>",
     )
     small = {"longest_edge": 32}
+    # Taken, though not among the declared arguments.
+    sampling: dict[str, Any] = {"video_sampling": {"fps": 1, "max_frames": 8, "video_size": small}}
+    padding: dict[str, Any] = {"pad_token_id": tokenizer.pad_token_id}
     processor = SmolVLMProcessor(
         SmolVLMImageProcessor(size={"longest_edge": 64}, max_image_size=small),
         tokenizer,
         SmolVLMVideoProcessor(
             size=small,
             max_image_size=small,
-            video_sampling={"fps": 1, "max_frames": 8, "video_size": small},
+            **sampling,
         ),
         image_seq_len=4,
         chat_template=TEMPLATE.replace("VIDEO", "<video>"),
     )
     size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    pad = tokenizer.pad_token_id
+    ids: Any = tokenizer.convert_tokens_to_ids
     config = SmolVLMConfig(
         vision_config=size | {"image_size": 32, "patch_size": 8},
         text_config=size
@@ -120,11 +124,11 @@ def smolvlm(folder: Path) -> None:
             "model_type": "llama",
             "vocab_size": len(tokenizer),
             "num_key_value_heads": 2,
-            "pad_token_id": pad,
+            **padding,
         },
         scale_factor=2,
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        pad_token_id=pad,
+        image_token_id=ids("<image>"),
+        **padding,
     )
     torch.manual_seed(0)
     SmolVLMForConditionalGeneration(config).save_pretrained(folder)

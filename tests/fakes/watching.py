@@ -34,7 +34,7 @@ class Notes(PerceptionTool):
         every_seconds: float | None = 1.0,
         before: Callable[[float], object] = lambda _: None,
     ) -> None:
-        self.name = name  # several of them in one watch
+        self.name = name  # type: ignore[misc]  # several of them in one watch
         self.source = name
         self.needs: Needs = Sampling(every_seconds, max_side=32)
         self.before = before
@@ -60,7 +60,7 @@ class Ears(PerceptionTool):
     needs: Needs = "sound"
 
     def __init__(self, name: str) -> None:
-        self.name = self.source = name  # several of them in one watch
+        self.name = self.source = name  # type: ignore[misc]  # several of them in one watch
 
     def perceive(
         self, stream: Iterable[AudioBlock], video: Video, start_seconds: float, end_seconds: float

@@ -34,7 +34,7 @@ def client(tmp_path: Path) -> Iterator[Any]:
 def test_a_caption_comes_back_from_chroma_with_its_id_and_attributes(client: Any) -> None:
     caption = detailed_caption()
     put_changes(lambda name: get_collection(client, name), Changes(1, [(caption, pack([1.0, 0.0]))], []))
-    row = get_collection(client, "captions").get(ids=[caption.id])
+    row: Any = get_collection(client, "captions").get(ids=[caption.id])
     back = caption_of(row["documents"][0], row["metadatas"][0])
     assert back == caption
     assert back.id == caption.id, "attributes are part of the id, with their types"
@@ -47,7 +47,7 @@ def test_attributes_are_flat_values_that_chroma_filters_by(client: Any) -> None:
     rows = [Caption("film", i, i + 1, "summary", f"part {i}", "s", attributes={"scale": s}) for i, s in enumerate("ab")]
     changes = Changes(1, [(row, pack([1.0, float(i)])) for i, row in enumerate(rows)], [])
     put_changes(lambda name: get_collection(client, name), changes)
-    found = get_collection(client, "summaries").get(where={"attribute_scale": "b"})
+    found: Any = get_collection(client, "summaries").get(where={"attribute_scale": "b"})
     assert found["documents"] == ["part 1"]
     assert found["metadatas"][0]["attribute_scale"] == "b"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ a white couch: [768, 350, 848, 477]; a lamp with a white shade: [582, 26, 713, 1
 00:09-00:11: Hey, I might."""
 
 
-def said(start: float, end: float, kind: Kind, text: str, **more: object) -> Caption:
+def said(start: float, end: float, kind: Kind, text: str, **more: Any) -> Caption:
     return Caption("friends", start, end, kind, text, "table-1", **more)  # any field
 
 

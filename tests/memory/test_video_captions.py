@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.stored_captions import captions, detailed_caption, reachable, texts
 from videochat.memory import CaptionStore, Gap
+from videochat.records import Kind
 
 
 def test_what_a_crash_left_without_vectors_is_found_after_the_next_opening(tmp_path: Path) -> None:
@@ -33,8 +34,8 @@ def test_what_a_crash_left_without_vectors_is_found_after_the_next_opening(tmp_p
 def test_words_and_vectors_hold_the_same_captions(tmp_path: Path) -> None:
     path = tmp_path / "memory"
     with CaptionStore(path) as store:
-        many = [(i, i + 1, "speech", f"word{i} milk") for i in range(600)]
-        store.add(captions(rows=many))  # a literal in a list loses its type
+        many: list[tuple[float, float, Kind, str]] = [(i, i + 1, "speech", f"word{i} milk") for i in range(600)]
+        store.add(captions(rows=many))
     with CaptionStore(path) as store:
         stored = store.captions_of("kitchen")
         assert reachable(store, "kitchen") == {c.id for c in stored.between()}

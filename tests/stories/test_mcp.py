@@ -11,6 +11,8 @@ from mcp import StdioServerParameters
 from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
 
+from tests.fakes.mcp_results import first_text
+
 SERVE = [sys.executable, "-m", "videochat.cli", "mcp"]
 
 
@@ -21,19 +23,19 @@ async def use(client: Client) -> None:
     assert tools["read"].input_schema["required"] == ["start", "end"]
     found = await client.call_tool("search", {"query": "milk"})
     assert not found.is_error
-    assert "Now the milk is poured, slowly and last. [" in found.content[0].text
+    assert "Now the milk is poured, slowly and last. [" in first_text(found)
     assert 14.5 in [caption["start_seconds"] for caption in found.structured_content["captions"]]
     pictures = await client.call_tool("frames", {"start": 0, "end": 4, "n": 2})
     assert [block.type for block in pictures.content] == ["text", "image", "text", "image"]
     wrong = await client.call_tool("read", {"start": "soon"})
     assert wrong.is_error
-    assert "start: Input should be a valid number" in wrong.content[0].text
+    assert "start: Input should be a valid number" in first_text(wrong)
     reversed_range = await client.call_tool("read", {"start": 9, "end": 3})
     assert reversed_range.is_error
-    assert "holds nothing" in reversed_range.content[0].text
+    assert "holds nothing" in first_text(reversed_range)
     unknown = await client.call_tool("google", {})
     assert unknown.is_error
-    assert "known ones are browse" in unknown.content[0].text
+    assert "known ones are browse" in first_text(unknown)
 
 
 async def test_over_stdio(tea: Path, tmp_path: Path) -> None:

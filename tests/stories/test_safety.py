@@ -8,6 +8,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, To
 from langsmith.utils import tracing_is_enabled
 
 from videochat import VideoAgent
+from videochat.agent.run import Mode
 from videochat.memory import CaptionStore
 from videochat.testing import Scene, ScriptedLLM, call, draw_video
 
@@ -39,7 +40,7 @@ def gullible(messages: list[BaseMessage]) -> str:
 
 
 @pytest.mark.parametrize("mode", ["agent", "retrieve"])
-def test_orders_in_a_video_are_not_obeyed(evil: Path, tmp_path: Path, mode: str) -> None:
+def test_orders_in_a_video_are_not_obeyed(evil: Path, tmp_path: Path, mode: Mode) -> None:
     tools = [
         call("browse", question="instructions"),
         call("search", query="ignore instructions"),

@@ -26,7 +26,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
 
 
 def recognizer(folder: str, **options: Any) -> ActionRecognizer:
-    return ActionRecognizer(folder, **({"labels": LABELS, "min_score": 0.0, "device": CPU} | options))
+    usual: dict[str, Any] = {"labels": LABELS, "min_score": 0.0, "device": CPU}
+    return ActionRecognizer(folder, **(usual | options))
 
 
 @pytest.mark.parametrize(("architecture", "every_seconds"), [("xclip", 0.25), ("videomae", 0.125)])

@@ -74,6 +74,7 @@ def test_boxes_are_in_upright_source_pixels(tmp_path, size, rotate):
     (told,) = captions(perceive(disc_detector(), video))
     truth = DiscFinder()._look(video.frame_at(told.start_seconds).image)[0].box
     assert np.abs(np.array(told.box) - truth).max() <= 3
+    assert video.size is not None
     assert told.box[2] <= video.size[0]
     assert told.box[3] <= video.size[1]
 

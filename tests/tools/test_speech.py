@@ -4,6 +4,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,11 +92,12 @@ def test_stretches_hold_the_speech_and_nothing_is_lost_or_moved(silero):
 @pytest.mark.parametrize("kind", ["silence", "noise", "chord"])
 def test_nothing_is_asked_where_nobody_speaks(kind, silero, clip):
     t = np.arange(40 * SAMPLE_RATE) / SAMPLE_RATE
-    sound = {
+    kinds: dict[str, Any] = {
         "silence": np.zeros_like(t),
         "noise": np.random.default_rng(0).normal(0, 0.1, len(t)),
         "chord": sum(np.sin(2 * np.pi * pitch * t) for pitch in (220, 277, 330)) / 6,
-    }[kind].astype(np.float32)
+    }
+    sound = kinds[kind].astype(np.float32)
     items = list(recognizer(Deaf(), silero).perceive(sounds(sound), clip, 0.0, 40.0))
     assert not captions(items)
     assert items[-1] == Settled(40.0)
@@ -183,14 +185,15 @@ def test_what_openai_whisper_fetched_earlier_is_used(tmp_path, monkeypatch):
     tool = SpeechRecognizer("base")
     tool.prepare()
     # It is of another shape than the model of that name, whose alignment heads it cannot have.
-    assert tool.loaded()._model.dims.n_audio_state == 32
+    loaded: Any = tool.loaded()
+    assert loaded._model.dims.n_audio_state == 32
 
 
 def test_wrong_names_and_files(tmp_path):
     with pytest.raises(UnknownName, match="large-v3-turbo"):
         SpeechRecognizer("larg-v3-turbo")
     with pytest.raises(UnknownName, match="faster-whisper, openai-whisper"):
-        SpeechRecognizer(backend="whisper.cpp")
+        SpeechRecognizer(backend="whisper.cpp")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="holds a model for openai-whisper, not for faster-whisper"):
         SpeechRecognizer(tiny_whisper(), backend="faster-whisper").prepare()
     broken = tmp_path / "broken.pt"
@@ -227,6 +230,7 @@ def test_real_silence_and_music_hold_no_words(name, silero):
 def test_real_speech_is_cut_where_it_is(silero):
     video = Video(MATERIAL / "audio/jfk.flac")
     (stretch,) = [s for s in stretches(video.audio(), 0.0, silero) if s.samples is not None]
+    assert stretch.samples is not None
     assert stretch.start_seconds < 0.4
     assert 10.0 < stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE <= 11.05
 

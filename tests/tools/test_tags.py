@@ -27,7 +27,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
 
 
 def tagger(folder: str, **options: Any) -> FrameTagger:
-    return FrameTagger(folder, **({"vocabulary": WORDS, "min_score": 0.0, "device": CPU} | options))
+    usual: dict[str, Any] = {"vocabulary": WORDS, "min_score": 0.0, "device": CPU}
+    return FrameTagger(folder, **(usual | options))
 
 
 @pytest.mark.parametrize("architecture", ["siglip", "clip"])

@@ -1,5 +1,6 @@
 """Word lists, and vectors that are computed once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def test_a_digest_tells_where_one_text_ends() -> None:
 def test_vectors_are_computed_once_for_a_model_and_its_texts() -> None:
     computed: list[tuple[str, ...]] = []
 
-    def embed(texts: object) -> np.ndarray:
-        computed.append(tuple(texts))  # type: ignore[call-overload]
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        computed.append(tuple(texts))
         return np.full((len(computed[-1]), 3), len(computed), np.float32)
 
     first = stored_vectors("model", ["dog", "cat"], embed)

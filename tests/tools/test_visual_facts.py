@@ -80,7 +80,9 @@ def test_the_way_of_the_camera(clip: Video, step: tuple[int, int], words: str) -
     assert words in said
     # Four pixels of 256 in a fifth of a second.
     if dx:
-        assert abs(int(re.search(r"\((\d+)% of the picture width", said)[1]) - 8) <= 1
+        share = re.search(r"\((\d+)% of the picture width", said)
+        assert share is not None
+        assert abs(int(share[1]) - 8) <= 1
 
 
 @pytest.mark.parametrize(("left", "place"), [(10, "left"), (180, "right")])

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 import torch
 from langchain.agents import create_agent
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 
 from tests.fakes import video_language_models
 from tests.fakes.tiny_embed import SHARED, CountingVideo, need, toy_model, upstream_files
 from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
 from videochat.devices import BUDGET
-from videochat.embed_model.chat import ClipEncoder, SamplingSettings
-from videochat.embed_model.checkpoints import convert
+from videochat.embed_model.chat import ClipEncoder
 from videochat.embed_model.config import EmbedConfig
+from videochat.embed_model.conversion import convert
+from videochat.embed_model.generation import SamplingSettings
 from videochat.embed_model.model import VideoChatEmbed
 from videochat.errors import InvalidArgument, MissingDependency
 from videochat.memory import CaptionStore
@@ -40,14 +41,19 @@ def watch(tool: WatchClip, question: str = "What?", start: float = 2, end: float
     return tool.invoke({"type": "tool_call", "id": "1", "name": "watch_clip", "args": arguments})
 
 
+def words_of(message: ToolMessage) -> str:
+    assert isinstance(message.content, str)
+    return message.content
+
+
 def test_the_answer_carries_the_range_watched(toy):
     video = CountingVideo()
     message = watch(WatchClip(video=video, weights=str(toy), frames=4, models=ModelCache()))
-    assert message.content.startswith("[00:02-00:06] ")
+    assert words_of(message).startswith("[00:02-00:06] ")
     (caption,) = message.artifact
     assert (caption["start_seconds"], caption["end_seconds"]) == (2, 6)
     assert caption["video_id"] == "drawn"
-    assert message.content.endswith(Caption.from_dict(caption).text)
+    assert words_of(message).endswith(Caption.from_dict(caption).text)
     assert len(video.decoded) == 4
 
 
@@ -59,13 +65,18 @@ def test_an_end_beyond_the_video_is_brought_back(toy):
 def test_a_range_that_is_none_goes_back_to_the_model(toy):
     message = watch(WatchClip(video=CountingVideo(), weights=str(toy)), start=20, end=30)
     assert message.status == "error"
-    assert message.content.startswith("The range from second 20 to second 30 holds nothing: the video lasts 10.00 s")
+    assert words_of(message).startswith("The range from second 20 to second 30 holds nothing: the video lasts 10.00 s")
 
 
 def test_loaded_on_first_use_and_once(toy, monkeypatch):
     loaded = []
     load = watch_clip._load
-    monkeypatch.setattr(watch_clip, "_load", lambda *given: loaded.append(given) or load(*given))
+
+    def counted(*given):
+        loaded.append(given)
+        return load(*given)
+
+    monkeypatch.setattr(watch_clip, "_load", counted)
     models = ModelCache()
     tools = [WatchClip(video=CountingVideo(id), weights=str(toy), models=models) for id in ("a", "b")]
     assert not loaded
@@ -107,7 +118,7 @@ def test_calls_from_several_threads_come_one_after_another(toy):
 def test_missing_weights_are_said_plainly(weights, says):
     message = watch(WatchClip(video=CountingVideo(), weights=weights, models=ModelCache()))
     assert message.status == "error"
-    assert message.content.startswith(says)
+    assert words_of(message).startswith(says)
     assert "\n" not in message.content
 
 
@@ -206,7 +217,7 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
     from videochat.media import Video
 
     video = Video(need(SHARED / "material" / "videos" / "jesse_dance.mp4"))
-    files = upstream_files(tmp_path / "upstream", EmbedConfig.preset("toy"))
+    files: dict[str, Any] = {**upstream_files(tmp_path / "upstream", EmbedConfig.preset("toy"))}
     folder = convert(tmp_path / "videochat-toy", config=EmbedConfig.preset("toy"), **files)
 
     torch.manual_seed(0)
@@ -226,7 +237,7 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
         call("watch_clip", question="Where does he stand?", start=4, end=60),
         "He dances [00:00-00:04].",
     )
-    state = create_agent(llm, [tool]).invoke({"messages": "What does he do?"})
+    state = create_agent(llm, [tool]).invoke({"messages": [HumanMessage("What does he do?")]})
     seen = [message for message in state["messages"] if isinstance(message, ToolMessage)]
     assert [message.status for message in seen] == ["success", "error", "success"]
     assert "holds nothing: the video lasts" in seen[1].content

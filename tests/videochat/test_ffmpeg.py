@@ -8,7 +8,6 @@ from typing import Any
 import ffmpeg
 import pytest
 
-import videochat.ffmpeg as ours
 from videochat.errors import MediaError
 from videochat.ffmpeg import ffmpeg_exe, reason, running, seek_options
 
@@ -29,8 +28,8 @@ def test_an_old_ffmpeg_of_the_system_is_passed_over(
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 0, banner)
 
-    monkeypatch.setattr(ours.shutil, "which", lambda _: "/system/ffmpeg")
-    monkeypatch.setattr(ours.subprocess, "run", run)
+    monkeypatch.setattr("videochat.ffmpeg.shutil.which", lambda _: "/system/ffmpeg")
+    monkeypatch.setattr("videochat.ffmpeg.subprocess.run", run)
     found = ffmpeg_exe.__wrapped__()
     assert (found == "/system/ffmpeg") is is_taken
     assert is_taken or Path(found).is_file()

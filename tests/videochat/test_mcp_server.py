@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from mcp.client.client import Client
 
+from tests.fakes.mcp_results import first_text
 from videochat.agent import VideoToolkit
 from videochat.cli import main
 from videochat.mcp_server import make_server
@@ -21,14 +22,14 @@ async def test_tools_are_listed_with_their_arguments(toolkit: VideoToolkit) -> N
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert set(tools) == {"browse", "search", "read", "look", "count", "frames"}
     assert tools["read"].input_schema["required"] == ["start", "end"]
-    assert "in temporal order" in tools["read"].description
+    assert "in temporal order" in (tools["read"].description or "")
 
 
 async def test_captions_come_as_text_and_as_data(toolkit: VideoToolkit) -> None:
     async with Client(make_server(toolkit)) as client:
         found = await client.call_tool("search", {"query": "milk"})
     assert not found.is_error
-    assert "Now the milk is poured, slowly and last. [" in found.content[0].text
+    assert "Now the milk is poured, slowly and last. [" in first_text(found)
     assert 14.5 in [caption["start_seconds"] for caption in found.structured_content["captions"]]
 
 
@@ -44,7 +45,7 @@ async def test_a_mistake_is_an_error_with_a_hint(toolkit: VideoToolkit, tool: st
     async with Client(make_server(toolkit)) as client:
         wrong = await client.call_tool(tool, arguments)
     assert wrong.is_error
-    assert hint in wrong.content[0].text
+    assert hint in first_text(wrong)
 
 
 @pytest.mark.parametrize("address", ["here", "1:99999", "localhost:"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,7 @@ def test_the_first_picture_does_not_wait_for_the_last(tmp_path: Path) -> None:
         stream = video.frames()
         next(stream)
         took = time.perf_counter() - began
+        assert isinstance(stream, Generator)
         stream.close()  # an iterator by its type, a generator by nature
         return took
 

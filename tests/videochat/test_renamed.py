@@ -33,9 +33,9 @@ def test_an_old_keyword_is_passed_on_and_warns() -> None:
         return limits
 
     with pytest.warns(DeprecationWarning, match="'brakes' of .*make.* is now 'limits'"):
-        assert make(brakes=3) == 3
+        assert make(brakes=3) == 3  # type: ignore[call-arg]
     assert make(limits=4) == 4
     with pytest.raises(TypeError, match="got 'limits' twice"):
-        make(brakes=3, limits=4)
+        make(brakes=3, limits=4)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="breaks"):
-        make(breaks=3)
+        make(breaks=3)  # type: ignore[call-arg]
