@@ -103,7 +103,13 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def missing_intervals(covered: Iterable[Interval], start_seconds: float, end_seconds: float) -> list[Interval]:
-    """Return the parts of `[start_seconds, end_seconds)` that no interval of `covered` covers, in order."""
+    """Return the parts of a range that nothing covers, in order.
+
+    Args:
+        covered: intervals in any order; they may overlap.
+        start_seconds: first moment of the range.
+        end_seconds: first moment no longer.
+    """
     missing, position = [], start_seconds
     for start, end in [*merge_intervals(covered), (end_seconds, end_seconds)]:
         if min(start, end_seconds) - position > _SLACK_SECONDS:

@@ -275,7 +275,13 @@ class Video:
 
         Each consumer's pictures come in order; between consumers the order follows time loosely.
 
+        Args:
+            samplings: which pictures each consumer wants.
+            start_seconds: first moment.
+            end_seconds: first moment no longer; None for the end.
+
         Raises:
+            InvalidArgument: the range holds nothing.
             MediaError: there are no pictures, or ffmpeg failed before the first.
         """
         stream = self._need_pictures()
@@ -285,6 +291,11 @@ class Video:
         self, start_seconds: float = 0.0, end_seconds: float | None = None, *, block_seconds: float = 10.0
     ) -> Iterator[AudioBlock]:
         """Yield 16 kHz mono sound in blocks; pauses in the recording come as silence, so times stay true.
+
+        Args:
+            start_seconds: first moment.
+            end_seconds: first moment no longer; None for the end.
+            block_seconds: length of a block; the last may be shorter.
 
         Raises:
             InvalidArgument: a range that is none.

@@ -42,7 +42,16 @@ def add_command(
 
 
 def add_group(commands: Commands, name: str, text: str) -> Commands:
-    """Add a command that has commands of its own; alone it prints what they are."""
+    """Add a command that has commands of its own; alone it prints what they are.
+
+    Args:
+        commands: where to.
+        name: what people type.
+        text: what it does, beginning with a small letter.
+
+    Returns:
+        Where its commands are added.
+    """
     group = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     group.set_defaults(group=group)
     group.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
