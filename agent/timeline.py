@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,8 +30,16 @@ def draw_timeline(captions: Sequence[Caption], duration_seconds: float, *, title
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+    class Timeline(Figure):
+        """A figure that a notebook shows; without pyplot it would print only its size."""
+
+        def _repr_png_(self) -> bytes:
+            png = io.BytesIO()
+            self.savefig(png, format="png", dpi=110)
+            return png.getvalue()
+
     lanes = _lanes(captions)
-    figure = Figure(figsize=(11, 0.9 + 0.5 * max(len(lanes), 1)), layout="constrained")
+    figure = Timeline(figsize=(11, 0.9 + 0.5 * max(len(lanes), 1)), layout="constrained")
     axes = figure.add_subplot()
     for lane, (_, members) in enumerate(lanes):
         colour = f"C{lane}"

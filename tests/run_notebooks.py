@@ -5,12 +5,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
+
+
+def check_outputs(name: str, notebook: Any) -> None:
+    """Hold every figure to be shown as a picture, not as the words `<Figure size ...>`."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if str(data.get("text/plain", "")).startswith("<Figure") and "image/png" not in data:
+                sys.exit(f"{name}: a figure is not shown in the cell {cell.source!r}")
 
 
 def main() -> None:
@@ -28,7 +38,10 @@ def main() -> None:
             folder = Path(scratch) / path.stem
             folder.mkdir()
             NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+            check_outputs(path.name, notebook)
             if save:
+                for cell in notebook.cells:
+                    cell.metadata.pop("execution", None)  # when it ran: noise in every diff
                 nbformat.write(notebook, path)
             print(f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - began:.1f} s")
 

@@ -8,6 +8,7 @@ Nothing heavy is loaded until a name is used: `import videochat` needs only the 
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from videochat.media import Video
     from videochat.memory import CaptionStore, VideoRetriever
     from videochat.records import Answer, Caption, Citation
+
+# In a notebook without ipywidgets, libraries that are loaded later would put this between question and answer.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 _HOMES = {
     "Answer": "videochat.records",

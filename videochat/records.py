@@ -181,6 +181,10 @@ class Citation:
         """First moment after the cited caption."""
         return self.caption.end_seconds
 
+    def __reduce__(self) -> tuple[type[Citation], tuple[Caption]]:
+        # What makes the picture holds an open video, which cannot travel to another process.
+        return Citation, (self.caption,)
+
     def as_dict(self) -> dict[str, Any]:
         """Return `{start_seconds, end_seconds, kind, text}` and what else the caption knows."""
         return self.caption.as_dict()
@@ -333,4 +337,6 @@ class Answer:
                 f"{html.escape(citation.caption.text)}</td></tr>"
             )
         notes = "".join(f"<div><i>{html.escape(note)}</i></div>" for note in self.notes)
-        return f"<div><p>{html.escape(self.text)}</p><table>{''.join(rows)}</table>{notes}</div>"
+        text = html.escape(self.text).replace("\n", "<br>")
+        status = f"<div><small>{self.status.replace('_', ' ')}</small></div>"
+        return f"<div><p>{text}</p><table>{''.join(rows)}</table>{notes}{status}</div>"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from videochat import VideoAgent
@@ -31,6 +32,12 @@ def test_bars_lie_where_captions_are_and_words_are_no_formulas(tmp_path: Path) -
     assert bars == [(0, 5), (5, 5)], "what lasts longer than the video is cut"
     assert [text.get_text() for text in figure.axes[0].texts] == ["it costs \\$3 and \\$4", "THE END"]
     figure.savefig(tmp_path / "timeline.png")
+
+
+def test_a_notebook_shows_the_picture() -> None:
+    figure: Any = draw_timeline(CAPTIONS, 10.0)
+    data, _ = DisplayFormatter().format(figure)
+    assert data["image/png"].startswith(b"\x89PNG")
 
 
 def test_without_captions_it_says_so() -> None:

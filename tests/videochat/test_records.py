@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -185,3 +186,16 @@ def test_the_old_form_of_steps_and_usage_warns() -> None:
     assert "error" not in Step("read")
     with pytest.raises(KeyError):
         Step("read")["nothing"]
+
+
+def test_an_answer_travels_to_another_process_without_its_pictures() -> None:
+    answer = Answer("Yes.", [Citation(caption(), thumbnail=lambda: b"jpeg")], "grounded", [Step("read")], Usage(0.5))
+    copy = pickle.loads(pickle.dumps(answer))
+    assert copy == answer
+    assert copy.citations[0].thumbnail is None
+
+
+def test_an_answer_as_html_keeps_its_lines_and_says_its_status() -> None:
+    shown = Answer("One <line>.\nAnother.")._repr_html_()
+    assert "One &lt;line&gt;.<br>Another." in shown
+    assert "not found" in shown
