@@ -1,6 +1,7 @@
 """Run every notebook from top to bottom, as a reader would: `python -m tests.run_notebooks [--save]`."""
 
 import os
+import re
 import sys
 import tempfile
 import time
@@ -19,7 +20,7 @@ def check_outputs(name: str, notebook: Any) -> None:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if str(data.get("text/plain", "")).startswith("<Figure") and "image/png" not in data:
+            if re.match(r"<\w+ size .* Axes>", str(data.get("text/plain", ""))) and "image/png" not in data:
                 sys.exit(f"{name}: a figure is not shown in the cell {cell.source!r}")
 
 
