@@ -21,7 +21,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
 from videochat.agent.prompts import LAST_CALL
-from videochat.errors import InvalidArgument
+from videochat.errors import check_number
 from videochat.records import Step, Usage
 
 _T = TypeVar("_T")
@@ -51,8 +51,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("model_calls", "tool_calls", "seconds", "tokens"):
-            if not getattr(self, name) > 0:
-                raise InvalidArgument(f"The limit {name} must be above 0, got {getattr(self, name)!r}.")
+            check_number(f"The limit {name}", getattr(self, name), above=0)
 
 
 class OutOfTime(Exception):

@@ -28,7 +28,7 @@ from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.video_set import VideoSet, merge_reports
 from videochat.agent.watch import WatchReport
-from videochat.errors import UnknownName
+from videochat.errors import InvalidArgument, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
@@ -114,6 +114,12 @@ class VideoAgent:
         models_gb: float | None = None,
     ) -> None:
         self.llm = resolve_llm(llm)
+        if limits is not None and not isinstance(limits, Limits):
+            raise InvalidArgument(f"limits must be Limits(...), got {limits!r}.")
+        if not isinstance(video, str | os.PathLike | Video | Sequence):
+            raise InvalidArgument(
+                f"A video is a path, an http(s) address or a Video, or a list of them; got {video!r}."
+            )
         if mode not in (None, "agent", "retrieve"):
             raise UnknownName("mode", mode, ("agent", "retrieve"))
         self.video_set = VideoSet(

@@ -17,7 +17,7 @@ from videochat.agent.frame_search import FrameSearch
 from videochat.agent.pipeline import Progress
 from videochat.agent.watch import WatchReport, refine, watch
 from videochat.devices import BUDGET
-from videochat.errors import InvalidArgument, UnknownName, VideoChatError
+from videochat.errors import InvalidArgument, MissingDependency, UnknownName, VideoChatError, check_number
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap, VideoCaptions
 from videochat.memory.summaries import summarize
@@ -59,6 +59,8 @@ class VideoSet:
         summary_llm: ChatModel | None = None,
         models_gb: float | None = None,
     ) -> None:
+        if models_gb is not None:
+            check_number("models_gb", models_gb, above=0)
         opened = [video if isinstance(video, Video) else Video(video) for video in videos]
         if not opened:
             raise InvalidArgument("There is no video to ask; give a path, an http(s) address, or a list of them.")
@@ -145,9 +147,16 @@ class VideoSet:
                 self.refiner.prepare()
             if fps is not None:
                 chosen = [at_rate(sense, fps) for sense in chosen]
-            report = watch(
-                video, chosen, stored, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
-            )
+            try:
+                report = watch(
+                    video, chosen, stored, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
+                )
+            except MissingDependency as error:
+                if senses is not None or self.preset is None:
+                    raise
+                raise MissingDependency(
+                    f"{error} `videochat download {self.preset}` fetches all that the preset {self.preset!r} needs."
+                ) from error
             if senses is None:
                 report.preset = self.preset
             if self.refiner is not None and not report.already_watched:

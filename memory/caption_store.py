@@ -25,12 +25,12 @@ from videochat.memory.chroma_server import ChromaServer, ServerCaptions
 from videochat.memory.embeddings import Embedder, resolve_embedder
 from videochat.memory.library_index import LibraryIndex
 from videochat.memory.multi_video_search import search_videos
-from videochat.memory.ranking import SEARCH_BY
-from videochat.memory.search_arguments import check_k, check_kinds, check_query
+from videochat.memory.search_arguments import check_by, check_k, check_kinds, check_query
 from videochat.memory.store_metadata import FORMAT, StoreHeader, read_header, write_header
 from videochat.memory.store_records import Hit, StoredVideo
 from videochat.memory.video_captions import VideoCaptions
 from videochat.records import Caption
+from videochat.renamed import attributes
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -42,6 +42,7 @@ _NAMED = 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
+@attributes(shelf="captions_of")
 class CaptionStore:
     """Captions kept and found again.
 
@@ -221,8 +222,7 @@ class CaptionStore:
         check_k(k)
         check_interval(start_seconds, end_seconds, open_end=True)
         wanted = check_kinds(kinds)
-        if by not in SEARCH_BY:
-            raise UnknownName("way to search", by, SEARCH_BY)
+        by = check_by(by)
         filters: dict[str, Any] = {
             "kinds": wanted,
             "start_seconds": start_seconds,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
-from videochat.errors import InvalidArgument
+from videochat.errors import InvalidArgument, UnknownName
+from videochat.memory.ranking import SEARCH_BY
 from videochat.records import Kind, check_kind
+
+_OLD_WAYS = {"both": "hybrid", "words": "lexical", "likeness": "dense"}
 
 
 def check_query(query: str) -> str:
@@ -28,6 +32,23 @@ def check_k(k: int) -> None:
     """
     if not isinstance(k, int) or k < 1:
         raise InvalidArgument(f"A search needs k of at least 1, got {k!r}.")
+
+
+def check_by(by: str) -> str:
+    """Return the way to search; names of the previous release (`words`, `likeness`, `both`) still work, and warn.
+
+    Raises:
+        UnknownName: there is no such way.
+    """
+    if by in _OLD_WAYS:
+        now = _OLD_WAYS[by]
+        warnings.warn(
+            f"by={by!r} is now by={now!r}; the old name goes with the next release.", DeprecationWarning, stacklevel=3
+        )
+        return now
+    if by not in SEARCH_BY:
+        raise UnknownName("way to search", by, SEARCH_BY)
+    return by
 
 
 def check_kinds(kinds: Iterable[str] | None) -> list[Kind] | None:

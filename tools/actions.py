@@ -16,6 +16,7 @@ from videochat.frames import Frame, Sampling
 from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
+from videochat.renamed import keywords
 from videochat.tools.base import Needs, Settled
 from videochat.tools.model_tool import ModelTool
 from videochat.tools.text_vectors import digest_of, stored_vectors, word_list, words_from
@@ -51,6 +52,7 @@ class ActionRecognizer(ModelTool["_Classifier"]):
     has_own_rate: ClassVar[bool] = True
     accepts: ClassVar[tuple[str, ...]] = ("xclip", "videomae", "timesformer", "vivit")
 
+    @keywords(place="device")
     def __init__(
         self,
         model: Weights | str | os.PathLike[str] = "microsoft/xclip-base-patch32",

@@ -16,6 +16,7 @@ from videochat.frames import Frame, Sampling
 from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
+from videochat.renamed import keywords
 from videochat.tools.base import MIN_CHANGE, Needs, Settled
 from videochat.tools.florence import MAX_SIDE, Florence, shared_florence
 from videochat.tools.model_tool import ModelTool
@@ -54,6 +55,7 @@ class FrameCaptioner(ModelTool["Florence | _Blip"]):
     sees: ClassVar[str] = "what the picture shows, in a sentence"
     accepts: ClassVar[tuple[str, ...]] = ("florence2", "blip")
 
+    @keywords(place="device")
     def __init__(
         self,
         model: Weights | str | os.PathLike[str] = "florence-community/Florence-2-base",

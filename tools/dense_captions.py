@@ -13,6 +13,7 @@ from videochat.frames import Frame, Sampling
 from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
+from videochat.renamed import keywords
 from videochat.tools.base import MIN_CHANGE, Needs, Settled
 from videochat.tools.florence import MAX_SIDE, Florence, Region, shared_florence
 from videochat.tools.model_tool import ModelTool
@@ -40,6 +41,7 @@ class DenseCaptioner(ModelTool[Florence]):
     # Its pictures wait longest; a long queue here would outrun the encodings that it shares with the captions.
     batch_on_gpu: ClassVar[int] = 4
 
+    @keywords(place="device")
     def __init__(
         self,
         model: Weights | str | os.PathLike[str] = "florence-community/Florence-2-base",

@@ -14,6 +14,7 @@ from videochat.batches import chunks
 from videochat.devices import Device
 from videochat.frames import Frame
 from videochat.hub import Weights
+from videochat.renamed import keywords
 from videochat.tools.dual_encoder import MODEL_TYPES, DualEncoder, shared_dual_encoder
 from videochat.tools.model_tool import UsesModel
 
@@ -46,6 +47,7 @@ class FrameEmbedder(UsesModel[DualEncoder]):
     accepts: ClassVar[tuple[str, ...]] = MODEL_TYPES
     batch_on_gpu: ClassVar[int] = 32
 
+    @keywords(place="device")
     def __init__(
         self,
         model: Weights | str | os.PathLike[str] = "google/siglip2-base-patch16-224",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from videochat.errors import UnknownName
+from videochat.errors import InvalidArgument, UnknownName
 from videochat.hub import Weights, is_here, known
 from videochat.tools.base import PerceptionTool
 from videochat.tools.refine import CaptionRefiner
@@ -163,10 +163,14 @@ def make_tools(preset: str | Sequence[str | PerceptionTool] | None = None) -> li
     """
     if preset is None or isinstance(preset, str):
         name = preset or DEFAULT_PRESET
+        if name in TOOLS:
+            raise InvalidArgument(f"{name!r} is a sense, not a preset; give a list: [{name!r}].")
         if name not in PRESETS:
             raise UnknownName("preset", name, PRESETS)
         line_up = PRESETS[name]
         return [make_tool(tool, **line_up.options.get(tool, {})) for tool in line_up.tools]
+    if not isinstance(preset, Sequence):
+        raise InvalidArgument(f"A preset is a name or a list of tool names and tools, got {preset!r}.")
     return [make_tool(tool) if isinstance(tool, str) else tool for tool in preset]
 
 

@@ -15,6 +15,7 @@ from videochat.devices import Device, load_model, load_processor
 from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
+from videochat.renamed import keywords
 from videochat.tools.model_tool import UsesModel
 
 # What is on the screen or said word for word must not be reworded by a language model.
@@ -49,6 +50,7 @@ class CaptionRefiner(UsesModel["_Writer"]):
     batch_on_gpu: ClassVar[int] = 16
     batch_on_cpu: ClassVar[int] = 4
 
+    @keywords(place="device")
     def __init__(
         self,
         model: Weights | str | os.PathLike[str] = "google/flan-t5-base",

@@ -15,6 +15,7 @@ from videochat.frames import Frame, Sampling
 from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
+from videochat.renamed import keywords
 from videochat.tools.base import MIN_CHANGE, Needs, Settled
 from videochat.tools.dual_encoder import MAX_SIDE, MODEL_TYPES, DualEncoder, shared_dual_encoder
 from videochat.tools.model_tool import ModelTool
@@ -50,6 +51,7 @@ class FrameTagger(ModelTool[DualEncoder]):
     accepts: ClassVar[tuple[str, ...]] = MODEL_TYPES
     batch_on_gpu: ClassVar[int] = 32
 
+    @keywords(place="device")
     def __init__(
         self,
         model: Weights | str | os.PathLike[str] = "google/siglip2-base-patch16-224",

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, cast
 
 from videochat.renamed import getter
 
@@ -70,6 +71,23 @@ class StoreInUse(StoreError):
 
 class LLMError(VideoChatError):
     """A language model that cannot be made or did not answer."""
+
+
+def check_number(name: str, value: object, *, above: float | None = None) -> None:
+    """Hold an argument to a number.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        above: what it must be greater than; None for any number.
+
+    Raises:
+        InvalidArgument: it is none, or too small.
+    """
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or (above is not None and not cast("float", value) > above):
+        wanted = "a number" if above is None else f"a number above {above:g}"
+        raise InvalidArgument(f"{name} must be {wanted}, got {value!r}.")
 
 
 def first_line(error: BaseException) -> str:

@@ -15,7 +15,7 @@ import ffmpeg
 import numpy as np
 from av.error import FFmpegError
 
-from videochat.errors import InvalidArgument, MediaError
+from videochat.errors import InvalidArgument, MediaError, check_number
 from videochat.ffmpeg import running, seek_options
 
 # Times pass through microseconds and floats on their way: a picture this little after t is shown at t.
@@ -62,6 +62,9 @@ class Sampling:
     changed most, seen at 32 x 32 pixels. 0 leaves out none; `every_seconds` must be given otherwise."""
 
     def __post_init__(self) -> None:
+        for name in ("every_seconds", "max_side", "min_change"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name))
         if self.every_seconds is not None and not 0.001 <= self.every_seconds < math.inf:
             raise InvalidArgument(f"every_seconds must be at least 0.001, got {self.every_seconds!r}")
         if self.max_side is not None and self.max_side < 2:

@@ -195,8 +195,8 @@ def find_weights(weights: Weights | str | os.PathLike[str], *, needed_by: str, a
         raise _missing(
             wanted,
             needed_by,
-            "it is not in the cache, and HF_HUB_OFFLINE forbids the network",
-            f"Unset HF_HUB_OFFLINE and fetch it, or {_OWN_FOLDER}",
+            "it is neither a folder here nor in the hub's cache, and HF_HUB_OFFLINE forbids the network",
+            f"Unset HF_HUB_OFFLINE and fetch it with `videochat download {wanted.model}`, or {_OWN_FOLDER}",
         )
     reason, remedy = _probe(wanted)
     if reason:
@@ -320,8 +320,9 @@ def _probe(weights: Weights) -> tuple[str, str]:
     except Exception as error:
         # Which exceptions a broken connection raises depends on the hub's HTTP library and its version.
         return (
-            f"it is not on this machine, and the hub cannot be reached ({type(error).__name__})",
-            f"Check the network and fetch it, or {_OWN_FOLDER}",
+            f"it is neither a folder here nor in the hub's cache, and the hub cannot be reached "
+            f"({type(error).__name__})",
+            f"Check the network and fetch it with `videochat download {weights.model}`, or {_OWN_FOLDER}",
         )
     if getattr(info, "gated", False) and not get_token():
         return gated

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from videochat.errors import InvalidArgument
+from videochat.errors import InvalidArgument, check_number
 
 Interval = tuple[float, float]
 """`[start_seconds, end_seconds)`."""
@@ -59,6 +59,8 @@ def check_interval(start_seconds: float, end_seconds: float, *, open_end: bool =
     Raises:
         InvalidArgument: it is no such interval.
     """
+    check_number("The start of a range", start_seconds)
+    check_number("The end of a range", end_seconds)
     finite = math.isfinite(start_seconds) and (open_end or math.isfinite(end_seconds))
     if not (finite and 0 <= start_seconds < end_seconds):
         raise InvalidArgument(
@@ -80,6 +82,9 @@ def fit_interval(
     Raises:
         InvalidArgument: it holds nothing.
     """
+    check_number("The start of a range", start_seconds)
+    if end_seconds is not None:
+        check_number("The end of a range", end_seconds)
     end = duration_seconds if end_seconds is None else min(end_seconds, duration_seconds)
     if math.isfinite(start_seconds) and 0 <= start_seconds < end:
         return start_seconds, end

@@ -104,6 +104,7 @@ def serve_http(toolkit: VideoToolkit, host: str = "127.0.0.1", port: int = 8000)
 
     if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"videochat: whoever reaches {host}:{port} can use the tools; there is no password.", file=sys.stderr)
+    print(f"videochat: serving at http://{host}:{port}/mcp, Ctrl-C ends.", file=sys.stderr)
     uvicorn.run(server.streamable_http_app(host=host), host=host, port=port, log_level="warning")
 
 

@@ -63,6 +63,8 @@ class Video:
     """
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
+        if not isinstance(source, str | os.PathLike) or not os.fspath(source):
+            raise MediaError(f"A video needs a path or an http(s) address, got {source!r}.")
         text = os.fspath(source)
         self.path: Path = download(text) if re.match(r"https?://", text) else Path(text).expanduser()
         """The file that is read."""

@@ -17,9 +17,9 @@ _R = TypeVar("_R")
 _T = TypeVar("_T")
 
 NAMES: Mapping[str, Mapping[str, str]] = {
-    "videochat": {"Brakes": "videochat.agent.limits:Limits"},
+    "videochat": {"Brakes": "videochat:Limits"},
     "videochat.agent": {
-        "Brakes": "videochat.agent.limits:Limits",
+        "Brakes": "videochat.agent:Limits",
         "Footage": "videochat.agent.video_set:VideoSet",
         "Watching": "videochat.agent.background_watch:BackgroundWatch",
     },
@@ -45,20 +45,20 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "SpeechRegions": "videochat.tools.voice_activity:SpeechRegions",
         "SubtitleReader": "videochat.tools.subtitles:SubtitleReader",
     },
-    "videochat.memory": {"Shelf": "videochat.memory.video_captions:VideoCaptions"},
+    "videochat.memory": {"Shelf": "videochat.memory:VideoCaptions"},
     "videochat.memory.maintenance": {
         "verify": "videochat.memory.maintenance:check_store",
         "export_captions": "videochat.memory.export:export_captions",
         "import_captions": "videochat.memory.export:import_captions",
     },
     "videochat.embed_model": {
-        "Viewer": "videochat.embed_model.chat:ClipEncoder",
-        "Wording": "videochat.embed_model.generation:SamplingSettings",
+        "Viewer": "videochat.embed_model:ClipEncoder",
+        "Wording": "videochat.embed_model:SamplingSettings",
     },
     "videochat.embed_model.chat": {
-        "Viewer": "videochat.embed_model.chat:ClipEncoder",
+        "Viewer": "videochat.embed_model:ClipEncoder",
         "Sight": "videochat.embed_model.chat:EncodedClip",
-        "Wording": "videochat.embed_model.generation:SamplingSettings",
+        "Wording": "videochat.embed_model:SamplingSettings",
         "choose": "videochat.embed_model.generation:choose_token",
         "sample_indices": "videochat.embed_model.preprocess:sample_indices",
         "picture_of_frame": "videochat.embed_model.preprocess:crop_frame",
@@ -205,7 +205,8 @@ class _MovedModules(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname in MODULES:
-            raise ModuleNotFoundError(f"{fullname} is now {MODULES[fullname]}; import that.", name=fullname)
+            # Without name=: `from package import module` would put a sentence of its own in the place of this one.
+            raise ModuleNotFoundError(f"{fullname} is now {MODULES[fullname]}; import that.")
         return None
 
 

@@ -69,7 +69,7 @@ def test_an_exception_of_a_tool_is_told_without_its_words() -> None:
 @pytest.mark.parametrize("name", ["model_calls", "tool_calls", "seconds", "tokens"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_limit_must_be_positive(name: str, value: Any) -> None:
-    with pytest.raises(InvalidArgument, match=f"The limit {name} must be above 0"):
+    with pytest.raises(InvalidArgument, match=f"The limit {name} must be a number above 0"):
         Limits(**{name: value})
 
 

@@ -9,7 +9,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from videochat import Limits, VideoAgent
 from videochat.agent.prompts import PAPER_INSTRUCTION
-from videochat.errors import InvalidArgument, LLMError, MediaError, UnknownName
+from videochat.errors import InvalidArgument, LLMError, MediaError, MissingDependency, UnknownName
+from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.records import Answer
 from videochat.testing import ScriptedLLM, call
@@ -253,3 +254,26 @@ def test_a_thread_is_a_text(clip: Path, memory: CaptionStore, thread: Any) -> No
         agent.ask("When?", thread=thread)
     with pytest.raises(InvalidArgument, match="thread must be a text"):
         agent.reset(thread)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"limits": 3}, r"limits must be Limits\(\.\.\.\), got 3"),
+        ({"video": 3}, "A video is a path, an http.s. address or a Video, or a list of them; got 3"),
+        ({"preset": 3}, "A preset is a name or a list of tool names and tools, got 3"),
+        ({"preset": "shots"}, r"'shots' is a sense, not a preset; give a list: \['shots'\]"),
+        ({"models_gb": -1}, "models_gb must be a number above 0, got -1"),
+        ({"models_gb": "a"}, "models_gb must be a number above 0, got 'a'"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(clip: Video, arguments: dict[str, Any], words: str) -> None:
+    given: dict[str, Any] = {"video": clip} | arguments
+    with pytest.raises(InvalidArgument, match=words):
+        VideoAgent(**given)
+
+
+def test_missing_weights_of_a_preset_name_the_command_that_fetches_them(clip: Video, memory: CaptionStore) -> None:
+    said = "`videochat download small` fetches all that the preset 'small' needs"
+    with pytest.raises(MissingDependency, match=said):
+        VideoAgent(clip, memory=memory, llm="extractive", preset="small").watch()

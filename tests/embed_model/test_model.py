@@ -189,7 +189,7 @@ def test_a_folder_with_another_llm_put_in(converted, tmp_path):
     [
         ("no/such/folder", "needs the model no/such/folder .* there is no such folder or file"),
         ("nowhere", "needs the model nowhere .* there is no such folder or file"),
-        ("someone/something", "needs the model someone/something .* it is not in the cache"),
+        ("someone/something", "needs the model someone/something .* nor in the hub's cache"),
     ],
 )
 def test_weights_that_are_not_here_are_never_fetched(name, says, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from videochat.errors import InvalidArgument, UnknownName
-from videochat.memory.search_arguments import check_k, check_kinds, check_query
+from videochat.memory.search_arguments import check_by, check_k, check_kinds, check_query
 
 
 @pytest.mark.parametrize("k", [0, -3, 2.5, "8", None])
@@ -30,3 +30,10 @@ def test_a_query_has_words_and_is_text() -> None:
     for empty in ("", " \n\t"):
         with pytest.raises(InvalidArgument, match="The query is empty"):
             check_query(empty)
+
+
+@pytest.mark.parametrize(("old", "now"), [("both", "hybrid"), ("words", "lexical"), ("likeness", "dense")])
+def test_old_ways_to_search_work_and_warn(old: str, now: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"by='{old}' is now by='{now}'"):
+        assert check_by(old) == now
+    assert check_by(now) == now

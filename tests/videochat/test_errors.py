@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 
 from videochat import errors
@@ -25,3 +26,20 @@ def test_unknown_name_is_also_a_value_error() -> None:
 
 def test_unknown_name_guesses_nothing_far_off() -> None:
     assert "Did you mean" not in str(errors.UnknownName("kind", "zzz", ["speech", "ocr"]))
+
+
+@pytest.mark.parametrize(("value", "above"), [("a", None), (True, None), (None, None), (0, 0), (float("nan"), 0)])
+def test_what_is_no_number_or_too_small_is_refused(value: object, above: float | None) -> None:
+    with pytest.raises(errors.InvalidArgument, match=r"^rate must be a number( above 0)?, got"):
+        errors.check_number("rate", value, above=above)
+
+
+def test_numbers_pass() -> None:
+    errors.check_number("rate", 1)
+    errors.check_number("rate", 0.5, above=0)
+    errors.check_number("rate", np.float32(0.5), above=0)
+
+
+def test_the_first_line_of_an_error() -> None:
+    assert errors.first_line(ValueError("one\ntwo")) == "one"
+    assert errors.first_line(KeyError()) == "KeyError"

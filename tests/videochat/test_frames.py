@@ -22,6 +22,7 @@ def test_a_frame_ends_where_it_no_longer_stands_for_anything() -> None:
     ("settings", "words"),
     [
         ({"every_seconds": 0}, "every_seconds must be at least 0.001, got 0"),
+        ({"every_seconds": "a"}, "every_seconds must be a number, got 'a'"),
         ({"every_seconds": math.inf}, "every_seconds must be at least 0.001"),
         ({"max_side": 1}, "max_side must be at least 2 pixels, got 1"),
         ({"min_change": -1}, "min_change must be 0-255"),

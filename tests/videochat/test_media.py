@@ -270,3 +270,9 @@ def test_embedded_subtitles_are_listed_with_their_language(clip: Video) -> None:
     (track,) = clip.subtitle_tracks
     assert track.language == "eng"
     assert "First, boil the water." in clip.subtitle_text(track)
+
+
+@pytest.mark.parametrize("source", [3, None, ""])
+def test_what_is_no_path_is_refused(source: Any) -> None:
+    with pytest.raises(MediaError, match=r"needs a path or an http\(s\) address, got"):
+        Video(source)

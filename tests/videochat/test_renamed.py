@@ -1,10 +1,13 @@
 """Names of the previous release work and warn; modules that moved say where to."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 
 from videochat import renamed
+from videochat.memory import CaptionStore
+from videochat.tools import make_tool
 
 
 @pytest.mark.parametrize(("module", "name"), [(m, n) for m, names in renamed.NAMES.items() for n in names])
@@ -39,3 +42,18 @@ def test_an_old_keyword_is_passed_on_and_warns() -> None:
         make(brakes=3, limits=4)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="breaks"):
         make(breaks=3)  # type: ignore[call-arg]
+
+
+def test_a_module_that_moved_says_so_also_from_its_package() -> None:
+    with pytest.raises(ImportError, match=r"videochat\.tools\.weights is now videochat\.hub"):
+        from videochat.tools import weights  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_old_keywords_of_senses_work_and_warn() -> None:
+    with pytest.warns(DeprecationWarning, match="'place' of FrameCaptioner.* is now 'device'"):
+        make_tool("captions", place="cpu")
+
+
+def test_the_old_name_of_a_videos_captions_works_and_warns(tmp_path: Path) -> None:
+    with CaptionStore(tmp_path, embeddings="builtin") as store, pytest.warns(DeprecationWarning, match="captions_of"):
+        assert store.shelf("v1") is store.captions_of("v1")  # type: ignore[attr-defined]

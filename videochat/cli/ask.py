@@ -85,8 +85,10 @@ def _chat(options: argparse.Namespace) -> int:
         while (question := _read_line("> ")) not in ("", "/quit", "/exit"):
             if question == "/reset":
                 agent.reset()
+                print("The conversation is forgotten.", file=sys.stderr)
             elif question.startswith("/"):
-                print(_HELP, file=sys.stderr)
+                unknown = "" if question == "/help" else f"There is no command {question!r}. "
+                print(f"{unknown}{_HELP}", file=sys.stderr)
             else:
                 try:
                     _print_answer(agent, question)
@@ -127,6 +129,6 @@ def _read_line(prompt: str) -> str:
         # The prompt is for people; what comes out of a pipe stays clean.
         print(prompt, end="", file=sys.stderr, flush=True)
         return input().strip()
-    except EOFError:
+    except (EOFError, KeyboardInterrupt):
         print(file=sys.stderr)
         return ""

@@ -135,7 +135,8 @@ def _print_health(options: argparse.Namespace, health: Health) -> int:
     if options.json:
         print_json(vars(health))
     else:
-        state = "whole" if not health.faults else f"{len(health.faults)} faults"
+        count = len(health.faults)
+        state = "whole" if not count else "1 fault" if count == 1 else f"{count} faults"
         print("\n".join([f"{health.videos} videos, {health.captions} captions: {state}.", *health.faults]))
     return 1 if health.faults else 0
 

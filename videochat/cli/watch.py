@@ -50,10 +50,15 @@ def _watch(options: argparse.Namespace) -> int:
 def _captions(options: argparse.Namespace) -> int:
     with agent_for(options) as agent:
         found = agent.captions(options.kind, options.start, options.end)
+        nothing = (
+            "No caption of this kind or range is remembered."
+            if agent.captions()
+            else f"Nothing is remembered; run: videochat watch {options.video}"
+        )
     if options.json:
         print_json([caption.as_dict() for caption in found])
     else:
-        print("\n".join(map(str, found)) or f"Nothing is remembered; run: videochat watch {options.video}")
+        print("\n".join(map(str, found)) or nothing)
     return 0
 
 
