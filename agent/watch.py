@@ -11,7 +11,7 @@ from typing import Any
 
 from videochat.agent.pipeline import Job, Pipeline, Progress
 from videochat.devices import BUDGET
-from videochat.errors import InvalidArgument
+from videochat.errors import check_number
 from videochat.intervals import clock_range, missing_intervals
 from videochat.media import Video
 from videochat.memory import Gap, VideoCaptions
@@ -149,8 +149,8 @@ def group_by_memory(senses: Sequence[PerceptionTool], models_gb: float | None) -
     Raises:
         InvalidArgument: `models_gb` is not positive.
     """
-    if models_gb is not None and not models_gb > 0:
-        raise InvalidArgument(f"models_gb must be above 0, got {models_gb!r}.")
+    if models_gb is not None:
+        check_number("models_gb", models_gb, above=0)
     groups: list[list[PerceptionTool]] = [[sense for sense in senses if sense.weights is None]]
     sizes = {sense.weights: sense.memory_bytes() for sense in senses if sense.weights is not None}
     if not sizes:

@@ -166,5 +166,5 @@ def test_models_that_do_not_fit_together_run_after_one_another(
 
 @pytest.mark.parametrize("models_gb", [0, -1, float("nan")])
 def test_a_budget_that_is_none_is_refused(models_gb: float) -> None:
-    with pytest.raises(InvalidArgument, match="must be above 0"):
+    with pytest.raises(InvalidArgument, match="must be a number above 0"):
         group_by_memory([], models_gb)

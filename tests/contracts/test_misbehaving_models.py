@@ -315,5 +315,5 @@ def test_a_server_that_refuses_tools_is_asked_without_them(tea: Path, tea_memory
 
 @pytest.mark.parametrize("limits", [{"model_calls": 0}, {"seconds": -1}, {"tool_calls": 0}, {"tokens": 0}])
 def test_limits_that_are_none_are_refused(limits: dict) -> None:
-    with pytest.raises(InvalidArgument, match="must be above 0"):
+    with pytest.raises(InvalidArgument, match="must be a number above 0"):
         Limits(**limits)
