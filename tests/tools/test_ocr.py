@@ -41,12 +41,6 @@ def test_nothing_is_read_where_nothing_is_written(tmp_path: Path, reader: TextRe
     assert seen(reader, Video(draw_video(tmp_path / "plain.mp4", scenes))) == []
 
 
-def test_text_that_stays_is_one_line_told_minute_by_minute(long_take: Video, reader: TextReader) -> None:
-    read = seen(reader, long_take)
-    assert [(c.start_seconds, c.end_seconds) for c in read] == [(30, 60), (60, 120), (120, 135)]
-    assert len({c.text for c in read}) == 1
-
-
 def test_text_that_appears_after_a_silent_minute_is_one_line(tmp_path: Path, reader: TextReader) -> None:
     scenes = [Scene(60, "", "navy"), Scene(6, "AT LAST", "navy")]
     video = Video(draw_video(tmp_path / "late.mp4", scenes, frame_rate=1))

@@ -31,13 +31,6 @@ def test_a_change_within_a_shot_is_a_key_moment(tmp_path: Path) -> None:
     assert [c.start_seconds for c in sudden] == [3.0]
 
 
-def test_a_still_picture_is_one_shot(long_take: Video) -> None:
-    shots = [c for c in seen(make_tool("shots"), long_take) if c.attributes["event"] == "shot"]
-    assert [c.start_seconds for c in shots] == [0.0, 120.0]
-    assert shots[0].text == "120.0 s of one shot, which goes on"
-    assert [c.attributes.get("continues") for c in shots] == [True, None]
-
-
 def test_another_threshold_is_another_source_and_facts_are_another_version(clip: Video) -> None:
     assert ShotDetector().source == "scenedetect-content-27"
     assert ShotDetector(30.5).source == "scenedetect-content-30.5"
