@@ -86,9 +86,13 @@ def can_call_tools(llm: ChatModel) -> bool:
 
 def refuses_tools(error: BaseException) -> bool:
     """Whether a model that was thought to call tools cannot: its server or its class says so."""
+    # What `BaseChatModel.bind_tools` raises, without words. `can_call_tools` sees that a class has none of its own, but
+    # not that its own hands on to another model that has none.
+    if isinstance(error, NotImplementedError):
+        return True
     words = str(error).casefold()
-    refused = ("not support", "unsupported", "not supported", "unrecognized", "not permitted", "auto-tool-choice")
-    return isinstance(error, NotImplementedError) or ("tool" in words and any(part in words for part in refused))
+    refused = ("not support", "unsupported", "unrecognized", "not permitted", "auto-tool-choice")
+    return "tool" in words and any(part in words for part in refused)
 
 
 def window_of(llm: ChatModel, context_tokens: int | None = None) -> int:

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 
@@ -47,7 +48,6 @@ def watch(path: str, folder: str) -> None:
             first.append(time.perf_counter() - began)
         return added
 
-    VideoCaptions.record = timed
     peak, done = [0], threading.Event()
 
     def sample() -> None:
@@ -64,7 +64,8 @@ def watch(path: str, folder: str) -> None:
     sampler = threading.Thread(target=sample)
     sampler.start()
     agent = VideoAgent(path, llm="extractive", memory=folder)
-    report = agent.watch()
+    with patch.object(VideoCaptions, "record", timed):
+        report = agent.watch()
     done.set()
     sampler.join()
     print(

@@ -244,7 +244,7 @@ def test_public_names_are_there_and_documented() -> None:
     for name in videochat.__all__:
         assert getattr(videochat, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'Vidoe'"):
-        _ = videochat.Vidoe  # type: ignore[attr-defined]
+        _ = videochat.Vidoe  # type: ignore[attr-defined]  # the refusal is what is tested
 
 
 def test_the_front_door_is_light() -> None:

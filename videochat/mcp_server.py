@@ -109,7 +109,7 @@ def serve_http(toolkit: VideoToolkit, host: str = "127.0.0.1", port: int = 8000)
 
 
 def _schema(tool: BaseTool) -> dict[str, Any]:
-    schema: dict[str, Any] = tool.tool_call_schema.model_json_schema()  # type: ignore[union-attr]
+    schema: dict[str, Any] = tool.tool_call_schema.model_json_schema()  # type: ignore[union-attr]  # a dict only for tools declared by a JSON schema; ours are functions
     return schema
 
 

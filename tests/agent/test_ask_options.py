@@ -45,5 +45,5 @@ def test_what_is_none_is_one_sentence(text: str, asked: AskOptions, words: str) 
 
 def test_a_keyword_that_does_not_exist_names_the_nearest() -> None:
     with pytest.raises(TypeError, match=r"^ask\(\): There is no keyword 'tread'; .* Did you mean 'thread'\?$"):
-        Question.read("ask", "When?", {"tread": "ann"})  # type: ignore[typeddict-unknown-key]
+        Question.read("ask", "When?", {"tread": "ann"})  # type: ignore[typeddict-unknown-key]  # the refusal is what is tested
     check_keywords("f", {"a": 1}, ["a", "b"])

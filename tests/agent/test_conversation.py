@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from langchain_core.messages import BaseMessage
@@ -173,9 +173,14 @@ async def test_fifty_async_questions_in_one_conversation_come_in_turn(tea: Path,
         assert f"Milk {i}? after" in answer.text
 
 
+class Asked(TypedDict, total=False):
+    question: str
+    answer: str
+
+
 def test_inside_of_another_graph_the_conversation_is_still_ours(tea: Path, tea_memory: CaptionStore) -> None:
     agent = VideoAgent(tea, memory=tea_memory, llm=Parrot(), mode="retrieve")
-    graph = StateGraph(dict)  # type: ignore[type-var]  # works, though its types want a TypedDict
+    graph = StateGraph(Asked)
     graph.add_node("ask", lambda state: {"answer": agent.ask(state["question"]).text})
     graph.add_edge(START, "ask")
     graph.add_edge("ask", END)

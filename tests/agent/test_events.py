@@ -14,4 +14,4 @@ def test_an_event_has_what_its_kind_says_and_nothing_else() -> None:
     answer = Event("answer", answer=Answer("Milk."))
     assert (answer.text, answer.captions, answer.step) == ("", [], None)
     with pytest.raises(FrozenInstanceError):
-        answer.text = "more"  # type: ignore[misc]
+        answer.text = "more"  # type: ignore[misc]  # that it is frozen is what is tested

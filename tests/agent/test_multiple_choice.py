@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from videochat import VideoAgent
 from videochat.agent.multiple_choice import Choice
 from videochat.errors import InvalidArgument
+from videochat.memory import CaptionStore
 from videochat.testing import ScriptedLLM, call
 
 
@@ -47,7 +50,7 @@ def test_options_that_are_none_are_refused(options: list[str]) -> None:
         Choice.read("What?", options)
 
 
-def test_an_answer_without_an_option_goes_back(tea, tea_memory) -> None:  # type: ignore[no-untyped-def]
+def test_an_answer_without_an_option_goes_back(tea: Path, tea_memory: CaptionStore) -> None:
     llm = ScriptedLLM(call("read", start=13, end=18), "It is poured [1].", "(B) The milk is poured last [1].")
     agent = VideoAgent(tea, memory=tea_memory, llm=llm)
     answer = agent.ask("What comes last?", options=["water", "milk"])
@@ -56,7 +59,7 @@ def test_an_answer_without_an_option_goes_back(tea, tea_memory) -> None:  # type
     assert answer.as_dict()["option"] == "B"
 
 
-def test_without_a_model_the_option_with_the_most_words_is_chosen(tea, tea_memory) -> None:  # type: ignore[no-untyped-def]
+def test_without_a_model_the_option_with_the_most_words_is_chosen(tea: Path, tea_memory: CaptionStore) -> None:
     agent = VideoAgent(tea, memory=tea_memory, llm="extractive")
     answer = agent.ask("What is poured last?", options=["the orange juice", "the milk", "a cocktail"])
     assert (answer.option, answer.status) == ("B", "grounded")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from langchain_core.messages import AIMessage
 
@@ -5,6 +7,7 @@ from videochat import VideoAgent
 from videochat.agent import Evidence
 from videochat.agent.citations import sentences
 from videochat.agent.verification import MARK, claims, judge, marked
+from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM
 
@@ -52,7 +55,7 @@ def test_a_call_that_fails_confirms_nothing(evidence: Evidence) -> None:
     assert {(v.judgement, v.reason) for v in verdicts} == {("unverified", "the second look failed (ConnectionError)")}
 
 
-def test_a_rejected_sentence_is_marked_in_the_answer(tea, tea_memory) -> None:  # type: ignore[no-untyped-def]
+def test_a_rejected_sentence_is_marked_in_the_answer(tea: Path, tea_memory: CaptionStore) -> None:
     llm = ScriptedLLM("Milk comes last [1]. It is thrown away [1].", "1: CONFIRMED\n2: REJECTED - poured, not thrown")
     answer = VideoAgent(tea, memory=tea_memory, llm=llm, mode="retrieve", verify=True).ask("When is the milk poured?")
     assert answer.text == f"Milk comes last [00:14-00:18]. It is thrown away [00:14-00:18]. {MARK}"

@@ -179,7 +179,7 @@ def test_an_empty_question_is_refused(clip: Path, memory: CaptionStore, question
 
 def test_a_question_that_is_no_text_is_refused(clip: Path, memory: CaptionStore) -> None:
     with pytest.raises(InvalidArgument, match="must be a text, got NoneType"):
-        VideoAgent(clip, memory=memory).ask(None)  # type: ignore[arg-type]
+        VideoAgent(clip, memory=memory).ask(None)  # type: ignore[arg-type]  # the refusal is what is tested
 
 
 def test_a_question_with_a_book_pasted_in_is_answered(clip: Path, memory: CaptionStore) -> None:
@@ -223,12 +223,12 @@ def test_it_closes_itself(clip: Path, tmp_path: Path) -> None:
 
 def test_old_keywords_still_work_and_warn(clip: Path, memory: CaptionStore) -> None:
     with pytest.warns(DeprecationWarning, match="'brakes' of VideoAgent.__init__\\(\\) is now 'limits'"):
-        agent = VideoAgent(  # type: ignore[call-arg]
+        agent = VideoAgent(  # type: ignore[call-arg]  # the old name is what is tested
             clip, memory=memory, llm=ScriptedLLM(*[call("browse")] * 3), brakes=Limits(model_calls=2)
         )
     assert "limit: 2 model calls" in " ".join(agent.ask("What?").notes)
     with pytest.warns(DeprecationWarning, match="'tools' of VideoAgent.watch\\(\\) is now 'senses'"):
-        agent.watch(0, 2, tools=["subtitles"])  # type: ignore[call-arg]
+        agent.watch(0, 2, tools=["subtitles"])  # type: ignore[call-arg]  # the old name is what is tested
 
 
 @pytest.mark.parametrize("how", ["ask", "stream", "astream"])
@@ -244,7 +244,7 @@ def test_a_keyword_that_does_not_exist_is_one_sentence(clip: Path, memory: Capti
 
 def test_a_filter_that_does_not_exist_is_one_sentence(clip: Path, memory: CaptionStore) -> None:
     with pytest.raises(TypeError, match="There is no keyword 'kk'; the known ones are end_seconds, k, kinds, start_"):
-        VideoAgent(clip, memory=memory, llm="extractive").as_retriever(kk=2)  # type: ignore[call-arg]
+        VideoAgent(clip, memory=memory, llm="extractive").as_retriever(kk=2)  # type: ignore[call-arg]  # the refusal is what is tested
 
 
 @pytest.mark.parametrize("thread", [3, None, b"main"])

@@ -132,7 +132,7 @@ def test_a_report_is_plain_data_also_under_the_old_name() -> None:
 
 def test_the_old_keyword_still_works(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
     with pytest.warns(DeprecationWarning, match="'tools' of watch\\(\\) is now 'senses'"):
-        report = watch(clip, tools=[Notes()], stored=open_captions(clip))  # type: ignore[call-arg]
+        report = watch(clip, tools=[Notes()], stored=open_captions(clip))  # type: ignore[call-arg]  # the old name is what is tested
     assert report.by_sense == {"notes": 12}
 
 

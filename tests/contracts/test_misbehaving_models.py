@@ -1,12 +1,13 @@
 """Models that do not do what they should: each comes to the right end, in a sentence, and nothing hangs."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.exceptions import ContextOverflowError, ModelRateLimitError
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import tool
 
@@ -311,6 +312,21 @@ def test_a_server_that_refuses_tools_is_asked_without_them(tea: Path, tea_memory
     assert (answer.status, agent.mode) == ("grounded", "retrieve")
     assert "cannot call tools" in notes(answer)
     assert "cannot call tools" not in notes(agent.ask(QUESTION))
+
+
+class HandsOn(ScriptedLLM):
+    """A wrapper whose `bind_tools` hands on to a model that has none."""
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+        return FakeListChatModel(responses=["unused"]).bind_tools(tools, **kwargs)
+
+
+def test_a_wrapper_of_a_model_without_tools_is_asked_without_them(tea: Path, tea_memory: CaptionStore) -> None:
+    agent = VideoAgent(tea, memory=tea_memory, llm=HandsOn(script=["Milk [1]."]))
+    assert agent.mode == "agent"
+    answer = agent.ask(QUESTION)
+    assert (answer.status, agent.mode) == ("grounded", "retrieve")
+    assert "cannot call tools" in notes(answer)
 
 
 @pytest.mark.parametrize("limits", [{"model_calls": 0}, {"seconds": -1}, {"tool_calls": 0}, {"tokens": 0}])

@@ -53,15 +53,15 @@ def test_moved_modules_say_where_to(module):
 def test_old_methods_and_keywords_warn_and_work():
     encoder = ClipEncoder(toy_model(), frames=1)
     with pytest.warns(DeprecationWarning, match="ClipEncoder.look is now ClipEncoder.encode"):
-        clip = encoder.look(CountingVideo(), 0, 5)  # type: ignore[attr-defined]
+        clip = encoder.look(CountingVideo(), 0, 5)  # type: ignore[attr-defined]  # the old name is what is tested
     with pytest.warns(DeprecationWarning, match="ClipEncoder.encode_all"):
-        assert encoder.look_at_all([(CountingVideo(), 0, 5)]) == [clip]  # type: ignore[attr-defined]
+        assert encoder.look_at_all([(CountingVideo(), 0, 5)]) == [clip]  # type: ignore[attr-defined]  # the old name is what is tested
     chat = Chat(encoder.model, clip)
     with pytest.warns(DeprecationWarning, match="Chat.sight is now Chat.clip"):
-        assert chat.sight is clip  # type: ignore[attr-defined]
+        assert chat.sight is clip  # type: ignore[attr-defined]  # the old name is what is tested
     with pytest.warns(DeprecationWarning, match="keyword 'wording' of Chat.ask"):
-        answer = chat.ask("What?", wording=SHORT)  # type: ignore[call-arg]
+        answer = chat.ask("What?", wording=SHORT)  # type: ignore[call-arg]  # the old name is what is tested
     with pytest.warns(DeprecationWarning, match="keyword 'wording' of ask_each"):
-        assert ask_each(encoder.model, [clip], "What?", wording=SHORT) == [answer]  # type: ignore[call-arg]
+        assert ask_each(encoder.model, [clip], "What?", wording=SHORT) == [answer]  # type: ignore[call-arg]  # the old name is what is tested
     with pytest.raises(TypeError, match="got 'sampling' twice"):
-        chat.ask("What?", sampling=SHORT, wording=GREEDY)  # type: ignore[call-arg]
+        chat.ask("What?", sampling=SHORT, wording=GREEDY)  # type: ignore[call-arg]  # the old name is what is tested

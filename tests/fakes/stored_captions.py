@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from videochat.memory import CaptionStore
 from videochat.records import AttributeValue, Caption, Kind
@@ -66,9 +67,9 @@ def texts(found: Sequence[Caption]) -> list[str]:
     return [caption.text for caption in found]
 
 
-def found(store: CaptionStore, query: str, **filters: object) -> list[str]:
+def found(store: CaptionStore, query: str, **filters: Any) -> list[str]:
     """Return the texts that a search finds, best first."""
-    return [hit.caption.text for hit in store.search(query, **filters)]  # type: ignore[arg-type]
+    return [hit.caption.text for hit in store.search(query, **filters)]
 
 
 def reachable(store: CaptionStore, video_id: str) -> set[str]:

@@ -54,7 +54,7 @@ def examples(world: Path, recipe: Recipe = CAPTIONS, file: str | None = None):
     return read_examples([Source(world / file, world)], recipe.stage, Skips())
 
 
-class watch_gradients:  # noqa: N801
+class WatchGradients:
     """Keep the gradients of the first step that any optimizer takes."""
 
     def __enter__(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
@@ -230,9 +231,9 @@ def test_videos_have_names_and_are_found_by_them(library: CaptionStore) -> None:
         ({"by": "magic"}, "no way to search 'magic'"),
     ],
 )
-def test_what_cannot_be_searched_is_a_sentence(library: CaptionStore, arguments: dict[str, object], match: str) -> None:
+def test_what_cannot_be_searched_is_a_sentence(library: CaptionStore, arguments: dict[str, Any], match: str) -> None:
     with pytest.raises(VideoChatError, match=match):
-        library.search(**({"query": "milk"} | arguments))  # type: ignore[arg-type]
+        library.search(**({"query": "milk"} | arguments))
     assert len(library.between("kitchen")) == 7
 
 

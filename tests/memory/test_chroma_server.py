@@ -77,7 +77,7 @@ def test_another_embedder_and_a_newer_format_are_refused(client: Any) -> None:
 
 def test_what_is_no_place_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="a directory, an address or a Chroma client, got 5"):
-        CaptionStore(5)  # type: ignore[arg-type]
+        CaptionStore(5)  # type: ignore[arg-type]  # the refusal is what is tested
 
 
 def test_an_error_of_the_client_is_a_sentence(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

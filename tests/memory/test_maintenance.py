@@ -53,7 +53,7 @@ def test_a_folder_that_is_no_video_is_left_alone_and_named(tmp_path: Path, name:
 def test_the_old_name_of_the_check_still_works_and_warns(store: CaptionStore) -> None:
     store.add(captions())
     with pytest.warns(DeprecationWarning, match="verify is now videochat.memory.maintenance.check_store"):
-        assert maintenance.verify(store).captions == 7  # type: ignore[attr-defined]
+        assert maintenance.verify(store).captions == 7  # type: ignore[attr-defined]  # the old name is what is tested
 
 
 def test_an_empty_folder_of_a_video_is_a_fault(store: CaptionStore) -> None:

@@ -11,7 +11,7 @@ from videochat.memory.search_arguments import check_by, check_k, check_kinds, ch
 @pytest.mark.parametrize("k", [0, -3, 2.5, "8", None])
 def test_k_is_a_whole_number_of_at_least_one(k: object) -> None:
     with pytest.raises(InvalidArgument, match="k of at least 1, got"):
-        check_k(k)  # type: ignore[arg-type]
+        check_k(k)  # type: ignore[arg-type]  # the refusal is what is tested
     check_k(1)
 
 

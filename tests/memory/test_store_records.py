@@ -19,4 +19,4 @@ def test_a_stored_video_is_plain_data_for_json() -> None:
 def test_records_do_not_change() -> None:
     for record in (Hit(captions()[0]), Gap("ocr", 0, 1, "no luck"), StoredVideo("4f2a", "kitchen.mp4")):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            record.score = 1.0  # type: ignore[union-attr, misc]
+            record.score = 1.0  # type: ignore[union-attr, misc]  # that it is frozen is what is tested

@@ -15,7 +15,7 @@ import torch
 
 from tests.fakes.instruction_writer import Writer, make, rows, watched
 from tests.fakes.tiny_embed import worst_error
-from tests.fakes.tiny_training import CAPTIONS, CHATS, examples, start, watch_gradients, write_training_data
+from tests.fakes.tiny_training import CAPTIONS, CHATS, WatchGradients, examples, start, write_training_data
 from videochat.embed_model.instruct import forecast
 from videochat.embed_model.run_folder import TrainingError
 from videochat.embed_model.train import train
@@ -73,10 +73,10 @@ import sys
 from dataclasses import replace
 import torch
 from pathlib import Path
-from tests.fakes.tiny_training import CHATS, examples, start, watch_gradients
+from tests.fakes.tiny_training import CHATS, examples, start, WatchGradients
 from videochat.embed_model.train import train
 world, out = map(Path, sys.argv[1:])
-with watch_gradients() as seen:
+with WatchGradients() as seen:
     report = train(start(world, "steady"), examples(world, CHATS, "holes.json"), CHATS, out)
 if seen.main:
     torch.save((seen.first, report.curve), out / "seen.pt")
@@ -90,7 +90,7 @@ def test_two_processes_are_one_with_twice_the_batch(world, tmp_path):
     chats[3]["video"] = "zero.mp4"
     (world / "holes.json").write_text(json.dumps(chats))
     recipe = replace(CHATS, batch=2 * CHATS.batch)
-    with watch_gradients() as one:
+    with WatchGradients() as one:
         alone = train(start(world, "steady"), examples(world, recipe, "holes.json"), recipe, tmp_path / "one")
     script = tmp_path / "gradients.py"
     script.write_text(GRADIENTS)

@@ -193,7 +193,7 @@ def test_wrong_names_and_files(tmp_path):
     with pytest.raises(UnknownName, match="large-v3-turbo"):
         SpeechRecognizer("larg-v3-turbo")
     with pytest.raises(UnknownName, match="faster-whisper, openai-whisper"):
-        SpeechRecognizer(backend="whisper.cpp")  # type: ignore[arg-type]
+        SpeechRecognizer(backend="whisper.cpp")  # type: ignore[arg-type]  # the refusal is what is tested
     with pytest.raises(InvalidArgument, match="holds a model for openai-whisper, not for faster-whisper"):
         SpeechRecognizer(tiny_whisper(), backend="faster-whisper").prepare()
     broken = tmp_path / "broken.pt"

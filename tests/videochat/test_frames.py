@@ -31,7 +31,7 @@ def test_a_frame_ends_where_it_no_longer_stands_for_anything() -> None:
 )
 def test_a_sampling_says_what_is_allowed(settings: dict[str, float], words: str) -> None:
     with pytest.raises(InvalidArgument, match=words):
-        Sampling(**settings)  # type: ignore[arg-type]
+        Sampling(**settings)  # type: ignore[arg-type]  # the refusal is what is tested
 
 
 @pytest.mark.parametrize(("start", "every", "slot"), [(0, 1, 0), (0.2, 1, 1), (3, 1, 3), (0.3, 0.1, 0.3)])

@@ -36,17 +36,17 @@ def test_an_old_keyword_is_passed_on_and_warns() -> None:
         return limits
 
     with pytest.warns(DeprecationWarning, match="'brakes' of .*make.* is now 'limits'"):
-        assert make(brakes=3) == 3  # type: ignore[call-arg]
+        assert make(brakes=3) == 3  # type: ignore[call-arg]  # the old name is what is tested
     assert make(limits=4) == 4
     with pytest.raises(TypeError, match="got 'limits' twice"):
-        make(brakes=3, limits=4)  # type: ignore[call-arg]
+        make(brakes=3, limits=4)  # type: ignore[call-arg]  # the refusal is what is tested
     with pytest.raises(TypeError, match="breaks"):
-        make(breaks=3)  # type: ignore[call-arg]
+        make(breaks=3)  # type: ignore[call-arg]  # the refusal is what is tested
 
 
 def test_a_module_that_moved_says_so_also_from_its_package() -> None:
     with pytest.raises(ImportError, match=r"videochat\.tools\.weights is now videochat\.hub"):
-        from videochat.tools import weights  # type: ignore[attr-defined]  # noqa: F401
+        from videochat.tools import weights  # type: ignore[attr-defined]  # noqa: F401 - the import's refusal is what is tested
 
 
 def test_old_keywords_of_senses_work_and_warn() -> None:
@@ -56,4 +56,4 @@ def test_old_keywords_of_senses_work_and_warn() -> None:
 
 def test_the_old_name_of_a_videos_captions_works_and_warns(tmp_path: Path) -> None:
     with CaptionStore(tmp_path, embeddings="builtin") as store, pytest.warns(DeprecationWarning, match="captions_of"):
-        assert store.shelf("v1") is store.captions_of("v1")  # type: ignore[attr-defined]
+        assert store.shelf("v1") is store.captions_of("v1")  # type: ignore[attr-defined]  # the old name is what is tested
