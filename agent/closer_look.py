@@ -13,7 +13,7 @@ from videochat.errors import InvalidArgument, VideoChatError
 from videochat.frames import Sampling
 from videochat.media import Video
 from videochat.memory import VideoCaptions
-from videochat.memory.query import meant_kinds
+from videochat.memory.query import Query
 from videochat.records import Caption
 from videochat.tools import PerceptionTool, at_rate, make_tool
 
@@ -84,7 +84,7 @@ class CloserLook:
             VideoChatError: the sense failed.
         """
         start, end = video.span(start_seconds, end_seconds)
-        names = [tool] if tool else self._names_for(question)
+        names = [tool] if tool else self._names_for(Query.parse(question, video.duration_seconds))
         wanted = rate or _USUAL_RATE
         fps = min(wanted, _MOST_PICTURES / (end - start))
         found: list[Caption] = []
@@ -117,13 +117,12 @@ class CloserLook:
             if isinstance(sense.needs, Sampling) and sense.needs.every_seconds is not None
         ]
 
-    def _names_for(self, question: str) -> list[str]:
+    def _names_for(self, query: Query) -> list[str]:
         """Return the names of the senses that a question means; all that can look again if it means none."""
         able = {sense.name: sense.kind for sense in self._rated()}
         if not able:
             raise InvalidArgument("No sense of this line-up can look again at a rate; name another as `tool`.")
-        kinds = meant_kinds(question)
-        return [name for name, kind in able.items() if kind in kinds] or list(able)
+        return [name for name, kind in able.items() if kind in query.kinds] or list(able)
 
     def _at_rate(self, name: str, fps: float) -> PerceptionTool:
         """Return a sense for looks only: a watch in the background may be using the one of the line-up.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +13,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from videochat.agent.prompts import NOT_SHOWN
-from videochat.memory.query import about, gist, meant_kinds, named_span
-from videochat.memory.word_overlap import coverage
+from videochat.agent.word_overlap import coverage
+from videochat.memory.query import Query, gist
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption
 
@@ -60,17 +61,18 @@ class ExtractiveAnswerer(BaseChatModel):
         question = gist(str(asked.additional_kwargs.get("question") or asked.text))
         evidence = list(asked.additional_kwargs.get("evidence") or [])
         options = dict(asked.additional_kwargs.get("options") or {})
-        text = _choose(question, options, evidence) if options else _quote(question, evidence)
+        query = dict(asked.additional_kwargs.get("query") or Query.parse(question, math.inf).as_dict())
+        text = _choose(question, options, evidence, query) if options else _quote(question, evidence, query)
         return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
 
 
-def _choose(question: str, options: dict[str, str], evidence: list[dict[str, Any]]) -> str:
+def _choose(question: str, options: dict[str, str], evidence: list[dict[str, Any]], query: dict[str, Any]) -> str:
     """Return the option whose words the evidence has most of, with the caption that has them."""
     captions = {item["number"]: Caption.from_dict(item) for item in evidence}
     fit: dict[tuple[str, int], float] = {}
     for letter, option in options.items():
         share = coverage(content_words(option) or all_words(option), captions.values())
-        context = coverage(about(question), captions.values())
+        context = coverage(query["subject"], captions.values())
         for number, caption in captions.items():
             # The option decides; of captions that have it alike, the one nearest to the question.
             fit[letter, number] = share[caption.id] * (1 + 0.5 * context[caption.id])
@@ -82,10 +84,10 @@ def _choose(question: str, options: dict[str, str], evidence: list[dict[str, Any
     return f"({letter}) {options[letter]}. {quoted}\n(No language model is configured; this option shares most words.)"
 
 
-def _quote(question: str, evidence: list[dict[str, Any]]) -> str:
+def _quote(question: str, evidence: list[dict[str, Any]], query: dict[str, Any]) -> str:
     items = {item["number"]: item for item in evidence}
     captions = {number: Caption.from_dict(item) for number, item in items.items()}
-    best = _best(question, items, captions)
+    best = _best(query, items, captions)
     if not best:
         return f"{NOT_SHOWN} (No language model is configured; no caption matches the question.)"
     lines = [_sentence(captions[number], number, question) for number in best]
@@ -94,18 +96,17 @@ def _quote(question: str, evidence: list[dict[str, Any]]) -> str:
     )
 
 
-def _best(question: str, items: dict[int, dict[str, Any]], captions: dict[int, Caption]) -> list[int]:
+def _best(query: dict[str, Any], items: dict[int, dict[str, Any]], captions: dict[int, Caption]) -> list[int]:
     """Return the numbers of the captions that answer a question, best first; none if none does."""
-    kinds = meant_kinds(question)
-    words = about(question)
-    share = coverage(words or content_words(question), captions.values())
+    kinds, words = query["kinds"], query["subject"]
+    share = coverage(words or query["terms"], captions.values())
 
     def fit(number: int) -> float:
         return share[captions[number].id]
 
     if not words:
         order = [number for number, caption in captions.items() if not kinds or caption.kind in kinds]
-        if not named_span(question, 1e9) and not kinds:
+        if not query["span"] and not kinds:
             order.sort(key=lambda number: captions[number].kind == "shot")
         limit = _NEARLY_AS_GOOD * max(map(fit, order), default=0.0)
         return [number for number in order if fit(number) >= limit][: 2 * _QUOTES]

@@ -94,6 +94,7 @@ class Run:
             user_message(contexts, str(question), *self._remarks()),
             additional_kwargs={
                 "question": choice.question if choice else question.text,
+                "query": found.query.as_dict(),
                 "evidence": toolbox.as_data(found.hits),
                 "options": choice.options if choice else {},
             },

@@ -16,17 +16,17 @@ from typing import Any
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from videochat.agent.citations import Evidence
+from videochat.agent.context_budget import select
 from videochat.agent.prompts import fenced
 from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
+from videochat.agent.word_overlap import coverage
 from videochat.errors import VideoChatError
 from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse, textualize
-from videochat.memory.context_budget import select
 from videochat.memory.query import about
 from videochat.memory.retrieval import Recall, recall, recall_library
-from videochat.memory.word_overlap import coverage
 from videochat.records import Caption, Kind
 
 _READ_AT_MOST = 80
@@ -125,7 +125,8 @@ class Toolbox:
             share = coverage(words, summaries)
             best = max(share.values(), default=0.0)
             fitting = [c for c in summaries if best > 0 and share[c.id] >= 0.7 * best]
-            found = [hit.caption for hit in stored.search(question, k=4, kinds=["summary"])]
+            hits = self.video_set.memory.search(question, k=4, video_ids=[chosen.id], kinds=["summary"])
+            found = [hit.caption for hit in hits]
             summaries = sorted(
                 {c.id: c for c in [*summaries[:1], *fitting, *found]}.values(),
                 key=lambda c: (c.start_seconds, -c.end_seconds),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from langchain_core.tools import BaseTool, BaseToolkit
@@ -12,6 +14,7 @@ from pydantic import ConfigDict, PrivateAttr
 from videochat.agent.citations import Evidence
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.video_set import VideoSet
+from videochat.errors import StoreInUse
 from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.tools import PerceptionTool
@@ -59,7 +62,7 @@ class VideoToolkit(BaseToolkit):
         self._toolbox = Toolbox(
             video_set,
             Evidence(names=video_set.names if video_set.several else {}),
-            watch_first=video_set.watch_all,
+            watch_first=partial(_watch_all, video_set),
             video_model=os.fspath(video_model) if video_model else None,
             pictures=pictures,
         )
@@ -76,3 +79,9 @@ class VideoToolkit(BaseToolkit):
     def close(self) -> None:
         """Free the senses' models and the memory's files."""
         self._toolbox.video_set.close()
+
+
+def _watch_all(video_set: VideoSet) -> None:
+    # Another process that is watching goes on, and what it has seen so far can be asked.
+    with suppress(StoreInUse):
+        video_set.watch_all()

@@ -28,7 +28,7 @@ from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.video_set import VideoSet, merge_reports
 from videochat.agent.watch import WatchReport
-from videochat.errors import InvalidArgument, UnknownName
+from videochat.errors import InvalidArgument, StoreInUse, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
@@ -294,7 +294,10 @@ class VideoAgent:
     def _begin(self, question: Question) -> Run:
         """Watch what must be watched first, and retrieve."""
         if self._background is None or self._background.wait(min(question.wait_seconds, threading.TIMEOUT_MAX)):
-            self.video_set.watch_all(question.progress)
+            try:
+                self.video_set.watch_all(question.progress)
+            except StoreInUse as error:
+                self._notes_for_next_answer.append(f"{error} This answer is from what has been seen so far.")
         return self._run(question)
 
     def _run(self, question: Question) -> Run:

@@ -17,7 +17,7 @@ from videochat.agent.frame_search import FrameSearch
 from videochat.agent.pipeline import Progress
 from videochat.agent.watch import WatchReport, refine, watch
 from videochat.devices import BUDGET
-from videochat.errors import InvalidArgument, MissingDependency, UnknownName, VideoChatError, check_number
+from videochat.errors import InvalidArgument, MissingDependency, StoreError, UnknownName, VideoChatError, check_number
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap, VideoCaptions
 from videochat.memory.summaries import summarize
@@ -137,12 +137,14 @@ class VideoSet:
         chosen = self.senses if senses is None else make_tools(senses)
         with self.lock("watch", video):
             stored = self.captions_of(video)
-            stored.set_facts(
-                name=video.name,
-                path=str(video.path.absolute()),
-                duration_seconds=video.duration_seconds,
-                size=video.size,
-            )
+            # A store that may not be written can be asked all the same; what else is written says so.
+            with contextlib.suppress(StoreError):
+                stored.set_facts(
+                    name=video.name,
+                    path=str(video.path.absolute()),
+                    duration_seconds=video.duration_seconds,
+                    size=video.size,
+                )
             if self.refiner is not None:
                 self.refiner.prepare()
             if fps is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from videochat.agent.pipeline import Job, Pipeline, Progress
 from videochat.devices import BUDGET
 from videochat.errors import check_number
-from videochat.intervals import clock_range, missing_intervals
+from videochat.intervals import Interval, clock_range, missing_intervals
 from videochat.media import Video
 from videochat.memory import Gap, VideoCaptions
 from videochat.renamed import keywords
@@ -102,26 +102,53 @@ def watch(
     Raises:
         InvalidArgument: the range holds nothing, or the budget is none.
         MissingDependency: the weights of a sense are not on this machine; nothing has been decoded then.
+        StoreInUse: another process is watching a part of the range with one of the senses.
         StoreError: the captions cannot be written.
     """
     began = time.perf_counter()
     start, end = video.span(start_seconds, end_seconds)
     report = WatchReport(video.name, start, end)
-    jobs: list[Job] = []
+    fit: list[tuple[PerceptionTool, str]] = []
     for sense in senses:
         if reason := sense.unfit(video):
             report.skipped[sense.name] = reason
             continue
         sense.prepare()
-        version = sense.version(video)
-        stored.drop_other_versions(sense.source, version)
-        spans = missing_intervals(stored.watched(sense.source, version), start, end)
-        jobs += [Job(sense, version, span) for span in spans]
+        fit.append((sense, sense.version(video)))
         report.by_sense[sense.name] = 0
-    report.already_watched = not jobs
+    report.already_watched = not _jobs(fit, stored, (start, end))
+    if not report.already_watched:
+        with stored.watching({sense.source for sense, _ in fit}, start, end):
+            _watch(video, fit, stored, report, progress, models_gb)
+    stored.publish()
+    report.captions_added = sum(report.by_sense.values())
+    report.gaps = [gap for gap in stored.gaps() if gap.start_seconds < end and gap.end_seconds > start]
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _jobs(fit: Sequence[tuple[PerceptionTool, str]], stored: VideoCaptions, span: Interval) -> list[Job]:
+    return [
+        Job(sense, version, part)
+        for sense, version in fit
+        for part in missing_intervals(stored.watched(sense.source, version), *span)
+    ]
+
+
+def _watch(
+    video: Video,
+    fit: Sequence[tuple[PerceptionTool, str]],
+    stored: VideoCaptions,
+    report: WatchReport,
+    progress: Progress | None,
+    models_gb: float | None,
+) -> None:
+    for sense, version in fit:
+        stored.drop_other_versions(sense.source, version)
+    jobs = _jobs(fit, stored, (report.start_seconds, report.end_seconds))
     for job in jobs:
         stored.clear_gaps(job.sense.source, *job.span)
-    groups = group_by_memory([sense for sense in senses if sense.name in report.by_sense], models_gb)
+    groups = group_by_memory([sense for sense, _ in fit], models_gb)
     for number, group in enumerate(groups):
         if part := [job for job in jobs if job.sense in group]:
             pipeline = Pipeline(video, part, stored, progress)
@@ -132,11 +159,6 @@ def watch(
             for sense in group:
                 sense.close()
                 BUDGET.release(sense)
-    stored.index()
-    report.captions_added = sum(report.by_sense.values())
-    report.gaps = [gap for gap in stored.gaps() if gap.start_seconds < end and gap.end_seconds > start]
-    report.seconds = time.perf_counter() - began
-    return report
 
 
 def group_by_memory(senses: Sequence[PerceptionTool], models_gb: float | None) -> list[list[PerceptionTool]]:

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from videochat.memory.appearances import Appearance, appearances
 from videochat.memory.caption_store import CaptionStore
-from videochat.memory.context_budget import Selection, select
 from videochat.memory.embeddings import SentenceTransformerEmbeddings, WordEmbeddings
 from videochat.memory.retriever import RetrieverFilters, VideoRetriever
 from videochat.memory.store_records import Gap, Hit, StoredVideo
@@ -23,7 +22,6 @@ __all__ = [
     "Gap",
     "Hit",
     "RetrieverFilters",
-    "Selection",
     "SentenceTransformerEmbeddings",
     "StoredVideo",
     "SummaryReport",
@@ -32,7 +30,6 @@ __all__ = [
     "WordEmbeddings",
     "appearances",
     "browse",
-    "select",
     "summarize",
     "textualize",
 ]

@@ -1,73 +1,31 @@
-"""What a question says, read once: times that it names, kinds it means, order, relations, and what it is about."""
+"""A question read once: the time that it names, kinds, order and relations that it means, what it asks for.
+
+The words of the languages are data (`query_words.toml`); all are tried, whatever the language of the question.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Literal, cast
 
-from videochat.intervals import Interval
-from videochat.memory.words import content_words
+from videochat.intervals import Interval, parse_clock
+from videochat.memory.words import content_words, language_data
 from videochat.records import Kind
 
+Asks = Literal["summary", "count", "when", "list", "presence", "extreme", "compare", "other"]
+RelationName = Literal["after", "before", "during", "between"]
+
 _QUESTION_CHARACTERS = 4000
-
-# Words by which a question means a kind of caption.
-_SENSES: tuple[tuple[Kind, str], ...] = (
-    (
-        "speech",
-        r"\b(say|says|said|saying|speak\w*|spoke\w*|talk\w*|mention\w*|tell|tells|told|hear|heard|quote\w*|narrat\w*"
-        r"|voice\w*|utter\w*|claim\w*|speech|dialogue|ask|asks|asked|announc\w*|declar\w*|urg(?:e|es|ed|ing)"
-        r"|shout\w*|whisper\w*|calls? out|called out|repl(?:y|ies|ied)|speaker)\b",
-    ),
-    (
-        "ocr",
-        r"\b(texts?|written|writing|titles?|slides?|signs?|screen|logos?|credits?|captions?|overlay|headline|label"
-        r"|letters|printed|displayed|banner)\b",
-    ),
-    (
-        "tags",
-        r"\b(colou?rs?|light|lighting|bright\w*|dark\w*|camera|pans?|panning|motion|moves?|moving|still)\b",
-    ),
-    ("shot", r"\b(shots?|cuts?|edits?|edited|transitions?)\b"),
-)
-
-
-# What a question may ask the first, second or last of.
-_ORDERED: tuple[tuple[Kind, str], ...] = (
-    (
-        "speech",
-        r"words?|sentences?|lines?|remarks?|(?:thing )?(?:that is |that's |to be )?(?:said|spoken|heard)",
-    ),
-    ("ocr", r"(?:piece of )?(?:texts?|titles?|slides?|signs?|captions?|headline)|words? (?:on|that appear)"),
-    ("shot", r"shots?|scenes?|cuts?"),
-)
-_POSITIONS = {
-    "first": 0,
-    "second": 1,
-    "third": 2,
-    "fourth": 3,
-    "fifth": 4,
-    "last": -1,
-    "final": -1,
-    "opening": 0,
-    "closing": -1,
-}
-
-_SOON = "(?:right |just |immediately |shortly |directly )?"
-_AFTER = (
-    rf"(?:answers?|reply|replies|responses?|responds?) to|{_SOON}after(?:wards)?|follow(?:s|ing)|once|as soon as|since"
-)
-_BEFORE = rf"{_SOON}before|until|prior to|leading up to|precedes?|preceding"
-_DURING = r"while|during|at the (?:same time as|moment when|moment)|as|when"
-_RELATION = rf"(?:(?P<after>{_AFTER})|(?P<before>{_BEFORE})|(?P<during>{_DURING}))"
-# "When is it poured, and by whom?" asks for a time; "When it is poured, what is said?" tells one.
-_NOT_ASKING_WHEN = r"(?!when\s+(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b)"
-# "After the title, what is said?", "What is said after the title?"
-_LEADING = re.compile(rf"^{_NOT_ASKING_WHEN}{_RELATION}\s+(?P<what>[^,?]+),\s*(?P<asked>.+)")
-_TRAILING = re.compile(rf"^(?P<asked>.+?)\b{_RELATION}\s+(?P<what>.+)")
-_BETWEEN = re.compile(r"^(?P<asked>.*?)\bbetween\s+(?P<what>.+?)\s+and\s+(?P<until>.+)")
+_EDGE_SECONDS, _MIDDLE_SECONDS, _EDGE_SHARE = 5.0, 2.5, 0.1
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_NUMBER = r"\d+(?:[.,]\d+)?"
+_CLOCK = r"\b\d{1,3}:\d\d(?::\d\d)?(?:\.\d+)?(?![:\d])"
+# How a length of time, and a moment, stand in a question that has been read, in seconds.
+_T, _C, _E = r"⟨([\d.]+)⟩", r"⟨@([\d.]+)⟩", r"⟨@?([\d.]+)⟩"
+_N = r"⟨#([\d.]+)/([\d.]+)⟩"
+_ZH_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2}
 
 
 @dataclass(frozen=True)
@@ -84,7 +42,7 @@ class Ordinal:
 class Relation:
     """A relation in time that a question names: what comes after, before, during or between something."""
 
-    name: Literal["after", "before", "during", "between"]
+    name: RelationName
     what: str
     """Words that describe the moment (or, of `between`, the first one)."""
     until: str
@@ -95,61 +53,65 @@ class Relation:
 
 @dataclass(frozen=True)
 class Query:
-    """A question as retrieval reads it; `read_query` makes it."""
+    """A question as retrieval, the answerer without a language model, and `look` read it."""
 
     text: str
     """The question; of a very long one, its beginning and its end."""
     terms: tuple[str, ...]
-    """Words that carry meaning, each once, in order."""
-    search_terms: tuple[str, ...]
-    """Those to look for: without words that only say that something is said or read."""
-    subject: tuple[str, ...]
-    """Those that it is about: without words that only name a sense or a number."""
+    """Words that carry meaning, each once, in order, as indexes hold them."""
+    span: Interval | None
+    """The range of seconds that it certainly names; a moment is a range of a second and a half around it."""
+    towards: Literal["start", "middle", "end"]
+    """The part of `span` that it wants to be nearest."""
+    past_end: float | None
+    """The second that it names where that is after the end of the video; there is no span then."""
     kinds: tuple[Kind, ...]
     """Kinds of caption that it means by its words; empty if it leaves that open."""
-    ordinals: tuple[Ordinal, ...]
-    """Orders that it may ask for, likeliest first."""
-    shot_position: int | None
-    """Index of the shot that it numbers ("the second scene"); negative from the end."""
-    relations: tuple[Relation, ...]
-    """Relations in time that it may name, likeliest first."""
-    towards: Literal["start", "middle", "end"]
-    """The part of a named range that it wants to be nearest."""
+    ordinal: Ordinal | None
+    """The order that it may ask for."""
+    relation: Relation | None
+    """The relation in time that it may name."""
+    asks: Asks
+    """What it asks for."""
 
-    def span(self, duration_seconds: float) -> Interval | None:
-        """Return the range of seconds that it names in a video of a given length, or None."""
-        return named_span(self.text, duration_seconds)
+    @classmethod
+    def parse(cls, question: str, duration_seconds: float) -> Query:
+        """Read a question.
 
+        Args:
+            question: any text, in any language.
+            duration_seconds: how long the video is.
+        """
+        text = gist(question)
+        lowered = text.casefold().replace("’", "'").strip()
+        kinds, asks = meant_kinds(text), _asks(lowered)
+        means, span = _named_time(lowered, duration_seconds, asks)
+        past = span[0] if span and span[0] >= duration_seconds else None
+        if span is not None:
+            # It names a place in the video even where that has no second left.
+            start = min(max(span[0], 0.0), max(duration_seconds - 1.0, 0.0))
+            span = None if past is not None else (start, max(min(span[1], duration_seconds), start + 0.5))
+        rest = re.sub(r"⟨[@#]?[\d./]+⟩", " ", _read(lowered)) if span else text
+        return cls(
+            text,
+            tuple(content_words(rest) if span else content_words(text)),
+            span,
+            "middle" if means == "middle" else "end" if means in ("end", "last", "within_last") else "start",
+            past,
+            kinds,
+            None if span else _ordinal(lowered, kinds),
+            None if span else _relation(lowered),
+            asks,
+        )
 
-def read_query(question: str) -> Query:
-    """Read a question.
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, with the subject."""
+        return asdict(self) | {"subject": self.subject}
 
-    Args:
-        question: any text.
-    """
-    text = gist(question)
-    lowered = text.casefold()
-    terms = content_words(text)
-    kinds = meant_kinds(text)
-    middle = re.search(r"\b(half-?\s?way|mid-?way|midpoint|middle)\b", lowered)
-    end = re.search(r"\b(end|ending|last|final|close)\b", lowered)
-    return Query(
-        text,
-        tuple(terms),
-        tuple(_search_terms(terms)),
-        tuple(about(text)),
-        kinds,
-        tuple(_ordinals(lowered, kinds)),
-        _shot_position(lowered),
-        tuple(_relations(lowered)),
-        "middle" if middle else "end" if end else "start",
-    )
-
-
-def meant_kinds(question: str) -> tuple[Kind, ...]:
-    """Return the kinds of caption that a question asks for by its words; empty if it leaves that open."""
-    text = question.casefold()
-    return tuple(kind for kind, pattern in _SENSES if re.search(pattern, text))
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """Words that it is about: without those that only name a sense or a number."""
+        return tuple(about(" ".join(self.terms)))
 
 
 def gist(question: str) -> str:
@@ -160,234 +122,211 @@ def gist(question: str) -> str:
     return f"{question[:half]} {question[-half:]}"
 
 
+def meant_kinds(question: str) -> tuple[Kind, ...]:
+    """Return the kinds of caption that a question asks for by its words; empty if it leaves that open."""
+    text = question.casefold()
+    return tuple(kind for kind, pattern in _kind_patterns().items() if pattern.search(text))
+
+
 def about(question: str) -> list[str]:
-    """Return what a question is about, without the words that only name a sense or a time."""
-    return [
-        word
-        for word in content_words(question)
-        if not word.isdigit() and not any(re.fullmatch(pattern, word) for _, pattern in _SENSES)
-    ]
+    """Return what a question is about, without the words that only name a sense or a number."""
+    patterns = _kind_patterns().values()
+    return [w for w in content_words(question) if not w[0].isdigit() and not any(p.fullmatch(w) for p in patterns)]
 
 
-def _search_terms(terms: list[str]) -> list[str]:
-    naming = [pattern for kind, pattern in _SENSES if kind in ("speech", "ocr")]
-    return [word for word in terms if not any(re.fullmatch(pattern, word) for pattern in naming)] or terms
+@cache
+def _kind_patterns() -> dict[Kind, re.Pattern[str]]:
+    data: dict[Kind, dict[str, str]] = language_data()["kinds"]
+    return {kind: re.compile("|".join(words.values())) for kind, words in data.items()}
 
 
-def _ordinals(text: str, kinds: tuple[Kind, ...]) -> list[Ordinal]:
-    found: list[Ordinal] = []
-    for kind, nouns in _ORDERED:
-        match = re.search(rf"\b({'|'.join(_POSITIONS)})\s+(?:\w+\s+)?(?:{nouns})\b", text)
-        if not match and kind in kinds:
-            match = re.search(r"\b(first|last)\b", text)
-        if match:
-            found.append(Ordinal(kind, _POSITIONS[match[1]]))
-    return found
+@cache
+def _times() -> dict[str, Any]:
+    return cast("dict[str, Any]", language_data()["times"])
 
 
-def _shot_position(text: str) -> int | None:
-    found = re.search(rf"\b({'|'.join(_POSITIONS)})\s+(?:shot|scene)\b", text)
-    return _POSITIONS[found[1]] if found else None
+def _filled(pattern: str) -> re.Pattern[str]:
+    times = _times()
+    fill = {"T": _T, "C": _C, "E": _E, "N": _N, "TO": times["to"], "ABOUT": times["about"], "FILM": times["film"]}
+    for name, value in fill.items():
+        pattern = pattern.replace(f"{{{name}}}", value)
+    return re.compile(pattern)
 
 
-def _relations(text: str) -> list[Relation]:
-    text = re.sub(r"[?!.\s]+$", "", text)
-    found: list[Relation] = []
-    if match := _BETWEEN.match(text):
-        found.append(Relation("between", match["what"], match["until"], meant_kinds(match["asked"])))
-    if match := _LEADING.match(text) or _TRAILING.match(text):
-        name: Literal["after", "before", "during"] = (
-            "after" if match["after"] else "before" if match["before"] else "during"
-        )
-        found.append(Relation(name, match["what"], "", meant_kinds(match["asked"])))
-    return found
+@cache
+def _patterns(group: str) -> list[tuple[str, re.Pattern[str]]]:
+    groups = language_data()[group]
+    return [(name, _filled(pattern)) for name, patterns in groups.items() for pattern in patterns]
 
 
-# Times that a question names: "at 0:45", "in the last minute", "halfway through", "10 seconds before the end".
-_EDGE_SECONDS, _EDGE_SHARE = 5.0, 0.1
-_MIDDLE_SECONDS = 2.5
-
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_HOURS, _MINUTES = r"(?:hours?|hrs?|h)(?![a-z])", r"(?:minutes?|mins?|m)(?![a-z])"
-_UNIT = rf"(?:{_HOURS}|{_MINUTES}|(?:seconds?|secs?|s)(?![a-z]))"
-_LONG_UNIT = r"(?:hours?|minutes?|mins?|seconds?|secs?)\b"
-_NUMBER = r"\d+(?:\.\d+)?"
-_COUNTED = rf"{_NUMBER}\s*-?\s*{_UNIT}"
-_AND = r"(?:,|\s+and)?\s*"
-_LENGTH = (
-    rf"\b(?:{_NUMBER}\s*-?\s*{_HOURS}{_AND})?(?:{_NUMBER}\s*-?\s*{_MINUTES}{_AND})?"
-    rf"{_NUMBER}\s*-?\s*(?:seconds?|secs?|s)(?![a-z])|\b(?:{_NUMBER}\s*-?\s*{_HOURS}{_AND})?{_COUNTED}"
-)
-"""Counted in one unit, or in several from the large to the small: "1 minute and 5 seconds"."""
-_CLOCK = r"\d+:\d\d(?::\d\d)?(?:\.\d+)?"
-_TO = r"\s*(?:and|to|until|till|through|-|–)\s*"
-
-_SMALL = """
-one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-nineteen twenty
-"""
-_WORDS = {word: str(number) for number, word in enumerate(_SMALL.split(), 1)} | {
-    "thirty": "30",
-    "forty": "40",
-    "fifty": "50",
-    "sixty": "60",
-    "ninety": "90",
-    "couple of": "2",
-    "few": "5",
-}
-_ORDER = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
-_ORDINALS = {word: number for number, word in enumerate(_ORDER, 1)}
-
-_T = r"⟨([\d.]+)⟩"
-"""How a length of time stands in a question that has been read, in seconds."""
-_AT = r"⟨@([\d.]+)⟩"
-"""How a moment stands in it: one that was written as on a clock, or numbered."""
-_EITHER = r"⟨@?([\d.]+)⟩"
-_ABOUT = r"(?:(?:about|around|roughly|approximately|exactly|the)\s+)*"
-_FIRST, _LAST = r"(?:first|opening|initial)", r"(?:last|final|closing)"
-_FEW = r"\s+(?:few\s+)?(?:seconds|moments|frames?|images?|pictures?)\b"
-_THING = r"\s+thing\s+(?:that\s+)?(?:we|you|one|is|can|to|happens|appears|visible|shown|seen)\b"
-_SEEN = r"\b(?:see|seen|shown|visible|happens?|happening|going on)"
-# What begins and ends as a whole; "when does the song begin?" asks for a time and names none.
-_FILM = r"(?:video|clip|film|movie|recording|footage|trailer|episode|lecture|talk|presentation|ride)"
-_HOW = r"^how (?:does|did|do) (?:\w+ ){1,4}"
-_PART = r"(?:pose|move|movement|gesture|position|action|view)\b"
-_ASKS_WHEN = r"^(?:at what (?:time|point|second|moment)|when|how long|how often)\b"
-_NAMES_NO_TIME = r"^(?:at what (?:time|point|second) |when )(?:does|do|did|is|was) "
-# A street and a table have ends too.
-_NO_PLACE = (
-    r"(?!\s+of\s+(?:the|a|an|his|her|their)\s+(?:\w+\s+)?"
-    r"(?:street|road|hall|hallway|corridor|table|room|branch|rope|bar|row|line|pole|path|tunnel|bridge|pool|field|pier"
-    r"|dock|stick|bat|leash|building|day|world)\b)"
-)
-_START_WORDS, _END_WORDS = r"(?:beginning|start|opening|outset)", r"(?:end|ending|close|finish|conclusion)"
-_AT_THE = r"\b(?:at|in|near|towards?|from|since|by|until|close to)\s+the\s+(?:very\s+)?"
+@cache
+def _rules() -> list[tuple[str, re.Pattern[str]]]:
+    return [(rule["means"], _filled(pattern)) for rule in _times()["rules"] for pattern in rule["patterns"]]
 
 
-def named_span(question: str, duration_seconds: float) -> Interval | None:
-    """Return the range of seconds that a question names, or None.
+def _asks(text: str) -> Asks:
+    return cast("Asks", next((name for name, pattern in _patterns("asks") if pattern.search(text)), "other"))
 
-    A moment becomes a range of a second and a half around it. The range is cut to the video; a time past its end
-    gives its last second.
 
-    Args:
-        question: what is asked.
-        duration_seconds: how long the video is.
-    """
-    text = _read(question)
-    for pattern, span_of in _RULES:
-        for match in re.finditer(pattern, text):
-            start, end = span_of(match, duration_seconds)
-            if start < end:
-                start = min(max(start, 0.0), max(duration_seconds - 1.0, 0.0))
-                return start, max(min(end, duration_seconds), start + 0.5)
+def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:
+    order = language_data()["order"]
+    words = "|".join(f"(?P<p{place.replace('-', '_')}>{pattern})" for place, pattern in order["positions"].items())
+    for kind, nouns in order["nouns"].items():
+        found = re.search(rf"(?:\b|(?=[第最首]))(?:{words})\s*(?:\w+\s+)?(?:{nouns})", text)
+        if not found and kind in kinds:
+            found = re.search(rf"(?:\b|(?=[第最首]))(?:{words})(?:\b|(?<=[一二三四五后先末始]))", text)
+        if found:
+            return Ordinal(kind, int(str(found.lastgroup)[1:].replace("_", "-")))
     return None
 
 
-def without_times(question: str) -> str:
-    """Return a question in lower case, without its numbered times."""
-    return re.sub(_EITHER, " ", _read(question))
+def _relation(text: str) -> Relation | None:
+    text = re.sub(r"[?!.？！。\s]+$", "", text).lstrip("¿¡ ")
+    for name, pattern in _patterns("relations"):
+        if found := pattern.match(text):
+            groups = found.groupdict()
+            asked = f"{groups['asked']} {groups.get('rest') or ''}"
+            return Relation(cast("RelationName", name), groups["what"], groups.get("until") or "", meant_kinds(asked))
+    return None
 
 
-def _moment(at: float) -> Interval:
-    at = min(at, 1e9)  # beyond that, a second more is no other number
-    return at - 0.5, at + 1.0
+def _named_time(text: str, duration: float, asks: Asks) -> tuple[str, Interval | None]:
+    """Return what kind of time a question names, and the range as it stands; None where it names none for sure."""
+    read = _read(text, asks)
+    for means, pattern in _rules():
+        for found in pattern.finditer(read):
+            counted = "⟨" in found[0] and "@" not in found[0]
+            if counted and means in ("between", "moment") and re.search(_times()["lasting"], read[: found.start()]):
+                continue
+            if asks == "when" and means in ("start", "end"):
+                continue  # "When does the song begin?" asks for a time and names none.
+            start, end = _range(means, found, duration)
+            if start < end:
+                return means, (start, end)
+    return "", None
 
 
-def _edge(duration: float) -> float:
-    return max(_EDGE_SECONDS, _EDGE_SHARE * duration)
-
-
-def _middle(duration: float) -> Interval:
+def _range(means: str, found: re.Match[str], duration: float) -> Interval:
+    groups = found.groupdict()
+    values = [float(value) for value in found.groups() if value and re.fullmatch(r"[\d.]+", value)]
+    if groups.get("unit"):
+        values = [next(s for name, s in _SECONDS.items() if re.fullmatch(_times()["units"][name], groups["unit"]))]
+    at = min(values[0], 1e9) if values else 0.0  # beyond that, a second more is no other number
+    edge = max(_EDGE_SECONDS, _EDGE_SHARE * duration)
     around = max(_MIDDLE_SECONDS, _EDGE_SHARE * duration)
-    return duration / 2 - around, duration / 2 + around
+    if means == "share":
+        parts = 2 if groups.get("half") else 3 if groups.get("third") else 4
+        names = {"first": 1, "second": 2, "third": 3, "fourth": 4, "middle": 2, "last": parts, "final": parts}
+        number = 1 if groups.get("first") else parts if groups.get("last") else names[groups["n"]]
+        return (number - 1) * duration / parts, number * duration / parts
+    if means == "between":
+        return (at, values[1] + (0.5 if values[1] == at else 0.0))
+    return {
+        "first": (0.0, at),
+        "within_first": (0.0, at),
+        "last": (duration - at, duration),
+        "within_last": (duration - at, duration),
+        "unit": ((at - 1) * (values[1:] or [1.0])[0], at * (values[1:] or [1.0])[0]),
+        "before_end": (duration - at - 0.5, duration - at + 1.0),
+        "after": (at, max(duration, at + 1.0)),
+        "before": (0.0, at),
+        "middle": (duration / 2 - around, duration / 2 + around),
+        "start": (0.0, edge),
+        "end": (duration - edge, duration),
+    }.get(means, (at - 0.5, at + 1.0) if at < duration else (at, at + 1.0))
 
 
-def _unit_of_order(match: re.Match[str], _: float) -> Interval:
-    number = _ORDINALS.get(match[1]) or int(re.sub(r"\D", "", match[1]))
-    length = _SECONDS[match[2][0]]
-    return (number - 1) * length, number * length
-
-
-def _share_of_order(match: re.Match[str], duration: float) -> Interval:
-    parts = {"half": 2, "third": 3, "quarter": 4}[match[2]]
-    names = {"former": 1, "middle": 2, "latter": parts, "last": parts, "final": parts}
-    number = names.get(match[1]) or _ORDINALS[match[1]]
-    return (number - 1) * duration / parts, number * duration / parts
-
-
-# The first that fits counts, so what says more comes first.
-_RULES: tuple[tuple[str, Callable[[re.Match[str], float], Interval]], ...] = (
-    (_EITHER + _TO + _EITHER, lambda m, d: (float(m[1]), float(m[2]))),
-    (rf"\b{_FIRST}\s+{_T}", lambda m, d: (0.0, float(m[1]))),
-    (rf"\b{_LAST}\s+{_T}", lambda m, d: (d - float(m[1]), d)),
-    (rf"\b{_FIRST}\s+(second|minute|hour)\b", lambda m, d: (0.0, _SECONDS[m[1][0]])),
-    (rf"\b{_LAST}\s+(second|minute|hour)\b", lambda m, d: (d - _SECONDS[m[1][0]], d)),
-    (rf"\b({'|'.join(_ORDER)}|\d+(?:st|nd|rd|th))\s+(minute|hour)\b", _unit_of_order),
-    (rf"\b({'|'.join(_ORDER[2:])}|\d+(?:st|nd|rd|th))\s+(second)\b", _unit_of_order),
-    (r"\b(first|former|second|latter|last|final)\s+(half)\b", _share_of_order),
-    (r"\b(first|second|third|middle|last|final)\s+(third)\b", _share_of_order),
-    (r"\b(first|second|third|fourth|last|final)\s+(quarter)\b", _share_of_order),
-    (rf"{_T}\s+(?:before|from)\s+the\s+(?:very\s+)?{_END_WORDS}\b", lambda m, d: _moment(d - float(m[1]))),
-    (rf"{_T}\s+(?:after|from|past)\s+the\s+(?:very\s+)?{_START_WORDS}\b", lambda m, d: _moment(float(m[1]))),
-    (rf"\bwithin\s+{_ABOUT}{_T}\s+of\s+the\s+(?:very\s+)?{_START_WORDS}\b", lambda m, d: (0.0, float(m[1]))),
-    (rf"\bwithin\s+{_ABOUT}{_T}\s+of\s+the\s+(?:very\s+)?{_END_WORDS}\b", lambda m, d: (d - float(m[1]), d)),
-    (rf"\b(?:after|since|from|past|following|beyond)\s+{_ABOUT}{_EITHER}", lambda m, d: (float(m[1]), d)),
-    (rf"{_EITHER}\s*(?:mark\s+)?(?:on|onwards?|and (?:on|later|after))\b", lambda m, d: (float(m[1]), d)),
-    (rf"\b(?:before|until|till|prior to|up to|by)\s+{_ABOUT}{_EITHER}", lambda m, d: (0.0, float(m[1]))),
-    (rf"(?:\b(?:at|around|about|near|approximately|roughly)|@)\s*{_ABOUT}{_T}", lambda m, d: _moment(float(m[1]))),
-    (rf"{_T}\s+(?:in|into|through)\b", lambda m, d: _moment(float(m[1]))),
-    (rf"{_T}\s*(?:mark|point)\b", lambda m, d: _moment(float(m[1]))),
-    (_AT, lambda m, d: _moment(float(m[1]))),
-    (r"\b(?:half-?\s?way|mid-?way|midpoint)\b|\bmid-(?:video|clip|film)", lambda m, d: _middle(d)),
-    (rf"\bin the (?:very )?middle(?=\s+of\s+(?:the\s+)?{_FILM}\b|\s*[,.?!]|\s*$)", lambda m, d: _middle(d)),
-    (
-        rf"{_AT_THE}{_START_WORDS}\b{_NO_PLACE}|\bthe\s+{_START_WORDS}\s+of\s+the\s+{_FILM}\b"
-        rf"|\b{_FILM}\s+(?:begins?|starts?|opens?)\b|\b{_FIRST}{_FEW}|\bopening\s+(?:shot|scene)\b"
-        rf"|\bfirst{_THING}|{_SEEN}\s+first\b|\bat first\b|\binitially\b|{_HOW}(?:begin|start|open)\b"
-        rf"|(?:^|\bthe )opening {_PART}",
-        lambda m, d: (0.0, _edge(d)),
-    ),
-    (
-        rf"{_AT_THE}{_END_WORDS}\b{_NO_PLACE}|\bthe\s+{_END_WORDS}\s+of\s+the\s+{_FILM}\b"
-        rf"|\b{_FILM}\s+(?:ends?|finish(?:es)?|closes?|concludes?|stops?|is over)\b|\b{_LAST}{_FEW}"
-        rf"|\bclosing\s+(?:shot|scene)\b|\blast{_THING}|{_SEEN}\s+last\b|\bin the end\b"
-        rf"|{_HOW}(?:end|finish|close|conclude|stop)\b|\b(?:closing|final) {_PART}",
-        lambda m, d: (d - _edge(d), d),
-    ),
-)
-
-
-def _read(question: str) -> str:
-    """Return a question in lower case, with every time in it written as `_T` or `_AT`."""
-    text = re.sub("[⟨⟩]", " ", question.casefold())
-    text = re.sub(rf"{_NAMES_NO_TIME}.*?\b(?:begins?|starts?|opens?|ends?|stops?)\b", " ", text)
-    if re.match(_ASKS_WHEN, text):
-        text = re.sub(rf"({_SEEN})\s+(?:first|last)\b|\b(?:at first|initially)\b", r"\1", text)
-    text = re.sub(r"\bhalf (?:an? )?minute\b", "30 seconds", text)
-    text = re.sub(r"\bhalf (?:an? )?hour\b", "30 minutes", text)
-    text = re.sub(r"\b(?:an? |one |1 )?(minute|hour) and a half\b", r"1.5 \1s", text)
-    words = "|".join(sorted(_WORDS, key=len, reverse=True))
-    text = re.sub(rf"\b(?:a )?({words})(?=[\s-]+{_LONG_UNIT})", lambda m: _WORDS[m[1]], text)
-    text = re.sub(r"\b(after|before|at|within|past) an? (?=(?:minute|hour)\b)", r"\1 1 ", text)
-    # In "3 to 6 seconds" and "seconds 3 to 6" both numbers are times.
-    text = re.sub(rf"\b({_NUMBER})({_TO})(?={_NUMBER}\s*-?\s*({_UNIT}))", r"\1 \3\2", text)
+def _read(text: str, asks: Asks = "other") -> str:
+    """Return a question in lower case, with every time in it that may be meant written in seconds between ⟨⟩."""
+    times = _times()
+    units = {name: rf"(?:{pattern})(?![a-zà-ÿ])" for name, pattern in times["units"].items()}
+    unit = "|".join(units.values())
+    # What is quoted is what is asked about.
+    text = re.sub(r"[⟨⟩]|\"[^\"]+\"|“[^”]+”|‘[^’]+ [^’]+’|(?<!\w)'[^']+ [^']+'(?!\w)", " ", text)
+    text = re.sub(r"[零一二三四五六七八九十百两]+(?=(?:个半?|分|秒|小时))", lambda m: _zh_number(m[0]), text)
+    for pattern, instead in times["rewrite"].items():
+        text = re.sub(pattern, instead, text)
+    numbers = _number_words()
+    text = re.sub(rf"\b(?:a )?({'|'.join(numbers)})(?=[\s-]+(?:{unit}))", lambda m: f"{numbers[m[1]]:g}", text)
+    text = re.sub(_CLOCK, lambda m: _clock_text(text, m, asks), text)
+    # "the second minute", "der 2. Minute", "la 2e minute": a whole one; of seconds, the moment.
     text = re.sub(
-        rf"\b(second|minute)s?\s+({_NUMBER})({_TO})(?:second\s+|minute\s+)?({_NUMBER})\b(?!:)", r"\1 \2\3\1 \4", text
+        rf"\b(\d+)(?:st|nd|rd|th|\.|ª|º|e|ème)(?=(?:{times['to']}\d+(?:st|nd|rd|th|\.|ª|º|e|ème))?\s+(?:{units['s']}))(?:\s+(?:{units['s']}))?",
+        r"⟨@\1⟩",
+        text,
     )
-    text = re.sub(rf"\b{_CLOCK}", lambda m: f"⟨@{_clock_seconds(m[0]):.3f}⟩", text)
-    text = re.sub(rf"\bt\s*=\s*({_NUMBER})\s*(?:{_UNIT})?", r"⟨@\1⟩", text)
-    text = re.sub(rf"\b(second|minute)\s+({_NUMBER})\b", lambda m: f"⟨@{float(m[2]) * _SECONDS[m[1][0]]:.3f}⟩", text)
-    return re.sub(_LENGTH, lambda m: f"⟨{_counted_seconds(m[0]):.3f}⟩", text)
+    whole = f"{units['m']}|{units['h']}"
+    for place, words in list(language_data()["order"]["positions"].items())[1:5]:
+        text = re.sub(rf"\b(?:{words})\s+(?=(?:{whole}))", rf"{int(place) + 1}. ", text)
+    ordinal = r"(?:(?:\b|第)(\d+)(?:st|nd|rd|th|\.|ª|º|e|ème)\s+|第(\d+)(?=分))"
+    text = re.sub(rf"{ordinal}({whole})", lambda m: _numbered(int(m[1] or m[2]), m[3]), text)
+    # In "3 to 6 seconds" and "seconds 3 to 6" both numbers are times.
+    text = re.sub(rf"\b({_NUMBER})({times['to']})(?={_NUMBER}\s*-?\s*({unit}))", r"\1 \3\2", text)
+    named = "second|minute|sekunde|segundo|minuto|seconde"
+    text = re.sub(
+        rf"\b({named})[sn]?\s+({_NUMBER})({times['to']})(?:(?:{named})\s+)?({_NUMBER})\b(?!:)", r"\1 \2\3\1 \4", text
+    )
+    text = re.sub(
+        rf"\b({named})\s+({_NUMBER})\b(?!\s*(?:{unit}))",
+        lambda m: f"⟨@{_value(m[2]) * (60 if m[1][0] == 'm' else 1):.3f}⟩",
+        text,
+    )
+    text = re.sub(rf"\bt\s*=\s*({_NUMBER})\s*(?:{unit})?", lambda m: f"⟨@{_value(m[1]):.3f}⟩", text)
+    h, m, s = (rf"{_NUMBER}\s*-?\s*{units[name]}" for name in "hms")
+    also = r"(?:,|\s+(?:and|und|y|et))?\s*"
+    # In one unit, or in several from the large to the small: "1 minute and 5 seconds".
+    joined = rf"(?<![\d:.,])(?:(?:{h}{also})?(?:{m}{also})?{s}|(?:{h}{also})?{m}|{h})"
+    return re.sub(joined, lambda found: f"⟨{_counted(found[0], units):.3f}⟩", text)
 
 
-def _clock_seconds(written: str) -> float:
-    total = 0.0
-    for part in written.split(":"):
-        total = total * 60 + float(part)
-    return total
+def _clock_text(text: str, found: re.Match[str], asks: Asks) -> str:
+    """Return a moment for a clock text that is meant as a place in the video; else nothing that is read as a time."""
+    times, before, after = _times(), text[: found.start()], text[found.end() :]
+    both = r"(?:and|und|y|et)"
+    # "at 8:00 and 20:00" is no range: it is about a day.
+    two: object = re.match(rf"\s+{both}\s+\d+:\d\d", after) or re.search(rf"\d:\d\d\s+{both}\s+$", before)
+    two = two and not re.search(r"\b(?:between|zwischen|entre)\b", before)
+    meant = re.search(times["before_clock"], before) and not re.search(times["not_before"], before)
+    mark = re.match(r"\s*-?(?:mark|point|timestamp)\b", after)
+    ranged = re.match(r"\s*[-–—~到至]\s*\d+:\d\d", after)
+    contradicts = asks == "when" and re.search(r"\b(?:at|um|a las?|à)\s+$", before)
+    if not (meant or mark or ranged) or two or contradicts or re.match(times["not_after"], after):
+        return " "
+    return f"⟨@{parse_clock(found[0]):.3f}⟩"
 
 
-def _counted_seconds(written: str) -> float:
-    parts = re.findall(rf"({_NUMBER})\s*-?\s*({_UNIT})", written)
-    return sum(float(value) * _SECONDS[unit[0]] for value, unit in parts)
+def _numbered(number: int, unit: str) -> str:
+    seconds = 3600.0 if re.fullmatch(_times()["units"]["h"], unit) else 60.0
+    return f"⟨#{number}/{seconds:.3f}⟩"
+
+
+def _counted(written: str, units: dict[str, str]) -> float:
+    pattern = rf"({_NUMBER})\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in units.items()) + ")"
+    return sum(_value(found[1]) * _SECONDS[str(found.lastgroup)] for found in re.finditer(pattern, written))
+
+
+def _value(number: str) -> float:
+    return float(number.replace(",", "."))
+
+
+@cache
+def _number_words() -> dict[str, float]:
+    times = _times()
+    words = {word: float(value) for words in times["numbers"].values() for value, word in enumerate(words.split(), 1)}
+    words |= times["more"]
+    for language, joint in (("en", "-"), ("en", " "), ("es", " y "), ("fr", "-")):
+        for ten, value in list(times["more"].items()):
+            units = enumerate(times["numbers"][language].split()[:9], 1)
+            words |= {f"{ten}{joint}{unit}": value + n for n, unit in units}
+    return dict(sorted(words.items(), key=lambda item: -len(item[0])))
+
+
+def _zh_number(signs: str) -> str:
+    total, digit = 0, 0
+    for sign in signs:
+        if sign in "十百":
+            total += (digit or 1) * (10 if sign == "十" else 100)
+            digit = 0
+        else:
+            digit = _ZH_DIGITS[sign]
+    return str(total + digit)

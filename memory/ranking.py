@@ -1,80 +1,59 @@
-"""Rankings by words, and the fusion of several rankings."""
+"""Dense and lexical scores of captions, and the one place that fuses them."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from videochat.memory.words import content_words
+import numpy as np
 
-_RANK_OFFSET = 60  # of reciprocal rank fusion, Cormack et al. 2009
-# Words of a question beyond these, and words that more captions share than these, say nothing that ranks.
-_MOST_WORDS = 64
-_COMMON = 2000
+from videochat.memory.embeddings import Embedder
+from videochat.memory.store_records import Hit
+from videochat.memory.video_index import VideoIndex
+from videochat.memory.words import all_words, content_words
 
 SEARCH_BY = ("hybrid", "lexical", "dense")
 """What a search may rank by: words and vectors fused, words (BM25), vectors."""
 
-Key = TypeVar("Key")
+# How much likeness of vectors counts beside shared words; found on one half of benchmarks/retrieval_questions.json.
+_MEANING_WEIGHT = 1.0
+_SPELLING_WEIGHT = 0.5  # where vectors compare words and not meaning
 
 
-def fuse(*rankings: Iterable[Key]) -> dict[Key, float]:
-    """Return the fused scores of what stands in any of the rankings, best first (reciprocal rank fusion)."""
-    scores: dict[Key, float] = {}
-    for ranking in rankings:
-        for rank, key in enumerate(ranking):
-            scores[key] = scores.get(key, 0.0) + 1 / (_RANK_OFFSET + rank + 1)
-    return dict(sorted(scores.items(), key=lambda item: -item[1]))
-
-
-def rankings_for(by: str, words: Iterable[Key], near: Iterable[Key]) -> list[Iterable[Key]]:
-    """Return the rankings to fuse.
+def fuse(cosines: np.ndarray, lexical: np.ndarray, semantic: bool, by: str = "hybrid") -> np.ndarray:
+    """Return the fused scores of captions.
 
     Args:
+        cosines: of question and captions, in [-1, 1], shape (n,).
+        lexical: how much of the question's words they have, in [0, 1], shape (n,).
+        semantic: whether cosines compare meaning, or only words.
         by: one of `SEARCH_BY`.
-        words: keys by shared words, best first.
-        near: keys by likeness of vectors, best first.
     """
-    return [words, near] if by == "hybrid" else [words] if by == "lexical" else [near]
+    if by == "lexical" or not len(cosines):
+        return lexical
+    if by == "dense":
+        return cosines
+    low = cosines.min()
+    room = float(cosines.max() - low) or 1.0
+    return np.asarray(lexical + (_MEANING_WEIGHT if semantic else _SPELLING_WEIGHT) * (cosines - low) / room)
 
 
-def by_words(
-    db: sqlite3.Connection, query: str, count: int, where: str = "1", values: Sequence[Any] = ()
-) -> dict[int, float]:
-    """Return the numbers of the captions that share the rarest words with a query, best first (BM25).
+def search_video(
+    index: VideoIndex, query: str, vector: Sequence[float], rows: np.ndarray, embedder: Embedder, by: str = "hybrid"
+) -> list[Hit]:
+    """Return captions of one video, best first; exact.
 
     Args:
-        db: has the tables `captions` and, over their text, the FTS5 table `words`.
-        query: any text; none of it is taken as syntax.
-        count: how many at most.
-        where: condition on `captions`.
-        values: of the parameters in `where`.
+        index: the video's captions.
+        query: words to look for.
+        vector: of the query, of unit length.
+        rows: which captions.
+        embedder: that of the vectors.
+        by: one of `SEARCH_BY`.
     """
-    words = content_words(query)[:_MOST_WORDS]
-    words = _rare(db, words)
-    if not words:
-        return {}
-    rows = db.execute(
-        "SELECT captions.number, -bm25(words) FROM words JOIN captions ON captions.number = words.rowid"
-        f" WHERE words MATCH ? AND {where} ORDER BY bm25(words), captions.start_seconds LIMIT ?",
-        (" OR ".join(f'"{word}"' for word in words), *values, min(count, 2**31)),
-    )
-    return dict(rows.fetchall())
-
-
-def _rare(db: sqlite3.Connection, words: list[str]) -> list[str]:
-    """Return the words that few enough captions have, so that ranking them all stays quick."""
-    (size,) = db.execute("SELECT coalesce(max(number), 0) FROM captions").fetchone()
-    if size <= _COMMON:
-        return words
-    counted = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
-    counts = {word: db.execute(counted, (f'"{word}"', _COMMON + 1)).fetchone()[0] for word in words}
-    kept: list[str] = []
-    total = 0
-    for word in sorted(words, key=lambda word: counts[word]):
-        total += counts[word]
-        if total > _COMMON and (kept or counts[word] > _COMMON):
-            break
-        kept.append(word)
-    return kept
+    cosines = index.cosines(vector, rows)
+    lexical = index.bm25(content_words(query) or all_words(query), rows)
+    scores = fuse(cosines, lexical, embedder.semantic, by)
+    order = np.lexsort((index.starts[rows], -scores))
+    if by == "lexical":
+        order = order[scores[order] > 0]
+    return [Hit(index.captions[rows[i]], float(scores[i]), float(cosines[i])) for i in order]

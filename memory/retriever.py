@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from videochat.errors import InvalidArgument, StoreError, UnknownName
 from videochat.memory.caption_store import CaptionStore
-from videochat.memory.chroma_collections import metadata_of
+from videochat.memory.chroma import metadata_of
 from videochat.memory.retrieval import recall_library
 from videochat.records import Caption
 

@@ -1,10 +1,11 @@
-"""What the caption store hands out beside captions: hits, gaps, changes, and the videos it has."""
+"""What the caption store hands out beside captions: hits, gaps, and the videos it has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from videochat.intervals import Interval
 from videochat.records import Caption
 
 
@@ -14,9 +15,21 @@ class Hit:
 
     caption: Caption
     score: float = 0.0
-    """Fused rank, higher is better; only comparable within one search."""
+    """Dense and lexical, fused; higher is better, only comparable within one search."""
     similarity: float = 0.0
     """Cosine of question and caption in [-1, 1], by the store's embedder; 0 where it was found by words only."""
+    span: Interval | None = None
+    """Of equal captions that touch, the interval that they fill together; the best of them stands for all."""
+
+    @property
+    def start_seconds(self) -> float:
+        """First moment of it."""
+        return self.span[0] if self.span else self.caption.start_seconds
+
+    @property
+    def end_seconds(self) -> float:
+        """First moment no longer."""
+        return self.span[1] if self.span else self.caption.end_seconds
 
 
 @dataclass(frozen=True)
@@ -31,18 +44,6 @@ class Gap:
     """First moment no longer."""
     reason: str
     """Why, as the tool said it."""
-
-
-@dataclass
-class Changes:
-    """What changed among a video's captions since a given change."""
-
-    upto: int
-    """Number of the last change in it."""
-    added: list[tuple[Caption, bytes]]
-    """Captions with their vectors (see `vectors.pack`)."""
-    gone: list[str]
-    """Ids of captions that are no longer there."""
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,8 @@ def _from_captions(stored: VideoCaptions, scale: Scale, duration_seconds: float)
     length = _SECONDS.get(scale, duration_seconds)
     last = max(math.ceil(duration_seconds / length) - 1, 0)
     ids: dict[int, list[str]] = defaultdict(list)
-    for start, end, id_ in stored.intervals():
+    for caption in stored.between():
+        start, end, id_ = caption.start_seconds, caption.end_seconds, caption.id
         first = min(int(start / length), last)
         ids[first].append(id_)
         for number in range(first + 1, min(int(end / length), last) + 1):

@@ -1,81 +1,144 @@
-"""The captions of one video: kept in its SQLite file, searched exactly, by words and by vectors.
+"""The captions of one video: written to its journal and to Chroma, read and searched in memory.
 
-With captions stand what was watched, what could not be seen, and facts about the video. All of it changes in one
-transaction, so a killed process loses at most what was not yet committed; vectors follow, and what has none yet gets
-one at the next opening. A search costs what this video costs, and reaches every caption.
+What other processes write is seen at the next call. Captions are in the journal before anything counts as watched, and
+in Chroma with their vectors as soon as they are embedded; what a killed process left undone is done at the next write.
 """
 
 from __future__ import annotations
 
-import json
 import math
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
 import numpy as np
 
-from videochat.intervals import merge_intervals
-from videochat.memory.caption_file import CaptionFile, drop_vectors, insert_captions, read_changes
+from videochat.errors import InvalidArgument, StoreError
+from videochat.intervals import Interval
+from videochat.memory.chroma import Chroma
 from videochat.memory.embeddings import Embedder
-from videochat.memory.ranking import by_words, fuse, rankings_for
-from videochat.memory.sqlite_schema import STATE_TABLES, conditions
-from videochat.memory.store_records import Changes, Gap, Hit
-from videochat.memory.vectors import Vectors, pack
+from videochat.memory.journal import Event, Journal, check_event, pack, unpack
+from videochat.memory.store_files import StoreLock
+from videochat.memory.store_records import Gap
+from videochat.memory.video_index import VideoIndex
+from videochat.memory.video_state import VideoState, caption_event, vector_events
+from videochat.memory.watch_locks import watching
 from videochat.records import Caption, Kind
 
-if TYPE_CHECKING:
-    import sqlite3
+_EMBED_BATCH = 256
+_PUBLISH_SECONDS = 0.25  # marks of a watch that follow each other faster are written to Chroma together
 
-_INDEX_BATCH = 256
-_INDEX_SECONDS = 2.0  # while a video is being read, the vectors lag no longer than this
+
+class Log(Protocol):
+    """Where the events of a video come from: its journal, or a Chroma server."""
+
+    damage: list[str]
+
+    def read(self) -> tuple[bool, list[Event]]:
+        """Return whether all must be forgotten that was read before, and the events since then."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Append events."""
+
+    def sent(self) -> None:
+        """Take note that all events were written to Chroma; within a session."""
 
 
 class VideoCaptions:
-    """The captions of one video, which one process owns at a time.
+    """The captions of one video, and what was watched of it.
 
     Args:
-        directory: made if it is not there; None keeps everything in memory.
+        log: where its events come from.
         video_id: the video.
-        embedder: what the vectors are made with; those of another one are made anew.
-        before_change: called before the first change since `changes_taken`.
+        embedder: what the vectors are made with.
+        chroma: where captions are stored.
+        lock: that of the store; None for a server.
+        prepare: called before something is written.
 
     Raises:
-        StoreInUse: another process has it open.
-        StoreError: it cannot be written, is damaged, or is of a newer version.
+        StoreError: it cannot be read, or is of a newer version.
     """
 
     def __init__(
         self,
-        directory: Path | None,
+        log: Log,
         video_id: str,
         embedder: Embedder,
-        before_change: Callable[[], None] | None = None,
+        chroma: Chroma,
+        lock: StoreLock | None,
+        prepare: Callable[[], None],
     ) -> None:
-        self.directory, self.video_id, self.embedder = directory, video_id, embedder
-        self._vectors: Vectors | None = None
-        self._data_version = -1
-        self._indexed_at = time.monotonic()
-        self._file = CaptionFile(directory, video_id, embedder.name, before_change)
-
-    def close(self, *, index: bool = True) -> None:
-        """Make the vectors that are missing, unless `index` is False, and let go of the directory."""
-        try:
-            if index:
-                self.index()
-        finally:
-            self._file.close()
-
-    @property
-    def changed(self) -> bool:
-        """Whether something was written since `changes_taken`."""
-        return self._file.changing
+        self.video_id, self.embedder, self.log = video_id, embedder, log
+        self._chroma, self._lock, self._prepare = chroma, lock, prepare
+        self._state = VideoState(video_id, embedder.name)
+        self._guard = threading.RLock()
+        self._index = VideoIndex()
+        self._changes = 1
+        self._indexed = 0
+        self._sorted: tuple[int, list[Caption], np.ndarray, np.ndarray] | None = None
+        self._published_at = 0.0
+        self._unpublished: list[Event] = []
+        self._refresh()
 
     @property
     def bytes(self) -> int:
-        """How much memory its vectors take."""
-        return self._vectors.bytes if self._vectors is not None else 0
+        """About how much memory it takes."""
+        return self._index.bytes + 1000 * len(self._state.captions)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything at all is known of the video."""
+        state = self.state
+        return bool(state.captions or state.facts or state.watched or state.gaps)
+
+    @property
+    def state(self) -> VideoState:
+        """What is known of the video now; not to be changed."""
+        with self._guard:
+            self._refresh()
+            return self._state
+
+    def _refresh(self) -> None:
+        anew, events = self.log.read()
+        if anew:
+            self._state, self._index, self._indexed = VideoState(self.video_id, self.embedder.name), VideoIndex(), 0
+        if anew and not isinstance(self.log, Journal):
+            events = [*events, *self._unpublished]
+        for event in events:
+            self._state.apply(event)
+        self._changes += bool(anew or events)
+
+    def write(self, make: Callable[[VideoState], Iterable[Event]]) -> list[Event]:
+        """Write events, after what others have written.
+
+        Args:
+            make: returns the events, given what is known now; called while the store is locked.
+
+        Returns:
+            The events.
+
+        Raises:
+            StoreError: they cannot be written; then none of them counts.
+        """
+        self._prepare()
+        with self._guard, self._locked():
+            self._refresh()
+            events = list(make(self._state))
+            self.log.append(events)
+            for event in events:
+                self._state.apply(event)
+            self._unpublished += events
+            self._changes += bool(events)
+            return events
+
+    def _locked(self) -> AbstractContextManager[Any]:
+        return self._lock.held() if self._lock is not None else threading.RLock()
+
+    def _event(self, event: str, /, **fields: Any) -> Event:
+        return {"event": event, "video_id": self.video_id, **fields}
 
     def record(
         self,
@@ -85,7 +148,7 @@ class VideoCaptions:
         version: str = "",
         watched: tuple[float, float] | None = None,
     ) -> int:
-        """Store captions, and in the same transaction that `source` has watched a range of the video.
+        """Store captions, and that `source` has watched a range of the video.
 
         Args:
             captions: of this video.
@@ -98,64 +161,86 @@ class VideoCaptions:
 
         Raises:
             InvalidArgument: a caption is of another video; nothing is stored then.
-            StoreError: the file cannot be written.
+            StoreError: they cannot be written.
         """
-        with self._file.writing() as db:
-            added = insert_captions(db, self.video_id, captions)
+        for caption in captions:
+            if caption.video_id != self.video_id:
+                raise InvalidArgument(f"a caption of video {caption.video_id} does not belong to {self.video_id}")
+
+        def make(state: VideoState) -> Iterable[Event]:
+            new = {caption.id: caption for caption in captions if caption.id not in state.captions}
+            yield from map(caption_event, new.values())
             if source is not None and watched is not None:
-                spans = merge_intervals([*self.watched(source, version), watched])
-                db.execute("DELETE FROM watched WHERE source = ?", (source,))
-                db.executemany("INSERT INTO watched VALUES (?, ?, ?, ?)", [(source, version, *span) for span in spans])
-        if time.monotonic() - self._indexed_at >= _INDEX_SECONDS or self._pending() >= _INDEX_BATCH:
-            self.index()
+                start, end = watched
+                yield self._event("watched", source=source, version=version, start_seconds=start, end_seconds=end)
+
+        added = [event["event"] for event in self.write(make)].count("caption")
+        if time.monotonic() - self._published_at >= _PUBLISH_SECONDS:
+            self.publish()
         return added
 
-    def watched(self, source: str, version: str) -> list[tuple[float, float]]:
+    def watching(self, sources: Set[str], start_seconds: float, end_seconds: float) -> AbstractContextManager[None]:
+        """Hold a range for senses that watch it: no second watch of it may begin in another process.
+
+        On a server nothing is held: rows have ids made from their content, so that two watches add up.
+
+        Args:
+            sources: names of the senses.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+
+        Raises:
+            StoreInUse: when entered, another process is watching a part of it with one of these senses.
+        """
+        self._prepare()
+        if self._lock is None:
+            return nullcontext()
+        return watching(self._lock, self.video_id, sources, (start_seconds, end_seconds))
+
+    def take(self, events: Sequence[Event]) -> int:
+        """Store events that were checked; return how many captions were new."""
+
+        def make(state: VideoState) -> Iterable[Event]:
+            known = set(state.captions)
+            return [event for event in events if event["event"] != "caption" or event["caption"].id not in known]
+
+        return [event["event"] for event in self.write(make)].count("caption")
+
+    def watched(self, source: str, version: str) -> list[Interval]:
         """Return the ranges that this version of a source has watched, in order, not touching."""
-        with self._file.reading() as db:
-            return db.execute(
-                "SELECT start_seconds, end_seconds FROM watched WHERE source = ? AND version = ?"
-                " ORDER BY start_seconds",
-                (source, version),
-            ).fetchall()
+        found, spans = self.state.watched.get(source, ("", []))
+        return list(spans) if found == version else []
 
     def drop_other_versions(self, source: str, version: str) -> None:
         """Forget what another version of a source said (e.g. subtitles that were corrected since)."""
-        with self._file.reading() as db:
-            old = db.execute(
-                "SELECT 1 FROM watched WHERE source = ? AND version != ? LIMIT 1", (source, version)
-            ).fetchone()
-            if not old:
-                return
-            with self._file.writing() as db:
-                for table in ("captions", "watched", "gaps"):
-                    db.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
-                self._vectors = None
+
+        def make(state: VideoState) -> Iterable[Event]:
+            if source in state.watched and state.watched[source][0] != version:
+                ids = [caption.id for caption in state.captions.values() if caption.source == source]
+                return [self._event("removed", ids=ids), self._event("dropped", source=source)]
+            return []
+
+        if self.state.watched.get(source, ("", []))[0] not in ("", version):
+            self.write(make)
 
     def record_frame_vectors(self, source: str, frames: Iterable[tuple[float, float, np.ndarray]]) -> None:
         """Store pictures as vectors: start and end in seconds, and a unit vector, of what `source` saw."""
-        with self._file.reading() as db, db:
-            rows = [(source, start, end, pack(vector)) for start, end, vector in frames]
-            db.executemany("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?)", rows)
+        rows = list(frames)
+        if rows:
+            times, vectors = [[start, end] for start, end, _ in rows], pack([vector for *_, vector in rows])
+            self.write(lambda _: [self._event("frames", source=source, times=times, vectors=vectors)])
+            self.publish()
 
     def frame_vectors(self, source: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return starts and ends in seconds, shapes (n,), and unit vectors, float32, shape (n, d), by time."""
-        with self._file.reading() as db:
-            rows = db.execute(
-                "SELECT start_seconds, end_seconds, vector FROM frames WHERE source = ? ORDER BY start_seconds",
-                (source,),
-            ).fetchall()
-        vectors = np.frombuffer(b"".join(row[2] for row in rows), np.float16).astype(np.float32)
-        times = np.array([row[:2] for row in rows], float).reshape(-1, 2)
-        return times[:, 0], times[:, 1], vectors.reshape(len(rows), -1) if rows else np.zeros((0, 0), np.float32)
+        rows = sorted(self.state.frames.get(source, {}).items(), key=lambda row: row[0])
+        starts, ends = np.array([start for start, _ in rows]), np.array([end for _, (end, _) in rows])
+        matrix = np.asarray([vector for _, (_, vector) in rows], np.float32)
+        return starts, ends, matrix if rows else np.zeros((0, 0), np.float32)
 
     def record_gap(self, gap: Gap) -> None:
         """Remember that a range could not be seen."""
-        with self._file.writing() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)",
-                (gap.source, gap.start_seconds, gap.end_seconds, gap.reason),
-            )
+        self.write(lambda _: [self._event("gap", **vars(gap))])
 
     def clear_gaps(self, source: str, start_seconds: float, end_seconds: float) -> None:
         """Forget gaps of a source within a range that is about to be watched again; the rest of them stays.
@@ -165,33 +250,28 @@ class VideoCaptions:
             start_seconds: first moment of the range.
             end_seconds: first moment no longer.
         """
-        with self._file.writing() as db:
-            inside = "source = ? AND start_seconds < ? AND end_seconds > ?"
-            values = (source, end_seconds, start_seconds)
-            rows = db.execute(f"SELECT * FROM gaps WHERE {inside}", values).fetchall()
-            db.execute(f"DELETE FROM gaps WHERE {inside}", values)
-            rest = [(name, a, start_seconds, why) for name, a, _, why in rows if a < start_seconds]
-            rest += [(name, end_seconds, b, why) for name, _, b, why in rows if b > end_seconds]
-            db.executemany("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", rest)
+        if any(gap.source == source for gap in self.state.gaps.values()):
+            times = {"start_seconds": start_seconds, "end_seconds": end_seconds}
+            self.write(lambda _: [self._event("cleared", source=source, **times)])
 
     def gaps(self) -> list[Gap]:
         """Return what could not be seen, in temporal order."""
-        with self._file.reading() as db:
-            rows = db.execute("SELECT * FROM gaps ORDER BY start_seconds").fetchall()
-        return [Gap(*row) for row in rows]
+        return sorted(self.state.gaps.values(), key=lambda gap: gap.start_seconds)
 
     def facts(self) -> dict[str, Any]:
         """Return what is known of the video (name, path, duration_seconds ...)."""
-        with self._file.reading() as db:
-            return {name: json.loads(value) for name, value in db.execute("SELECT * FROM facts")}
+        return dict(self.state.facts)
 
     def set_facts(self, **facts: Any) -> None:
-        """Remember facts about the video."""
-        with self._file.writing() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)",
-                [(name, json.dumps(value)) for name, value in facts.items()],
-            )
+        """Remember facts about the video.
+
+        Raises:
+            InvalidArgument: one has another type than it must have.
+        """
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()}
+        if {name: self.state.facts.get(name) for name in plain} != plain:
+            event = check_event(self._event("facts", facts=plain))
+            self.write(lambda _: [event])
 
     def between(
         self, start_seconds: float = 0.0, end_seconds: float = math.inf, kinds: Iterable[Kind] | None = None
@@ -203,232 +283,148 @@ class VideoCaptions:
             end_seconds: only captions that start before this; may be infinite.
             kinds: only these; None for all but summaries, which repeat what the others say.
         """
-        where, values = conditions(start_seconds, end_seconds, kinds)
-        with self._file.reading() as db:
-            rows = db.execute(
-                f"SELECT rest FROM captions WHERE {where} ORDER BY start_seconds, end_seconds, number",
-                values,
-            ).fetchall()
-        return [Caption.from_dict(json.loads(row[0])) for row in rows]
-
-    def intervals(self) -> list[tuple[float, float, str]]:
-        """Return start, end and id of every caption that is no summary, in temporal order."""
-        with self._file.reading() as db:
-            return db.execute(
-                "SELECT start_seconds, end_seconds, id FROM captions WHERE kind != 'summary' ORDER BY start_seconds"
-            ).fetchall()
+        with self._guard:
+            self._refresh()
+            if self._sorted is None or self._sorted[0] != self._changes:
+                ordered = sorted(self._state.captions.values(), key=lambda c: (c.start_seconds, c.end_seconds))
+                times = np.array([(c.start_seconds, c.end_seconds) for c in ordered], float).reshape(-1, 2)
+                self._sorted = (self._changes, ordered, times[:, 0], times[:, 1])
+            _, ordered, starts, ends = self._sorted
+        wanted = None if kinds is None else set(kinds)
+        found = (ordered[i] for i in np.flatnonzero((ends > start_seconds) & (starts < end_seconds)))
+        return [c for c in found if (c.kind != "summary" if wanted is None else c.kind in wanted)]
 
     def notes(self, prefix: str) -> dict[str, Any]:
         """Return what was noted under names that begin with `prefix`."""
-        with self._file.reading() as db:
-            rows = db.execute(
-                "SELECT name, value FROM notes WHERE name >= ? AND name < ?", (prefix, f"{prefix}\U0010ffff")
-            )
-            return {name: json.loads(value) for name, value in rows}
+        return {name: value for name, value in self.state.notes.items() if name.startswith(prefix)}
 
     def replace(self, gone: Sequence[str], captions: Sequence[Caption], notes: Mapping[str, Any]) -> None:
-        """Drop captions, store others, and note values, all in one transaction.
+        """Drop captions, store others, and note values.
 
         Args:
             gone: ids of captions to drop.
             captions: captions to store.
             notes: values for JSON, by name; None removes one.
         """
-        if not (gone or captions or notes):
-            return
-        with self._file.writing() as db:
-            db.executemany("DELETE FROM captions WHERE id = ?", [(id_,) for id_ in gone])
-            insert_captions(db, self.video_id, captions)
-            db.executemany("DELETE FROM notes WHERE name = ?", [(name,) for name in notes])
-            db.executemany(
-                "INSERT INTO notes VALUES (?, ?)",
-                [(name, json.dumps(value)) for name, value in notes.items() if value is not None],
-            )
-            if gone:
-                self._vectors = None
+
+        def make(state: VideoState) -> Iterable[Event]:
+            dropped = [id_ for id_ in gone if id_ in state.captions]
+            if dropped:
+                yield self._event("removed", ids=dropped)
+            yield from (caption_event(c) for c in captions if c.id not in state.captions or c.id in dropped)
+            for name, value in notes.items():
+                if value is not None or name in state.notes:
+                    yield self._event("note", name=name, value=value)
+
+        if gone or captions or notes:
+            self.write(make)
+            self.publish()
 
     def end_seconds(self) -> float:
         """Return where the last caption ends; 0 without captions."""
-        with self._file.reading() as db:
-            return float(db.execute("SELECT coalesce(max(end_seconds), 0) FROM captions").fetchone()[0])
+        return max((caption.end_seconds for caption in self.state.captions.values()), default=0.0)
 
     def count(self) -> int:
-        """Return how many captions there are."""
-        with self._file.reading() as db:
-            return int(db.execute("SELECT count(*) FROM captions").fetchone()[0])
+        """Return how many captions there are, summaries too."""
+        return len(self.state.captions)
 
-    def search(
-        self,
-        query: str,
-        *,
-        k: int = 8,
-        kinds: Iterable[Kind] | None = None,
-        start_seconds: float = 0.0,
-        end_seconds: float = math.inf,
-        by: str = "hybrid",
-    ) -> list[Hit]:
-        """Return the `k` best captions, best first.
+    def index(self) -> VideoIndex:
+        """Return the captions with their vectors, to be ranked; those that have none yet get one."""
+        with self._guard:
+            if self.state.without_vector():
+                self._embed()
+            if self._indexed != self._changes:
+                self._index.update(self._state.captions, self._state.vectors)
+                self._indexed = self._changes
+            return self._index
 
-        Args:
-            query: words to look for.
-            k: how many at most.
-            kinds: only of these kinds; None for all but summaries.
-            start_seconds: only captions that end after this.
-            end_seconds: only captions that start before this.
-            by: one of `SEARCH_BY`.
+    def _embed(self) -> None:
+        """Make the vectors that are missing; they are kept in memory where they cannot be written."""
+        while missing := self.state.without_vector()[:_EMBED_BATCH]:
+            # Not under the lock of the store: a model may take long.
+            made = np.asarray(self.embedder.embeddings.embed_documents([c.text for c in missing]), np.float32)
+            vectors = dict(zip([c.id for c in missing], unpack(made, len(missing)), strict=True))
+            try:
+                self.take(list(vector_events(self.video_id, self.embedder.name, vectors, vectors)))
+            except StoreError:
+                self._state.vectors |= vectors
+
+    def publish(self) -> None:
+        """Write to Chroma what is not there yet, with its vectors.
+
+        Raises:
+            StoreError: it cannot be written; what is damaged is only said, since the journal has it all.
         """
-        kinds = None if kinds is None else list(kinds)
-        vector = self.embedder.query(query)
-        nearest = self.nearest(vector, 4 * k, kinds, start_seconds, end_seconds)
-        words = self.by_words(query, 4 * k, kinds, start_seconds, end_seconds)
-        best = dict(list(fuse(*rankings_for(by, words, nearest)).items())[:k])
-        with self._file.reading() as db:
-            cosines = self._loaded(db).cosines(vector, list(best))
-        found = self.by_number(best)
-        return [Hit(found[n], score, cosines.get(n, 0.0)) for n, score in best.items()]
+        with self._guard:
+            if self.state.without_vector():
+                self._embed()
+            try:
+                with self._chroma.session(write=True):
+                    self._refresh()
+                    self._send()
+            except StoreError as error:
+                if self._lock is None or "disk is full" in str(error) or "forked" in str(error):
+                    raise
+                warnings.warn(f"{error} Until then captions are kept in the journal.", UserWarning, stacklevel=2)
+            self._published_at = time.monotonic()
 
-    def nearest(
-        self, vector: Sequence[float], count: int, kinds: Iterable[Kind] | None, start: float, end: float
-    ) -> dict[int, float]:
-        """Return cosines by caption number, best first; exact, over this video alone.
+    def _send(self) -> None:
+        """Write to Chroma what is not there yet; within a session."""
+        mark = self._chroma.call("watches", "get", ids=[self.video_id], include=["metadatas"])["metadatas"]
+        sent = mark[0] if mark else {}
+        journal = self.log if isinstance(self.log, Journal) else None
+        pending: list[Event] = self._unpublished
+        if journal is not None:
+            done = int(sent.get("journal_end", 0)) if sent.get("journal") == journal.id else 0
+            if done > journal.end or journal.damage or (sent and not done):
+                self.salvage()
+                done = 0
+            pending = journal.events_from(done)
+        state = self._state
+        touched = {event["caption"].id for event in pending if event["event"] == "caption"}
+        touched |= {id_ for event in pending if event["event"] == "vectors" for id_ in event["ids"]}
+        ready = [state.captions[id_] for id_ in touched if id_ in state.captions and id_ in state.vectors]
+        gone = [id_ for event in pending if event["event"] == "removed" for id_ in event["ids"]]
+        for event in pending:
+            if event["event"] == "frames":
+                self._chroma.put_frames(event, unpack(event["vectors"], len(event["times"])))
+        self._chroma.put_captions(sorted(ready, key=lambda c: c.start_seconds), state.vectors)
+        if gone := [id_ for id_ in gone if id_ not in state.captions]:
+            for name in ("captions", "summaries"):
+                self._chroma.delete(name, gone)
+        if pending:
+            self._chroma.put_watches(self.video_id, state.rows())
+        facts = {name: value for name, value in state.facts.items() if isinstance(value, str | int | float)}
+        count = sum(caption.kind != "summary" for caption in state.captions.values())
+        now = {"video_id": self.video_id, "event": "video", "captions": count} | facts
+        now |= {"journal": journal.id, "journal_end": journal.end} if journal is not None else {}
+        if now != sent:
+            self._chroma.put("watches", [(self.video_id, [1.0], str(state.facts.get("name") or self.video_id), now)])
+        self._unpublished = []
+        if pending:
+            self.log.sent()
 
-        Args:
-            vector: of unit length.
-            count: how many at most.
-            kinds: only of these kinds; None for all but summaries.
-            start: only captions that end after this second.
-            end: only captions that start before this second.
+    def salvage(self) -> int:
+        """Take back from Chroma what a damaged journal has lost; within a session. Return how many captions.
+
+        The journal is written anew then, so that what is damaged in it is gone.
         """
-        self.index()
-        with self._file.reading() as db:
-            return self._loaded(db).nearest(vector, count, kinds, start, end)
+        if not isinstance(self.log, Journal):
+            return 0
+        lost = VideoState(self.video_id, self.embedder.name)
+        for event in self._chroma.events(self.video_id, self.embedder.name):
+            try:
+                lost.apply(check_event(event))
+            except (InvalidArgument, ValueError, TypeError, KeyError):
+                continue
+        back = [id_ for id_ in lost.captions if id_ not in self._state.captions]
+        for event in [*self._state.events()]:
+            lost.apply(check_event(event))
+        self.log.replace(lost.events())
+        self._refresh()
+        return len(back)
 
-    def by_words(
-        self, query: str, count: int, kinds: Iterable[Kind] | None, start: float, end: float
-    ) -> dict[int, float]:
-        """Return BM25 scores by caption number, best first.
-
-        Args:
-            query: words to look for.
-            count: how many at most.
-            kinds: only of these kinds; None for all but summaries.
-            start: only captions that end after this second.
-            end: only captions that start before this second.
-        """
-        with self._file.reading() as db:
-            return by_words(db, query, count, *conditions(start, end, kinds))
-
-    def by_number(self, numbers: Iterable[int]) -> dict[int, Caption]:
-        """Return captions by their numbers within this video."""
-        wanted = list(numbers)
-        found: dict[int, Caption] = {}
-        with self._file.reading() as db:
-            for i in range(0, len(wanted), 500):
-                part = wanted[i : i + 500]
-                marks = ", ".join("?" * len(part))
-                rows = db.execute(f"SELECT number, rest FROM captions WHERE number IN ({marks})", part)
-                found |= {number: Caption.from_dict(json.loads(rest)) for number, rest in rows}
-        return found
-
-    def index(self) -> None:
-        """Make the vectors of captions that have none yet."""
-        missing = (
-            "SELECT number, start_seconds, end_seconds, kind, text FROM without_vector JOIN captions USING (number)"
-            " ORDER BY number LIMIT ?"
-        )
-        with self._file.reading() as db:
-            while rows := db.execute(missing, (_INDEX_BATCH,)).fetchall():
-                made = self.embedder.embeddings.embed_documents([row[4] for row in rows])
-                vectors = [(*row[:4], pack(vector)) for row, vector in zip(rows, made, strict=True)]
-                with db:
-                    db.executemany(
-                        "INSERT OR REPLACE INTO vectors VALUES (?, ?)", [(row[0], row[4]) for row in vectors]
-                    )
-                    db.executemany("DELETE FROM without_vector WHERE number = ?", [(row[0],) for row in vectors])
-                if self._vectors is not None:
-                    self._vectors.extend(vectors)
-            self._indexed_at = time.monotonic()
-
-    def _pending(self) -> int:
-        with self._file.reading() as db:
-            return int(db.execute("SELECT count(*) FROM without_vector").fetchone()[0])
-
-    def _loaded(self, db: sqlite3.Connection) -> Vectors:
-        # Another store of this process may have written to the same file.
-        (version,) = db.execute("PRAGMA data_version").fetchone()
-        if self._vectors is None or version != self._data_version:
-            self._data_version = version
-            self._vectors = Vectors()
-            self._vectors.extend(
-                db.execute(
-                    "SELECT number, start_seconds, end_seconds, kind, vector FROM captions JOIN vectors USING (number)"
-                    " ORDER BY number"
-                )
-            )
-        return self._vectors
-
-    def changes(self, seen: int, limit: int) -> Changes:
-        """Return what was added or dropped after change number `seen`, at most `limit` captions."""
-        self.index()
-        with self._file.reading() as db:
-            return read_changes(db, seen, limit)
-
-    def changes_taken(self, upto: int, done: Callable[[], None]) -> bool:
-        """Call `done` if nothing has changed since change number `upto`; return whether that is so."""
-        with self._file.reading() as db:
-            if db.execute("SELECT 1 FROM changes WHERE number > ? LIMIT 1", (upto,)).fetchone():
-                return False
-            done()
-            self._file.changing = False
-            return True
-
-    def last_change(self) -> int:
-        """Return the number of the last change."""
-        with self._file.reading() as db:
-            return int(db.execute("SELECT coalesce(max(number), 0) FROM changes").fetchone()[0])
-
-    def add_with_vectors(self, captions: Sequence[Caption], vectors: Iterable[Sequence[float]]) -> None:
-        """Store captions that have vectors already."""
-        with self._file.writing() as db:
-            insert_captions(db, self.video_id, captions)
-            db.executemany(
-                "INSERT OR REPLACE INTO vectors SELECT number, ? FROM captions WHERE id = ?",
-                [(pack(vector), caption.id) for caption, vector in zip(captions, vectors, strict=True)],
-            )
-            db.execute("DELETE FROM without_vector WHERE number IN (SELECT number FROM vectors)")
-            self._vectors = None
-
-    def state(self) -> list[list[Any]]:
-        """Return all but the captions as rows: the table, then its values."""
-        with self._file.reading() as db:
-            return [
-                [table, *row]
-                for table in STATE_TABLES
-                for row in db.execute(f"SELECT * FROM {table}").fetchall()
-                if row[0] != "embedder"
-            ]
-
-    def add_state(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows of `state`, of this video as somebody else has watched it."""
-        with self._file.writing() as db:
-            for table, *row in rows:
-                if table in STATE_TABLES:
-                    marks = ", ".join("?" * len(row))
-                    db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)
-            versions = db.execute("SELECT DISTINCT source, version FROM watched").fetchall()
-            for source, version in versions:
-                spans = merge_intervals(self.watched(source, version))
-                db.execute("DELETE FROM watched WHERE source = ? AND version = ?", (source, version))
-                db.executemany("INSERT INTO watched VALUES (?, ?, ?, ?)", [(source, version, *span) for span in spans])
-
-    def check(self) -> list[str]:
-        """Return what is wrong with the file, as sentences; empty if nothing is."""
-        return self._file.check()
-
-    def rebuild(self) -> None:
-        """Make the index of words and all vectors anew from the captions."""
-        with self._file.writing() as db:
-            db.execute("INSERT INTO words (words) VALUES ('rebuild')")
-            drop_vectors(db)
-            self._vectors = None
-        self.index()
+    def close(self) -> None:
+        """Write to Chroma what is not there yet."""
+        if self._unpublished:
+            self.publish()

@@ -21,7 +21,7 @@ LEVELS = {
     for level, names in enumerate(
         (
             ("renamed",),
-            ("errors",),
+            ("errors", "printable"),
             ("intervals",),
             ("records", "home", "download", "hub", "ffmpeg"),
             ("devices", "audio", "frames"),

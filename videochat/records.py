@@ -9,13 +9,14 @@ import base64
 import hashlib
 import html
 import json
+import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from videochat.errors import InvalidArgument, UnknownName
+from videochat.errors import InvalidArgument, UnknownName, check_number
 from videochat.intervals import check_interval, clock_range
 from videochat.renamed import getter
 
@@ -36,6 +37,8 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The senses a caption can come from."""
+
+_MOST_SECONDS = 1e9
 
 AttributeValue = str | int | float | bool
 """What a caption's `attributes` may hold."""
@@ -94,6 +97,12 @@ class Caption:
 
     def __post_init__(self) -> None:
         check_interval(self.start_seconds, self.end_seconds)
+        if self.end_seconds > _MOST_SECONDS:
+            raise InvalidArgument(f"a caption cannot end after {_MOST_SECONDS:g} seconds, got {self.end_seconds!r}")
+        for name in ("video_id", "text", "source", "language"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (name != "language" or value is not None):
+                raise InvalidArgument(f"{name} of a caption must be text, got {value!r:.60}")
         check_kind(self.kind)
         if not self.text.strip():
             raise InvalidArgument(f"a caption needs text, got {self.text!r} ({self.kind} from {self.source})")
@@ -107,16 +116,19 @@ class Caption:
                     f"{name} of a caption holds half a character ({error.reason}), so it is no text: "
                     f"{getattr(self, name)!a}"
                 ) from error
-        if self.score is not None and not 0 <= self.score <= 1:
-            raise InvalidArgument(f"score must be in [0, 1], got {self.score!r}")
+        if self.score is not None:
+            check_number("score", self.score)
+            if not 0 <= self.score <= 1:
+                raise InvalidArgument(f"score must be in [0, 1], got {self.score!r}")
+        if self.track_id is not None and (not isinstance(self.track_id, int) or isinstance(self.track_id, bool)):
+            raise InvalidArgument(f"track_id must be a whole number, got {self.track_id!r:.60}")
         if self.box is not None:
-            # Whole numbers and broken ones are one box, also to the id and to Chroma.
-            x1, y1, x2, y2 = (float(v) for v in self.box)
-            if not (0 <= x1 < x2 and 0 <= y1 < y2):
-                raise InvalidArgument(f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {self.box}")
-            object.__setattr__(self, "box", (x1, y1, x2, y2))
+            object.__setattr__(self, "box", _checked_box(self.box))
+        if not isinstance(self.attributes, Mapping):
+            raise InvalidArgument(f"attributes must map names to values, got {self.attributes!r:.60}")
         for name, value in self.attributes.items():
-            if not isinstance(name, str) or not isinstance(value, str | int | float | bool):
+            broken = isinstance(value, float) and not math.isfinite(value)
+            if not isinstance(name, str) or not isinstance(value, str | int | float | bool) or broken:
                 raise InvalidArgument(
                     f"attributes must map names to str, int, float or bool, got {name!r}: {value!r} ({self.kind})"
                 )
@@ -161,6 +173,16 @@ class Caption:
     def __str__(self) -> str:
         where = f" {[round(v) for v in self.box]}" if self.box else ""
         return f"[{clock_range(self.start_seconds, self.end_seconds)}] {self.kind}: {self.text}{where}"
+
+
+def _checked_box(box: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return a box as floats: whole numbers and broken ones are one box, also to the id and to Chroma."""
+    for value in box:
+        check_number("A side of a box", value)
+    if len(box) != 4 or not (0 <= box[0] < box[2] < math.inf and 0 <= box[1] < box[3] < math.inf):
+        raise InvalidArgument(f"box must be (x1, y1, x2, y2) with 0 <= x1 < x2 and 0 <= y1 < y2: {box!r:.80}")
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return x1, y1, x2, y2
 
 
 @dataclass(frozen=True)

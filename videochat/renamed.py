@@ -106,7 +106,7 @@ MODULES: Mapping[str, str] = {
     "videochat.agent.watching": "videochat.agent.background_watch",
     "videochat.embed_model.data": "videochat.embed_model.dataset",
     "videochat.embed_model.toy": "runs.toy_world",
-    "videochat.memory.budget": "videochat.memory.context_budget",
+    "videochat.memory.budget": "videochat.agent.context_budget",
     "videochat.memory.library": "videochat.memory.library_index",
     "videochat.memory.registry": "videochat.memory.appearances",
     "videochat.memory.server": "videochat.memory.chroma_server",

@@ -7,10 +7,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from videochat.memory.export import export_captions
 
 from tests.fakes.stored_captions import captions, fill, found
 from videochat.memory import CaptionStore, WordEmbeddings, maintenance
-from videochat.memory.export import export_captions
 from videochat.memory.maintenance import check_store, rebuild
 
 

@@ -10,10 +10,12 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
+from contextlib import redirect_stdout
+from typing import TextIO, cast
 
 from videochat.cli import ask, embed, inspect, mcp, memory, watch
 from videochat.errors import VideoChatError
+from videochat.printable import PrintableStream, printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,13 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A caption may hold what the terminal cannot write.
             stream.reconfigure(errors="replace")
     try:
-        status: int = options.command(options)
-        sys.stdout.flush()
+        # What a video says, or is called, steers no terminal.
+        with redirect_stdout(cast("TextIO", PrintableStream(sys.stdout))):
+            status: int = options.command(options)
+            sys.stdout.flush()
         return status
     except VideoChatError as error:
         if options.debug:
             raise
-        print(f"videochat: {error}", file=sys.stderr)
+        print(printable(f"videochat: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nvideochat: stopped; what was seen is kept, and the next run goes on from there.", file=sys.stderr)
@@ -74,4 +78,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     if category is UserWarning:
-        print(f"videochat: {message}", file=sys.stderr)
+        print(printable(f"videochat: {message}"), file=sys.stderr)

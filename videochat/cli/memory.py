@@ -151,7 +151,7 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from videochat.memory.export import export_captions
+    from videochat.memory.maintenance import export_captions
 
     with _store(options) as store:
         chosen = [_id(store, name) for name in options.videos] or None
@@ -168,16 +168,18 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from videochat.memory.export import import_captions
+    from videochat.memory.maintenance import import_captions
 
     with _store(options) as store:
         if options.file == "-":
-            count = import_captions(store, sys.stdin)
+            report = import_captions(store, sys.stdin.buffer)
         else:
             try:
-                with Path(options.file).open(encoding="utf-8") as lines:
-                    count = import_captions(store, lines)
-            except (OSError, UnicodeDecodeError) as error:
-                raise StoreError(f"{options.file!r} cannot be read as text ({error}).") from error
-    print(f"Took in {count} new captions", file=sys.stderr)
-    return 0
+                with Path(options.file).open("rb") as lines:
+                    report = import_captions(store, lines)
+            except OSError as error:
+                raise StoreError(f"{options.file!r} cannot be read ({error.strerror}).") from error
+    print(f"Took in {report.added} new captions", file=sys.stderr)
+    if report.left_out_count:
+        print(f"Left out {report.left_out_count} lines:", *report.left_out, sep="\n  ", file=sys.stderr)
+    return 1 if report.left_out_count else 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.stored_captions import FILM_SECONDS, film
+from videochat.agent.context_budget import tokens_of
 from videochat.errors import InvalidArgument
 from videochat.memory import Hit, VideoCaptions, select, summarize
-from videochat.memory.context_budget import tokens_of
 
 
 def test_a_budget_shows_the_moment_densely_and_the_rest_by_summaries(stored: VideoCaptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.stored_captions import captions
-from videochat.memory.word_overlap import coverage
+from videochat.agent.word_overlap import coverage
 from videochat.memory.words import content_words
 from videochat.records import Caption, Kind
 

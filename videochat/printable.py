@@ -1,0 +1,32 @@
+"""Text for a terminal or a file that is shown on one: control and direction signs in it are written, not sent."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+_CODES = [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x061C, 0x200E, 0x200F]
+_CODES += [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_WRITTEN = {code: f"\\u{code:04x}" for code in _CODES}
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which each control, escape and direction sign stands as `\u001b`; JSON stays JSON."""
+    return text.translate(_WRITTEN)
+
+
+class PrintableStream:
+    """A stream of text on which nothing arrives that steers a terminal.
+
+    Args:
+        stream: where it goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, made printable."""
+        return self._stream.write(printable(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
