@@ -380,7 +380,7 @@ class VideoAgent:
 
     def timeline(self) -> Figure:
         """Return a matplotlib figure of the captions of the (first) video over time, a lane for each kind."""
-        from videochat.agent.timeline import draw_timeline
+        from videochat.timeline import draw_timeline
 
         captions = self.memory.between(self.video.id)
         return draw_timeline(captions, self.video.duration_seconds, title=self.video.name)

@@ -120,7 +120,7 @@ def watch(
     if not report.already_watched:
         with stored.watching({sense.source for sense, _ in fit}, start, end):
             _watch(video, fit, stored, report, progress, models_gb)
-    stored.publish()
+        stored.publish()
     report.captions_added = sum(report.by_sense.values())
     report.gaps = [gap for gap in stored.gaps() if gap.start_seconds < end and gap.end_seconds > start]
     report.seconds = time.perf_counter() - began

@@ -184,8 +184,12 @@ class CaptionStore:
         by_video: dict[str, list[Caption]] = {}
         for caption in captions:
             by_video.setdefault(caption.video_id, []).append(caption)
-        opened = {video_id: self.captions_of(video_id) for video_id in by_video}
-        return sum(opened[video_id].record(batch) for video_id, batch in by_video.items())
+        added = 0
+        for video_id, batch in by_video.items():
+            stored = self.captions_of(video_id)
+            added += stored.record(batch)
+            stored.publish()
+        return added
 
     def between(
         self,
@@ -320,6 +324,8 @@ class CaptionStore:
         """
         with self._guard:
             self._open_videos.pop(video_id, None)
+            if self.lock is not None and not self.path.is_dir():
+                return
             try:
                 with self.chroma.session(write=True):
                     self.chroma.forget(video_id)
@@ -327,7 +333,7 @@ class CaptionStore:
                 if self.lock is None:
                     raise
                 _warn(str(error))
-            if self.lock is not None and self.path.is_dir():
+            if self.lock is not None:
                 with self.lock.held():
                     (self.path / "journal" / f"{video_id}.jsonl").unlink(missing_ok=True)
 

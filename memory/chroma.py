@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 import threading
 import uuid
@@ -36,6 +37,7 @@ BATCH = 2000
 Page = dict[str, Any]
 _ATTRIBUTE = "attribute_"
 _OPENED_BY: set[int] = set()
+_READ_FIRST = {"migrations", "tenants", "databases", "collections", "segments", "collection_metadata", "max_seq_id"}
 
 
 class Chroma:
@@ -122,6 +124,7 @@ class Chroma:
                 # Chroma cannot open what it may not write.
                 self._copy = tempfile.TemporaryDirectory(prefix="videochat-")
                 directory = Path(shutil.copytree(directory, Path(self._copy.name) / "chroma"))
+            _check_file(directory / "chroma.sqlite3")
             self._client = chromadb.PersistentClient(str(directory), settings=Settings(anonymized_telemetry=False))
 
     @contextmanager
@@ -286,6 +289,19 @@ class Chroma:
 
 COLLECTIONS = ("captions", "summaries", "frames", "watches")
 """Names of the collections."""
+
+
+def _check_file(file: Path) -> None:
+    """Read what Chroma reads first: of a damaged schema it does not raise, but ends the process.
+
+    Raises:
+        sqlite3.Error, UnicodeDecodeError: it is damaged.
+    """
+    if file.is_file():
+        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as db:
+            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                if name in _READ_FIRST:
+                    db.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608  # one of a few fixed names
 
 
 def check_fork(name: str) -> None:

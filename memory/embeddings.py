@@ -1,21 +1,17 @@
-"""Text embeddings: a sentence-transformers model where it is on this machine, else hashed bags of words."""
+"""Which text embeddings a store compares by: what the user names, else the default model, else bags of words."""
 
 from __future__ import annotations
 
 import os
-import re
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from videochat.devices import loading
-from videochat.errors import InvalidArgument
 from videochat.hub import find_weights, is_here, known
+from videochat.text_embeddings import SentenceTransformerEmbeddings, WordEmbeddings
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 BUILTIN = "builtin"
@@ -69,84 +65,6 @@ def resolve_embedder(
         f"`videochat memory rebuild --embeddings {DEFAULT_MODEL}`."
     )
     return Embedder(BUILTIN, WordEmbeddings(), semantic=False)
-
-
-class SentenceTransformerEmbeddings(Embeddings):
-    """A sentence-transformers model as LangChain embeddings; loads at first use.
-
-    Args:
-        directory: where the model lies.
-        name: what to call it.
-
-    Raises:
-        MissingDependency: at first use, where its files are damaged.
-    """
-
-    def __init__(self, directory: str, name: str) -> None:
-        self.directory, self.name = directory, name
-        self._model: Any = None
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts to be found; returns unit vectors, one a text."""
-        vectors: list[list[float]] = (
-            self._load().encode_document(texts, normalize_embeddings=True, show_progress_bar=False).tolist()
-        )
-        return vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        """Embed a question; returns a unit vector."""
-        vector: list[float] = (
-            self._load().encode_query(text, normalize_embeddings=True, show_progress_bar=False).tolist()
-        )
-        return vector
-
-    def _load(self) -> Any:
-        if self._model is None:
-            with loading(f"The text embedding model {self.name!r}"):
-                from sentence_transformers import SentenceTransformer
-
-                self._model = SentenceTransformer(self.directory, local_files_only=True)
-        return self._model
-
-
-class WordEmbeddings(Embeddings):
-    """Bags of words and letter triples, hashed: needs no model and is the same on every machine.
-
-    Near means sharing words or parts of words, not meaning.
-
-    Args:
-        dimensions: numbers in a vector.
-
-    Raises:
-        InvalidArgument: less than one dimension.
-    """
-
-    def __init__(self, dimensions: int = 512) -> None:
-        if dimensions < 1:
-            raise InvalidArgument(f"A vector needs at least 1 dimension, got {dimensions!r}.")
-        self.dimensions = dimensions
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts to be found; returns unit vectors of `dimensions` numbers."""
-        return [self.embed_query(text) for text in texts]
-
-    def embed_query(self, text: str) -> list[float]:
-        """Embed one text; returns a unit vector of `dimensions` numbers."""
-        vector = np.zeros(self.dimensions)
-        for word in re.findall(r"\w+", text.casefold()):
-            self._count(vector, word, 1.0)
-            padded = f"^{word}$"
-            for i in range(len(padded) - 2):
-                self._count(vector, padded[i : i + 3], 0.4)
-        length = float(np.linalg.norm(vector))
-        if length == 0:
-            vector[0] = length = 1.0  # cosine needs a direction even for "?!"
-        unit: list[float] = (vector / length).tolist()
-        return unit
-
-    def _count(self, vector: np.ndarray, feature: str, weight: float) -> None:
-        code = zlib.crc32(feature.encode())
-        vector[code % self.dimensions] += weight if code >> 31 else -weight
 
 
 def is_present(model: str) -> bool:

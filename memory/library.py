@@ -38,6 +38,9 @@ CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, id TEXT UNIQUE, vid
 CREATE INDEX IF NOT EXISTS rows_by_video ON rows (video_id);
 CREATE TABLE IF NOT EXISTS seen (video_id TEXT PRIMARY KEY, mark TEXT);
 """
+_DAMAGED = (sqlite3.Error, ValueError, TypeError, KeyError)
+"""What reading a damaged index of words ends in."""
+
 Filters = tuple[list[str] | None, list[Kind] | None, Interval]
 
 
@@ -69,9 +72,9 @@ class Library:
         self, query: str, k: int, video_ids: list[str] | None, kinds: list[Kind] | None, span: Interval, by: str
     ) -> list[Hit]:
         """Return the `k` best captions of all videos, or some of them, best first; args as `CaptionStore.search`."""
-        self.sync()
-        if [] in (video_ids, kinds):
+        if [] in (video_ids, kinds) or (self._directory is not None and not self._directory.is_dir()):
             return []
+        self.sync()
         vector = self._embedder.query(query)
         filters: Filters = (video_ids, kinds, span)
         found: dict[str, Caption] = {}
@@ -121,7 +124,7 @@ class Library:
             near: dict[str, float] = {}
             for id_, text, metadata, distance in rows:
                 caption = caption_of(text, metadata)
-                if _fits(caption, filters):
+                if caption.id == id_ and _fits(caption, filters):  # else it was changed from outside
                     found[id_], near[id_] = caption, 1.0 - distance
             if len(near) >= min(count // 4, total) or _where(filters) is None:
                 break
@@ -141,11 +144,21 @@ class Library:
         words = content_words(query)
         if self._directory is None:
             return self._containing(words, filters, found)
+        try:
+            return self._ranked(words, filters, found)
+        except _DAMAGED:
+            self.clear()
+            self._sync_words(self._marks())
+            return self._ranked(words, filters, found)
+
+    def _ranked(self, words: list[str], filters: Filters, found: dict[str, Caption]) -> dict[str, float]:
         scores: dict[str, float] = {}
         index = self._index()
         for number, score in index.scores(words, 4 * _POOL).items():
             id_, data = index.db.execute("SELECT id, caption FROM rows WHERE number = ?", (number,)).fetchone()
             caption = Caption.from_dict(json.loads(data))
+            if caption.id != id_:
+                raise ValueError(f"the caption {id_} was changed")
             if _fits(caption, filters):
                 found[id_], scores[id_] = caption, score
                 if len(scores) >= _POOL:
@@ -182,7 +195,7 @@ class Library:
             try:
                 self._words = WordIndex(None if file is None else str(file))
                 self._words.db.executescript(_ROWS)
-            except sqlite3.Error:
+            except _DAMAGED:
                 self._words = None
                 self.clear()
                 self._words = WordIndex()  # where nothing can be written, or another holds what is damaged
@@ -209,7 +222,7 @@ class Library:
             return
         try:
             self._sync_words(marks)
-        except sqlite3.Error:
+        except _DAMAGED:
             self.clear()
             self._sync_words(marks)
         self._sync_chroma(marks)

@@ -119,12 +119,7 @@ def rebuild(path: Path, embeddings: Embeddings | str | None = None) -> Health:
         StoreError: it cannot be written.
         MissingDependency: the embedder cannot be had.
     """
-    remembered = None
-    try:
-        remembered = read_header(path)
-    except StoreError:
-        if (path / "store.json").is_file():
-            (path / "store.json").rename(path / "store.json.damaged")
+    remembered = read_header(path)
     if embeddings is not None and remembered is not None and remembered.format == FORMAT:
         embedder = resolve_embedder(embeddings, say=lambda _: None)
         given = embeddings if isinstance(embeddings, str) else None

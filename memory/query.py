@@ -21,7 +21,7 @@ _QUESTION_CHARACTERS = 4000
 _EDGE_SECONDS, _MIDDLE_SECONDS, _EDGE_SHARE = 5.0, 2.5, 0.1
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _NUMBER = r"\d+(?:[.,]\d+)?"
-_CLOCK = r"\b\d{1,3}:\d\d(?::\d\d)?(?:\.\d+)?(?![:\d])"
+_CLOCK = r"(?<![\d:.])\d{1,3}:\d\d(?::\d\d)?(?:\.\d+)?(?!:?\d)"
 # How a length of time, and a moment, stand in a question that has been read, in seconds.
 _T, _C, _E = r"⟨([\d.]+)⟩", r"⟨@([\d.]+)⟩", r"⟨@?([\d.]+)⟩"
 _N = r"⟨#([\d.]+)/([\d.]+)⟩"
@@ -32,8 +32,8 @@ _ZH_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七
 class Ordinal:
     """An order that a question asks for: the first of what is said, the last slide."""
 
-    kind: Kind
-    """Of the captions that are counted."""
+    kind: Kind | None
+    """Of the captions that are counted; None for whatever it names ("the first car")."""
     position: int
     """Index among them in temporal order; negative from the end."""
 
@@ -111,7 +111,8 @@ class Query:
     @property
     def subject(self) -> tuple[str, ...]:
         """Words that it is about: without those that only name a sense or a number."""
-        return tuple(about(" ".join(self.terms)))
+        known = set(self.terms)
+        return tuple(word for word in about(self.text) if word in known)
 
 
 def gist(question: str) -> str:
@@ -130,8 +131,10 @@ def meant_kinds(question: str) -> tuple[Kind, ...]:
 
 def about(question: str) -> list[str]:
     """Return what a question is about, without the words that only name a sense or a number."""
-    patterns = _kind_patterns().values()
-    return [w for w in content_words(question) if not w[0].isdigit() and not any(p.fullmatch(w) for p in patterns)]
+    naming = list(_kind_patterns().values())
+    if "tags" in meant_kinds(question):
+        naming.append(re.compile(language_data()["measured"]))
+    return [w for w in content_words(question) if not w[0].isdigit() and not any(p.fullmatch(w) for p in naming)]
 
 
 @cache
@@ -171,13 +174,19 @@ def _asks(text: str) -> Asks:
 def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:
     order = language_data()["order"]
     words = "|".join(f"(?P<p{place.replace('-', '_')}>{pattern})" for place, pattern in order["positions"].items())
+    place = rf"(?:\b|(?=[第最首]))(?:{words})"
     for kind, nouns in order["nouns"].items():
-        found = re.search(rf"(?:\b|(?=[第最首]))(?:{words})\s*(?:\w+\s+)?(?:{nouns})", text)
-        if not found and kind in kinds:
-            found = re.search(rf"(?:\b|(?=[第最首]))(?:{words})(?:\b|(?<=[一二三四五后先末始]))", text)
-        if found:
-            return Ordinal(kind, int(str(found.lastgroup)[1:].replace("_", "-")))
-    return None
+        if found := re.search(rf"{place}\s*(?:\w+\s+)?(?:{nouns})", text):
+            return Ordinal(kind, _position(found))
+    for kind in order["nouns"]:
+        if kind in kinds and (found := re.search(rf"{place}(?:\b|(?<=[一二三四五后先末始]))", text)):
+            return Ordinal(kind, _position(found))
+    found = re.search(rf"{place}\s+(?:time\b|mal\b|vez\b|fois\b|\w+)", text)
+    return Ordinal(None, _position(found)) if found else None
+
+
+def _position(found: re.Match[str]) -> int:
+    return int(str(found.lastgroup)[1:].replace("_", "-"))
 
 
 def _relation(text: str) -> Relation | None:
@@ -201,6 +210,8 @@ def _named_time(text: str, duration: float, asks: Asks) -> tuple[str, Interval |
             if asks == "when" and means in ("start", "end"):
                 continue  # "When does the song begin?" asks for a time and names none.
             start, end = _range(means, found, duration)
+            if means == "last" and start < -duration:
+                continue  # "Does the battery last 20 hours?"
             if start < end:
                 return means, (start, end)
     return "", None
@@ -219,6 +230,8 @@ def _range(means: str, found: re.Match[str], duration: float) -> Interval:
         names = {"first": 1, "second": 2, "third": 3, "fourth": 4, "middle": 2, "last": parts, "final": parts}
         number = 1 if groups.get("first") else parts if groups.get("last") else names[groups["n"]]
         return (number - 1) * duration / parts, number * duration / parts
+    if groups.get("way"):
+        at = _times()["ways"][groups["way"]] * duration
     if means == "between":
         return (at, values[1] + (0.5 if values[1] == at else 0.0))
     return {
@@ -284,13 +297,14 @@ def _clock_text(text: str, found: re.Match[str], asks: Asks) -> str:
     times, before, after = _times(), text[: found.start()], text[found.end() :]
     both = r"(?:and|und|y|et)"
     # "at 8:00 and 20:00" is no range: it is about a day.
-    two: object = re.match(rf"\s+{both}\s+\d+:\d\d", after) or re.search(rf"\d:\d\d\s+{both}\s+$", before)
-    two = two and not re.search(r"\b(?:between|zwischen|entre)\b", before)
-    meant = re.search(times["before_clock"], before) and not re.search(times["not_before"], before)
+    two = re.match(rf"\s+{both}\s+\d+:\d\d", after) or re.search(rf"\d:\d\d\s+{both}\s+$", before)
+    apart = two and not re.search(r"\b(?:between|zwischen|entre)\b", before)
+    meant = re.search(rf"{times['before_clock']}|\d:\d\d{times['to']}$", before)
+    meant = None if re.search(times["not_before"], before) else meant
     mark = re.match(r"\s*-?(?:mark|point|timestamp)\b", after)
-    ranged = re.match(r"\s*[-–—~到至]\s*\d+:\d\d", after)
+    ranged = re.match(rf"{times['to']}\d+:\d\d", after)
     contradicts = asks == "when" and re.search(r"\b(?:at|um|a las?|à)\s+$", before)
-    if not (meant or mark or ranged) or two or contradicts or re.match(times["not_after"], after):
+    if not (meant or mark or ranged) or apart or contradicts or re.match(times["not_after"], after):
         return " "
     return f"⟨@{parse_clock(found[0]):.3f}⟩"
 

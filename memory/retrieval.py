@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +22,15 @@ from videochat.records import Caption, Kind
 
 _OVERVIEW = 24
 _SLACK_SECONDS = 0.5
-_VIDEOS_READ = 8
+_VIDEOS_READ, _VIDEOS_ASKED = 8, 20
 
 # How much beside words and vectors counts; found on one half of benchmarks/retrieval_questions.json.
 _SENSE_WEIGHT = 0.2
 _MEASURE_WEIGHT = 0.25  # against light, colours and camera where they are not asked for
 _EMPTY_WEIGHT = 0.35  # against shots, which say that there is a picture, not which
 _VAGUE_WEIGHT = 1.0  # against what holds all the time and does not say when
-_REPEAT_WEIGHT = 0.15  # against each earlier hit that says the same
+_RANK_WEIGHT = 0.15  # against each place that a hit has in its own video, where several are asked
+_ALIKE = 0.85  # of the best score; what has as much may be meant by "the first car"
 _ANCHOR_SCORE = 0.4
 
 
@@ -85,9 +87,9 @@ def recall(
 ) -> Recall:
     """Find the captions of a video that may answer a question.
 
-    A time that the question certainly names limits the search to it; what it says of order, relations and kinds only
-    comes first, and what is found without that follows. Captions that say the same and touch are one hit. A question
-    about nothing in particular gets an overview spread over the video.
+    A time that the question certainly names limits the search to it, one past the end finds nothing; what it says of
+    order, relations and kinds only comes first, and what is found without that follows. Captions that say the same and
+    touch are one hit. A question about nothing in particular gets an overview spread over the video.
 
     Args:
         stored: the video's captions.
@@ -109,7 +111,7 @@ def recall(
     start, end = start_seconds, end_seconds
     if query.span is not None:
         start, end = max(start, query.span[0]), min(end, query.span[1])
-    if start >= end:
+    if start >= end or query.past_end is not None:
         return Recall([], query)
     within = _Range(stored, stored.index().rows(wanted, start, end), duration_seconds)
     ranked = within.ranked(" ".join(query.terms) if query.span else query.text, query.kinds)
@@ -152,14 +154,26 @@ def _ordered(within: _Range, query: Query, ranked: list[Hit]) -> list[Hit]:
     """Return what is first, second or last, if the question asks for that."""
     if query.ordinal is None:
         return []
+    if query.ordinal.kind is None:
+        best = [
+            hit
+            for hit in ranked
+            if hit.score >= _ALIKE * ranked[0].score and hit.caption.kind == ranked[0].caption.kind
+        ]
+        best = _distinct(sorted(best, key=lambda hit: hit.caption.start_seconds))
+        position = query.ordinal.position
+        return [best[position]] if query.subject and -len(best) <= position < len(best) and ranked[0].score > 0 else []
     captions = [caption for caption in within.captions() if caption.kind == query.ordinal.kind]
     if query.ordinal.kind == "shot":
         captions = [caption for caption in captions if caption.attributes.get("event") != "sudden_change"]
     if not -len(captions) <= query.ordinal.position < len(captions):
         return []
     start, end = captions[query.ordinal.position].start_seconds, captions[query.ordinal.position].end_seconds
-    if query.ordinal.kind == "shot" and "shot" not in query.kinds:
-        return [hit for hit in ranked if hit.caption.overlaps(start, end)]
+    asked = set(query.kinds) - {"shot"}
+    if query.ordinal.kind == "shot" and (asked or "shot" not in query.kinds):
+        # It says where to look; what to look for is the rest.
+        hits = [hit for hit in ranked if hit.caption.overlaps(start, end) and hit.caption.kind != "shot"]
+        return sorted(hits, key=lambda hit: bool(asked) and hit.caption.kind not in asked)
     return [Hit(caption) for caption in sorted(captions, key=lambda c: abs(c.start_seconds - start))]
 
 
@@ -284,30 +298,33 @@ def recall_library(
     query = Query.parse(text, math.inf)
     chosen = None if video_ids is None else list(video_ids)
     wanted = check_kinds(kinds)
-    pool = store.search(
-        text, k=max(8 * k, 100), video_ids=chosen, kinds=wanted, start_seconds=start_seconds, end_seconds=end_seconds
-    )
+    filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
+    words = " ".join(query.terms) if query.span else text
+    pool = store.search(words, k=max(8 * k, 100), video_ids=chosen, **filters) if words else []
     prior: dict[str, float] = {}
     for hit in pool:
         score = hit.score + (_SENSE_WEIGHT if hit.caption.kind in query.kinds else 0.0)
         score -= _MEASURE_WEIGHT if hit.caption.kind == "tags" and "tags" not in query.kinds else 0.0
         prior[hit.caption.video_id] = max(prior.get(hit.caption.video_id, -math.inf), score)
     merged: list[Hit] = []
-    for video_id in sorted(prior, key=lambda video_id: -prior[video_id])[:_VIDEOS_READ]:
+    best = sorted(prior, key=lambda video_id: -prior[video_id])
+    if not query.subject:
+        best += [video_id for video_id in (chosen or store.video_ids()) if video_id not in prior]
+    for video_id in best[: _VIDEOS_READ if query.subject else _VIDEOS_ASKED]:
         stored = store.captions_of(video_id)
         duration = float(stored.facts().get("duration_seconds") or stored.end_seconds() or 1.0)
-        found = recall(
-            stored,
-            text,
-            duration_seconds=duration,
-            k=k,
-            kinds=wanted,
-            start_seconds=start_seconds,
-            end_seconds=end_seconds,
-        ).hits
-        # The best of each video stands for it; the others follow by their place within it.
-        merged += [replace(hit, score=prior[video_id] - _REPEAT_WEIGHT * rank) for rank, hit in enumerate(found)]
+        found = recall(stored, text, duration_seconds=duration, k=k, **filters).hits
+        # The best of each video stands for it; the others follow by their place within it. Where nothing in the
+        # question tells videos apart, each has its share.
+        step = _RANK_WEIGHT if query.subject else 1.0
+        for rank, hit in enumerate(found):
+            score = (
+                prior[video_id]
+                if query.subject
+                else float(hit.caption.kind in query.kinds) + 0.01 * prior.get(video_id, 0.0)
+            )
+            merged.append(replace(hit, score=score - step * rank))
+    merged.sort(key=lambda hit: -hit.score)
     known = {hit.caption.id for hit in merged}
     merged += [hit for hit in pool if hit.caption.id not in known]
-    merged.sort(key=lambda hit: -hit.score)
     return Recall(merged[:k], query)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ class StoreHeader:
         if not (isinstance(version, int) and 1 <= version <= FORMAT and isinstance(embedder, str)):
             raise StoreError(
                 f"The store {store!r} has format {version!r}, this version reads 1 to {FORMAT}. Update videochat, or "
-                "use another directory; if its store.json is damaged, remove that file: the captions are not in it."
+                "use another directory."
             )
         return cls(version, embedder, data.get("given"))
 
@@ -65,20 +66,26 @@ class StoreHeader:
 def read_header(directory: Path) -> StoreHeader | None:
     """Return the header of a store's directory; None where there is no store yet.
 
+    Of a damaged one, the embedder is read off the journals.
+
     Raises:
-        StoreError: the directory is a file, or the header cannot be read, is none, or is of a newer version.
+        StoreError: the directory is a file, or the header cannot be read or is of a newer version.
     """
     if directory.exists() and not directory.is_dir():
         raise StoreError(f"{str(directory)!r} is a file; a store needs a directory.")
     try:
-        return StoreHeader.parse(json.loads((directory / "store.json").read_bytes()), str(directory))
+        data = json.loads((directory / "store.json").read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(
-            f"The store {str(directory)!r} cannot be read ({error}). If its store.json is damaged, remove that file: "
-            "the captions are not in it."
-        ) from error
+    except OSError as error:
+        raise file_error(directory, error) from error
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+        names = (re.search(rb'"embedder":"([^"]+)"', file.read_bytes()) for file in directory.glob("journal/*.jsonl"))
+        name = next((found[1].decode("utf-8", "replace") for found in names if found), None)
+        return None if name is None else StoreHeader(FORMAT, name, name)
+    return StoreHeader.parse(data, str(directory))
 
 
 def write_header(directory: Path, header: StoreHeader) -> None:
@@ -115,6 +122,8 @@ def file_error(place: Path | str, error: BaseException) -> StoreError:
         remedy = "The disk is full: free some space, or give another directory."
     elif number in FORBIDDEN or "readonly" in said or "permission denied" in said:
         remedy = "It may not be written: check the permissions of the directory, or give another."
+    elif number == errno.ENOTDIR:
+        remedy = "A part of its path is a file: give another directory."
     elif number == errno.ENOENT:
         remedy = "It was removed or moved while it was open: bring it back, or open another."
     else:

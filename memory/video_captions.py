@@ -373,10 +373,11 @@ class VideoCaptions:
         mark = self._chroma.call("watches", "get", ids=[self.video_id], include=["metadatas"])["metadatas"]
         sent = mark[0] if mark else {}
         journal = self.log if isinstance(self.log, Journal) else None
-        pending: list[Event] = self._unpublished
+        pending, done = self._unpublished, 0
         if journal is not None:
             done = int(sent.get("journal_end", 0)) if sent.get("journal") == journal.id else 0
-            if done > journal.end or journal.damage or (sent and not done):
+            other = bool(sent) and sent.get("journal") != journal.id
+            if done > journal.end or journal.damage or other:
                 self.salvage()
                 done = 0
             pending = journal.events_from(done)
@@ -397,7 +398,9 @@ class VideoCaptions:
         facts = {name: value for name, value in state.facts.items() if isinstance(value, str | int | float)}
         count = sum(caption.kind != "summary" for caption in state.captions.values())
         now = {"video_id": self.video_id, "event": "video", "captions": count} | facts
-        now |= {"journal": journal.id, "journal_end": journal.end} if journal is not None else {}
+        if journal is not None:
+            # What another process has just written has no vector yet; it comes with the next.
+            now |= {"journal": journal.id, "journal_end": done if state.without_vector() else journal.end}
         if now != sent:
             self._chroma.put("watches", [(self.video_id, [1.0], str(state.facts.get("name") or self.video_id), now)])
         self._unpublished = []

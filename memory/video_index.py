@@ -13,6 +13,7 @@ from videochat.records import KINDS, Caption, Kind
 
 _COMMON = 2000  # captions; a word that more of them have says nothing that ranks, and costs time
 _MOST_WORDS = 128
+_FILLER, _FILLER_WORDS = 30, 8
 
 
 class WordIndex:
@@ -25,6 +26,9 @@ class WordIndex:
     def __init__(self, file: str | None = None) -> None:
         self.db = sqlite3.connect(file or ":memory:", check_same_thread=False, timeout=60)
         self.db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (tokens, tokenize='unicode61')")
+        # Of two captions, a word that one has would say nothing; rows of filler make the weights those of a corpus.
+        filler = [(-number, "x0 " * _FILLER_WORDS) for number in range(1, _FILLER + 1)]
+        self.db.executemany("INSERT OR IGNORE INTO words (rowid, tokens) VALUES (?, ?)", filler)
 
     def add(self, rows: Iterable[tuple[int, Caption]]) -> None:
         """Add texts by their numbers."""

@@ -34,7 +34,7 @@ def watching(lock: StoreLock, video_id: str, sources: Set[str], span: Interval) 
         StoreError: the directory cannot be written.
     """
     folder = lock.directory / "watching"
-    file = folder / f"{video_id}.{os.getpid()}.{os.urandom(4).hex()}"
+    file = folder / f"{video_id}.{os.getpid()}-{os.urandom(4).hex()}.json"
     mine = FileLock(file.with_suffix(".lock"), timeout=0, thread_local=False)
     with lock.held():
         try:
@@ -43,14 +43,14 @@ def watching(lock: StoreLock, video_id: str, sources: Set[str], span: Interval) 
                 _check(other, sources, span)
             mine.acquire()
             told = {"process": os.getpid(), "program": Path(sys.argv[0]).name or "python", "sources": sorted(sources)}
-            file.with_suffix(".json").write_text(json.dumps(told | {"span": span}), encoding="utf-8")
+            file.write_text(json.dumps(told | {"span": span}), encoding="utf-8")
         except OSError as error:
             raise file_error(folder, error) from error
     try:
         yield
     finally:
         with suppress(OSError):
-            file.with_suffix(".json").unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
             mine.release()
             file.with_suffix(".lock").unlink(missing_ok=True)
 

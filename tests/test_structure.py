@@ -24,8 +24,8 @@ LEVELS = {
             ("errors", "printable"),
             ("intervals",),
             ("records", "home", "download", "hub", "ffmpeg"),
-            ("devices", "audio", "frames"),
-            ("media", "batches"),
+            ("devices", "audio", "frames", "bert_encoder", "timeline"),
+            ("media", "batches", "text_embeddings"),
             ("memory", "tools", "embed_model"),
             # Draws videos and fakes models: it stands on the rooms that it serves, below the agent.
             ("testing",),

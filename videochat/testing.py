@@ -31,7 +31,7 @@ from pydantic import Field, PrivateAttr
 
 from videochat.audio import SAMPLE_RATE
 from videochat.ffmpeg import ffmpeg_exe
-from videochat.memory.embeddings import WordEmbeddings
+from videochat.text_embeddings import WordEmbeddings
 
 __all__ = ["Scene", "ScriptedLLM", "WordEmbeddings", "call", "draw_video", "read_frame_number"]
 

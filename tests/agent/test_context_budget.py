@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.fakes.stored_captions import FILM_SECONDS, film
-from videochat.agent.context_budget import tokens_of
+from videochat.agent.context_budget import select, tokens_of
 from videochat.errors import InvalidArgument
-from videochat.memory import Hit, VideoCaptions, select, summarize
+from videochat.memory import CaptionStore, Hit, VideoCaptions, summarize
 
 
-def test_a_budget_shows_the_moment_densely_and_the_rest_by_summaries(stored: VideoCaptions) -> None:
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CaptionStore]:
+    """An empty store."""
+    with CaptionStore(tmp_path / "memory") as opened:
+        yield opened
+
+
+@pytest.fixture
+def stored(store: CaptionStore) -> VideoCaptions:
+    """The captions of a video of which there are none yet."""
+    return store.captions_of("film")
+
+
+def test_a_budget_shows_the_moment_densely_and_the_rest_by_summaries(
+    store: CaptionStore, stored: VideoCaptions
+) -> None:
     stored.record(list(film(120)))
     summarize(stored, FILM_SECONDS)
-    hits = stored.search("Remark 3 of minute 77", k=3)
+    hits = store.search("Remark 3 of minute 77", k=3, video_ids=["film"])
     chosen = select(stored, hits, budget_tokens=2500)
     assert chosen.tokens == tokens_of(chosen.captions) <= 2500
     starts = [caption.start_seconds for caption in chosen.captions]

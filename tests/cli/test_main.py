@@ -19,7 +19,7 @@ from videochat.errors import MediaError
         (["ask", "{clip}", "What?", "--llm", "nobody:x"], "There is no LLM 'nobody:x'"),
         (["watch", "{clip}", "--start", "30"], "lasts 20.00 s"),
         (["timeline", "{clip}", "--output", "no/such/folder.png"], "cannot be written"),
-        (["watch", "{clip}", "--memory", "{clip}/below"], "cannot be written"),
+        (["watch", "{clip}", "--memory", "{clip}/below"], "A part of its path is a file"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_status_1(

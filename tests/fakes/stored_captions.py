@@ -70,13 +70,3 @@ def texts(found: Sequence[Caption]) -> list[str]:
 def found(store: CaptionStore, query: str, **filters: Any) -> list[str]:
     """Return the texts that a search finds, best first."""
     return [hit.caption.text for hit in store.search(query, **filters)]
-
-
-def reachable(store: CaptionStore, video_id: str) -> set[str]:
-    """Return the ids that likeness alone finds in a video, which are those in the index over all videos."""
-    stored = store.captions_of(video_id)
-    near = stored.by_number(stored.nearest(store.embedder.query("anything"), 10_000, None, 0, 1e9))
-    store.sync()
-    indexed = store.vectorstore().get()["ids"] if store.video_ids() else []
-    assert set(indexed) == {caption.id for caption in near.values()}
-    return {caption.id for caption in near.values()}

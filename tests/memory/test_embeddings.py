@@ -9,11 +9,11 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
-from videochat.memory.store_metadata import StoreHeader, write_header
 
 from videochat.errors import InvalidArgument, MissingDependency
 from videochat.memory import CaptionStore, SentenceTransformerEmbeddings, WordEmbeddings
 from videochat.memory.embeddings import DEFAULT_MODEL, Embedder, resolve_embedder
+from videochat.memory.store_files import StoreHeader, write_header
 
 
 def test_word_embeddings_are_unit_vectors_that_know_shared_words() -> None:

@@ -3,51 +3,77 @@
 from __future__ import annotations
 
 import io
-import sqlite3
+import json
 from pathlib import Path
 
 import pytest
-from videochat.memory.export import export_captions
 
-from tests.fakes.stored_captions import captions, fill, found
-from videochat.memory import CaptionStore, WordEmbeddings, maintenance
-from videochat.memory.maintenance import check_store, rebuild
+from tests.fakes.stored_captions import captions, detailed_caption, fill, found
+from videochat.errors import StoreError
+from videochat.memory import CaptionStore, WordEmbeddings, browse, maintenance, summarize
+from videochat.memory.maintenance import check_store, export_captions, import_captions, rebuild
 
 
 def test_rebuild_repairs_what_the_check_finds_and_takes_another_embedder(tmp_path: Path) -> None:
     with CaptionStore(tmp_path) as store:
         store.add(captions())
         assert check_store(store).faults == []
-    with sqlite3.connect(tmp_path / "videos" / "kitchen" / "captions.sqlite3") as database:
-        database.execute("INSERT INTO words (words) VALUES ('delete-all')")
-        database.execute("DELETE FROM vectors")
-    database.close()
-    with CaptionStore(tmp_path) as store:
+        ids = [caption.id for caption in captions()]
+        with store.chroma.session(write=True):
+            store.chroma.delete("captions", ids[:2])
+            state = store.captions_of("kitchen").state
+            metadata = {"video_id": "kitchen"}
+            third, fourth = ids[2], ids[3]
+            store.chroma.put("captions", [(third, state.vectors[third], "changed", metadata)])
+            store.chroma.put("captions", [(fourth, [1.0] + [0.0] * 511, state.captions[fourth].text, metadata)])
+            store.chroma.put_captions([detailed_caption()], {detailed_caption().id: [1.0] * 512})  # type: ignore[dict-item]  # numbers do
         faults = check_store(store).faults
-        assert len(faults) == 2
-        assert all("kitchen" in fault for fault in faults)
+        assert [fault.split(": ")[1] for fault in faults] == [
+            "2 captions are not in Chroma",
+            "1 captions of Chroma are not in its journal",
+            "1 captions have another text in Chroma",
+            "1 captions have another vector in Chroma",
+        ]
     assert rebuild(tmp_path).faults == []
     assert rebuild(tmp_path, WordEmbeddings(64)).faults == []
     with CaptionStore(tmp_path, embeddings=WordEmbeddings(64)) as store:
         assert found(store, "milk", k=1, by="dense") == ["Then pour the milk into the bowl."]
 
 
-@pytest.mark.parametrize("name", ["my video", "@eaDir", ".trash"])
-def test_a_folder_that_is_no_video_is_left_alone_and_named(tmp_path: Path, name: str) -> None:
+def test_what_a_journal_has_lost_comes_back_from_chroma(tmp_path: Path) -> None:
     with CaptionStore(tmp_path) as store:
         fill(store)
-    (tmp_path / "videos" / name).mkdir()
-    (tmp_path / "videos" / name / "captions.sqlite3").write_text("somebody's own")
+        store.captions_of("kitchen").record([], source="ocr", version="1", watched=(0, 9))
+    (tmp_path / "journal" / "garden.jsonl").unlink()
+    (tmp_path / "journal" / "kitchen.jsonl").write_bytes(b"\xff" * 100 + b"\n")
+    with CaptionStore(tmp_path) as store:
+        with pytest.warns(UserWarning, match="lines of kitchen"):
+            faults = " ".join(check_store(store).faults)
+        assert "garden: Chroma has it, but its journal is gone" in faults
+        assert "kitchen: the line at byte 0 of its journal was left out" in faults
+    with pytest.warns(UserWarning, match="lines of kitchen"):
+        health = rebuild(tmp_path)
+    assert (health.videos, health.captions, health.faults) == (2, 9, [])
+    with CaptionStore(tmp_path) as store:
+        assert store.captions_of("kitchen").watched("ocr", "1") == [(0, 9)]
+        assert store.captions_of("garden").facts()["name"] == "garden.mp4"
+
+
+@pytest.mark.parametrize("name", ["my video", "@eaDir", ".trash", "my film.jsonl"])
+def test_what_is_no_journal_is_left_alone_and_named(tmp_path: Path, name: str) -> None:
+    with CaptionStore(tmp_path) as store:
+        fill(store)
+    other = tmp_path / "journal" / name
+    other.mkdir() if "." not in name[1:] else other.write_text("somebody's own")
     with CaptionStore(tmp_path) as store:
         assert store.video_ids() == ["garden", "kitchen"]
         assert [video.name for video in store.videos()] == ["garden.mp4", "kitchen.mp4"]
         assert found(store, "roses", k=1) == ["Water the roses in the evening."]
         assert export_captions(store, io.StringIO()) == 9
-        (fault,) = check_store(store).faults
-        assert f"the folder {name!r} among the videos" in fault
-    (fault,) = rebuild(tmp_path).faults
-    assert repr(name) in fault
-    assert (tmp_path / "videos" / name / "captions.sqlite3").read_text() == "somebody's own"
+        assert check_store(store).faults == []
+        assert "is named like no video; it is left alone" in check_store(store).remarks[0]
+    assert rebuild(tmp_path).faults == []
+    assert other.exists()
 
 
 def test_the_old_name_of_the_check_still_works_and_warns(store: CaptionStore) -> None:
@@ -56,6 +82,58 @@ def test_the_old_name_of_the_check_still_works_and_warns(store: CaptionStore) ->
         assert maintenance.verify(store).captions == 7  # type: ignore[attr-defined]  # the old name is what is tested
 
 
-def test_an_empty_folder_of_a_video_is_a_fault(store: CaptionStore) -> None:
-    store.captions_of("empty")
-    assert any("nothing in it; `memory forget` removes it" in fault for fault in check_store(store).faults)
+def exported(store: CaptionStore) -> list[str]:
+    out = io.StringIO()
+    export_captions(store, out)
+    return out.getvalue().splitlines()
+
+
+def test_what_is_exported_is_imported_whole_and_once(library: CaptionStore, tmp_path: Path) -> None:
+    library.captions_of("kitchen").record([detailed_caption()], source="ocr", version="1", watched=(0, 9))
+    summarize(library.captions_of("kitchen"), 12)
+    lines = exported(library)
+    with CaptionStore(tmp_path / "other") as other:
+        assert import_captions(other, lines).added == 11
+        assert import_captions(other, lines).added == 0
+        assert other.videos() == library.videos()
+        assert other.captions_of("kitchen").watched("ocr", "1") == [(0, 9)]
+        assert other.between("kitchen") == library.between("kitchen")
+        assert browse(other.captions_of("kitchen"), "whole") == browse(library.captions_of("kitchen"), "whole")
+        assert sum(summarize(other.captions_of("kitchen"), 12).made.values()) == 0
+        assert check_store(other).faults == []
+    journal = (library.path / "journal" / "kitchen.jsonl").read_bytes().splitlines()
+    with CaptionStore(tmp_path / "third") as third:
+        assert import_captions(third, journal).added == 9, "a journal is an export"
+
+
+def test_an_export_of_the_version_before_is_taken_in(store: CaptionStore) -> None:
+    state = [["facts", "name", '"kitchen.mp4"'], ["watched", "ocr", "1", 0.0, 9.0], ["notes", "embedder", '"builtin"']]
+    lines = [{"format": "videochat captions", "version": 1}, {"video_id": "kitchen", "state": state}]
+    report = import_captions(store, map(json.dumps, [*lines, *(caption.as_dict() for caption in captions())]))
+    assert (report.added, report.left_out) == (7, [])
+    assert store.captions_of("kitchen").watched("ocr", "1") == [(0, 9)]
+
+
+HEAD = '{"format": "videochat captions", "version": 2}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "match"),
+    [
+        (["hello"], "no file of captions"),
+        (["{}"], "no file of captions"),
+        (['{"format": "videochat captions", "version": 9}'], "version '9', this videochat reads 1 to 2"),
+    ],
+)
+def test_files_that_are_no_captions_are_named(library: CaptionStore, lines: list[str], match: str) -> None:
+    assert import_captions(library, []).added == 0
+    with pytest.raises(StoreError, match=match):
+        import_captions(library, lines)
+
+
+@pytest.mark.parametrize("line", ["{", '{"video_id": "a"}', "[" * 100_000, '{"event": "magic", "video_id": "a"}'])
+def test_a_line_that_is_none_is_left_out_and_named(store: CaptionStore, line: str) -> None:
+    good = json.dumps(captions()[0].as_dict())
+    report = import_captions(store, ["\ufeff" + HEAD, line, good])
+    assert (report.added, report.left_out_count) == (1, 1)
+    assert report.left_out[0].startswith("line 2: ")

@@ -1,10 +1,10 @@
-"""Words of a question, and those that carry its meaning."""
+"""The words of texts in many languages, and those that carry the meaning of a question."""
 
 from __future__ import annotations
 
 import pytest
 
-from videochat.memory.words import all_words, content_words
+from videochat.memory.words import all_words, content_words, fold, guess_language, tokens
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,12 @@ from videochat.memory.words import all_words, content_words
         ("When is the MILK poured into the milk?", ["milk", "poured"]),
         ("Find the footage in which the chef's knife appears", ["chef", "knife"]),
         ("What happens at the end of the video?", []),
-        ("牛奶 在哪里", ["牛奶", "在哪里"]),
+        ("牛奶 在哪里", ["牛奶"]),
+        ("牛奶什么时候倒", ["牛奶", "倒"]),
+        ("Wann wird die Milch gegossen?", ["milch", "gegossen"]),
+        ("¿Cuándo se vierte la leche?", ["vierte", "leche"]),
+        ("Quand verse-t-on le lait ?", ["verse", "lait"]),
+        ("What is said about John 3:16?", ["said", "john", "3:16"]),
         ("", []),
     ],
 )
@@ -22,4 +27,38 @@ def test_words_that_carry_the_meaning(text: str, words: list[str]) -> None:
 
 
 def test_all_words_in_order() -> None:
-    assert all_words("The chef’s knife, THE knife.") == ["the", "chef", "knife", "the", "knife"]
+    assert all_words("The chef's knife, THE knife.") == ["the", "chef", "s", "knife", "the", "knife"]
+    assert all_words("我们倒牛奶") == ["我们", "们倒", "倒牛", "牛奶"]
+
+
+@pytest.mark.parametrize(
+    ("word", "folded"), [("Été", "ete"), ("Ёлка", "елка"), ("が", "が"), ("ที่", "ที่"), ("ﬁne", "fine")]
+)
+def test_accents_are_folded_where_they_are_accents(word: str, folded: str) -> None:
+    assert fold(word) == folded
+
+
+@pytest.mark.parametrize(
+    ("question", "caption", "language"),
+    [
+        ("dogs barking", "a dog barks", None),
+        ("牛奶", "我们先倒牛奶", None),
+        ("奶", "我们先倒牛奶", None),
+        ("ぎゅうにゅう", "ぎゅうにゅうをそそぐ", None),
+        ("우유", "우유를 붓다", None),
+        ("นม", "เทนมลงในชาม", None),
+        ("الكتاب", "كتاب على الطاولة", None),
+        ("die Häuser", "das Haus ist in der Stadt", "de"),
+        ("собаки", "собака бежит", None),
+        ("the 10:30 train", "the train at 10:30", None),
+    ],
+)
+def test_what_is_said_is_found_in_its_language(question: str, caption: str, language: str | None) -> None:
+    asked = tokens(content_words(question), language=language)
+    assert set(asked) & set(tokens(all_words(caption), language=language))
+
+
+def test_the_language_is_told_by_its_small_words() -> None:
+    assert guess_language(["wann", "wird", "die", "milch", "in", "die", "tasse", "gegossen"]) == "de"
+    assert guess_language(["donde", "esta", "el", "perro"]) == "es"
+    assert guess_language(["milk"]) == "en"

@@ -76,7 +76,8 @@ def test_kill_9_loses_nothing_and_repeats_nothing(
         assert report.captions_added == len(uninterrupted) - len(kept)
         assert report.gaps == []
         # What the killed process had stored is found like the rest.
-        assert len(stored.search("shot", k=1000, kinds=["shot"])) == len(stored.between(kinds=["shot"]))
+        found = store.search("shot", k=1000, video_ids=[long_video.id], kinds=["shot"])
+        assert len(found) == len(stored.between(kinds=["shot"]))
 
 
 def test_the_uninterrupted_watch_saw_every_scene(long_video: Video, uninterrupted: list[str]) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from videochat.cli.common import (
     Commands,
@@ -17,6 +21,12 @@ from videochat.cli.common import (
     watch_progress,
 )
 from videochat.errors import VideoChatError
+from videochat.intervals import check_interval
+
+if TYPE_CHECKING:
+    from videochat.media import Video
+    from videochat.memory import VideoCaptions
+    from videochat.records import Kind
 
 
 def add_commands(commands: Commands) -> None:
@@ -48,11 +58,13 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 def _captions(options: argparse.Namespace) -> int:
-    with agent_for(options) as agent:
-        found = agent.captions(options.kind, options.start, options.end)
+    with _stored(options) as (_, stored):
+        check_interval(options.start, math.inf if options.end is None else options.end, open_end=True)
+        kinds: list[Kind] | None = None if options.kind is None else [options.kind]
+        found = stored.between(options.start, math.inf if options.end is None else options.end, kinds)
         nothing = (
             "No caption of this kind or range is remembered."
-            if agent.captions()
+            if stored.between()
             else f"Nothing is remembered; run: videochat watch {options.video}"
         )
     if options.json:
@@ -63,17 +75,29 @@ def _captions(options: argparse.Namespace) -> int:
 
 
 def _timeline(options: argparse.Namespace) -> int:
-    with agent_for(options) as agent:
-        if options.output:
-            try:
-                agent.timeline().savefig(options.output, dpi=150)
-            except (OSError, ValueError) as error:
-                raise VideoChatError(f"The picture {options.output!r} cannot be written: {error}") from error
-            print(f"Wrote {options.output}", file=sys.stderr)
-        else:
-            from shutil import get_terminal_size
+    from videochat.timeline import draw_timeline, print_timeline
 
-            from videochat.agent.timeline import print_timeline
+    with _stored(options) as (video, stored):
+        captions = stored.between()
+    if options.output:
+        try:
+            draw_timeline(captions, video.duration_seconds, title=video.name).savefig(options.output, dpi=150)
+        except (OSError, ValueError) as error:
+            raise VideoChatError(f"The picture {options.output!r} cannot be written: {error}") from error
+        print(f"Wrote {options.output}", file=sys.stderr)
+    else:
+        from shutil import get_terminal_size
 
-            print(print_timeline(agent.captions(), agent.video.duration_seconds, width=get_terminal_size().columns))
+        print(print_timeline(captions, video.duration_seconds, width=get_terminal_size().columns))
     return 0
+
+
+@contextmanager
+def _stored(options: argparse.Namespace) -> Iterator[tuple[Video, VideoCaptions]]:
+    """Give a video and what is remembered of it, without the agent: that takes longer to import than to read."""
+    from videochat.media import Video
+    from videochat.memory import CaptionStore
+
+    video = Video(options.video)
+    with CaptionStore(options.memory) as store:
+        yield video, store.captions_of(video.id)

@@ -7,9 +7,9 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from videochat import VideoAgent
-from videochat.agent.timeline import draw_timeline, print_timeline
 from videochat.memory import CaptionStore
 from videochat.records import Caption
+from videochat.timeline import draw_timeline, print_timeline
 
 CAPTIONS = [
     Caption("v1", 0.0, 5.0, "speech", "it costs $3 and $4", "test"),

@@ -1,0 +1,24 @@
+"""Text that steers no terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from videochat.printable import PrintableStream, printable
+
+
+@pytest.mark.parametrize("sign", ["\x1b]0;owned\x07", "\x9b31m", "\x7f", "\u202emilk", "\u2066", "\x00"])
+def test_control_and_direction_signs_are_written(sign: str) -> None:
+    out = io.StringIO()
+    PrintableStream(out).write(f"milk {sign} é 牛奶\n\ttab")
+    assert out.getvalue().endswith(" é 牛奶\n\ttab".replace("\\", ""))
+    assert not any(ord(c) < 9 or 0x7F <= ord(c) < 0xA0 or ord(c) in (0x1B, 0x202E, 0x2066) for c in out.getvalue())
+
+
+def test_json_stays_json_and_the_stream_is_what_it_was() -> None:
+    text = json.dumps("\x9b\u202e é", ensure_ascii=False)
+    assert json.loads(printable(text)) == "\x9b\u202e é"
+    assert not PrintableStream(io.StringIO()).isatty()
