@@ -23,7 +23,6 @@ from videochat.memory.embeddings import Embedder, resolve_embedder
 from videochat.memory.journal import VIDEO_ID, Journal
 from videochat.memory.library import Library
 from videochat.memory.old_stores import bring_over
-from videochat.memory.ranking import search_video
 from videochat.memory.search_arguments import check_by, check_k, check_kinds, check_query
 from videochat.memory.server_log import ServerLog
 from videochat.memory.store_files import FORMAT, StoreHeader, file_error, lock_of, read_header, write_header
@@ -107,7 +106,7 @@ class CaptionStore:
             bring_over(self.path if self.lock else None, self.chroma, self.embedder.name, say=_warn)
             self._write_header()
         self._library = Library(
-            self.path if self.lock is not None else None, self.chroma, self.embedder, self.captions_of, self.video_ids
+            self.path / "journal" if self.lock else None, self.chroma, self.embedder, self.captions_of, self.video_ids
         )
 
     def _read_header(self) -> StoreHeader | None:
@@ -247,15 +246,10 @@ class CaptionStore:
         check_interval(start_seconds, end_seconds, open_end=True)
         wanted, by = check_kinds(kinds), check_by(by)
         some = None if video_ids is None else self._known(video_ids)
+        filters = some, wanted, (start_seconds, end_seconds)
         if some is None or len(some) > _NAMED:
-            return self._library.search(query, k, some, wanted, (start_seconds, end_seconds), by)
-        vector = self.embedder.query(query)
-        hits: list[Hit] = []
-        for video_id in some:
-            index = self.captions_of(video_id).index()
-            rows = index.rows(wanted, start_seconds, end_seconds)
-            hits += search_video(index, query, vector, rows, self.embedder, by)[: 4 * k]
-        return sorted(hits, key=lambda hit: -hit.score)[:k]
+            return self._library.search(query, k, filters, by)
+        return self._library.search_each(query, k, filters, by)
 
     def _known(self, video_ids: Iterable[str]) -> list[str]:
         given = [video_ids] if isinstance(video_ids, str) else list(dict.fromkeys(video_ids))
@@ -270,10 +264,6 @@ class CaptionStore:
     def sync(self) -> None:
         """Write to Chroma what another process has left undone; `search` over several videos does it by itself."""
         self._library.sync()
-
-    def clear_library(self) -> None:
-        """Throw the index of words over all videos away; the next search over them makes it anew."""
-        self._library.clear()
 
     def video_ids(self) -> list[str]:
         """Return the ids of the videos that have captions."""
@@ -358,7 +348,6 @@ class CaptionStore:
                     self._open_videos.popitem()[1].close()
                 except Exception as error:
                     failed.append(error)
-            self._library.close()
             self.chroma.close()
             if failed:
                 raise failed[0]

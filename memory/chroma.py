@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 BATCH = 2000
 """Rows to write or read at once; Chroma takes at most 5,461."""
 Page = dict[str, Any]
+_EVENTS = {"event": {"$nin": ["video", "revision"]}}
 _ATTRIBUTE = "attribute_"
 _OPENED_BY: set[int] = set()
 _READ_FIRST = {"migrations", "tenants", "databases", "collections", "segments", "collection_metadata", "max_seq_id"}
@@ -214,12 +215,20 @@ class Chroma:
             self._open(self.directory) if self.directory is not None else None
             self.put(f"frames-{vectors.shape[1]}", rows)
 
-    def put_watches(self, video_id: str, rows: Mapping[str, Event]) -> None:
-        """Make the rows of a video in `watches` those that are given, by id."""
-        where = {"$and": [{"video_id": video_id}, {"event": {"$nin": ["video", "revision"]}}]}
-        there = {id_ for page in self.pages("watches", where, []) for id_ in page["ids"]}
-        self.put("watches", [(id_, [1.0], *_watch_row(event)) for id_, event in rows.items() if id_ not in there])
-        if gone := sorted(there - set(rows)):
+    def put_watches(self, video_id: str, rows: Mapping[str, Event], known: Set[str] | None = None) -> None:
+        """Make the rows of a video in `watches` those that are given.
+
+        Args:
+            video_id: the video.
+            rows: events by id of the row.
+            known: ids of the rows that were there when it was read; others may have come since, and stay. None for
+                all that are there.
+        """
+        if known is None:
+            where = {"$and": [{"video_id": video_id}, _EVENTS]}
+            known = {id_ for page in self.pages("watches", where, []) for id_ in page["ids"]}
+        self.put("watches", [(id_, [1.0], *_watch_row(event)) for id_, event in rows.items() if id_ not in known])
+        if gone := sorted(known - set(rows)):
             self.delete("watches", gone)
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
@@ -259,8 +268,7 @@ class Chroma:
                         times = [[metadata["start_seconds"], metadata["end_seconds"]]]
                         base = {"event": "frames", "video_id": video_id, "source": metadata["source"]}
                         yield base | {"times": times, "vectors": np.asarray([vector], np.float32)}
-        where = {"$and": [where, {"event": {"$nin": ["video", "revision"]}}]}
-        for page in self.pages("watches", where, ["documents"]):
+        for page in self.pages("watches", {"$and": [where, _EVENTS]}, ["documents"]):
             yield from map(json.loads, page["documents"])
 
     def close(self) -> None:

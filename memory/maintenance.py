@@ -137,20 +137,19 @@ def rebuild(path: Path, embeddings: Embeddings | str | None = None) -> Health:
             pass  # the journals have it all
         for video_id in sorted({*store.video_ids(), *kept}):
             if VIDEO_ID.fullmatch(video_id):
-                _mend(store, video_id)
+                _mend(store, video_id, vectors=embeddings is None)
         store.chroma.remove()
         for video_id in store.video_ids():
             store.captions_of(video_id).publish()
-        store.clear_library()
         return check_store(store)
 
 
-def _mend(store: CaptionStore, video_id: str) -> None:
+def _mend(store: CaptionStore, video_id: str, *, vectors: bool) -> None:
     """Write a journal anew: without what is damaged, with what Chroma has besides."""
     stored = store.captions_of(video_id)
     try:
         with store.chroma.session():
-            stored.salvage()
+            stored.salvage(vectors=vectors)
     except StoreError:
         if isinstance(stored.log, Journal):
             stored.log.replace(stored.state.events())

@@ -38,7 +38,13 @@ def fuse(cosines: np.ndarray, lexical: np.ndarray, semantic: bool, by: str = "hy
 
 
 def search_video(
-    index: VideoIndex, query: str, vector: Sequence[float], rows: np.ndarray, embedder: Embedder, by: str = "hybrid"
+    index: VideoIndex,
+    query: str,
+    vector: Sequence[float],
+    rows: np.ndarray,
+    embedder: Embedder,
+    by: str = "hybrid",
+    count: int = 1000,
 ) -> list[Hit]:
     """Return captions of one video, best first; exact.
 
@@ -49,11 +55,13 @@ def search_video(
         rows: which captions.
         embedder: that of the vectors.
         by: one of `SEARCH_BY`.
+        count: how many at most.
     """
     cosines = index.cosines(vector, rows)
     lexical = index.bm25(content_words(query) or all_words(query), rows)
     scores = fuse(cosines, lexical, embedder.semantic, by)
-    order = np.lexsort((index.starts[rows], -scores))
+    best = np.argpartition(-scores, count)[:count] if count < len(rows) else np.arange(len(rows))
+    order = best[np.lexsort((index.starts[rows[best]], -scores[best]))]
     if by == "lexical":
         order = order[scores[order] > 0]
     return [Hit(index.captions[rows[i]], float(scores[i]), float(cosines[i])) for i in order]

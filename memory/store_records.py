@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,12 @@ class StoredVideo:
     """How long it is; None where nobody has said."""
     captions: int = 0
     """How many, summaries aside."""
+
+    @classmethod
+    def of(cls, video_id: str, row: Mapping[str, Any]) -> StoredVideo:
+        """Return the video of a row of facts."""
+        length, count = row.get("duration_seconds"), int(row.get("captions", 0))
+        return cls(video_id, str(row.get("name") or video_id), row.get("path"), length, count)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""

@@ -81,6 +81,8 @@ class VideoCaptions:
         self._sorted: tuple[int, list[Caption], np.ndarray, np.ndarray] | None = None
         self._published_at = 0.0
         self._unpublished: list[Event] = []
+        self._known_rows: set[str] | None = None
+        """Of a server: what was there when it was read."""
         self._refresh()
 
     @property
@@ -105,10 +107,12 @@ class VideoCaptions:
         anew, events = self.log.read()
         if anew:
             self._state, self._index, self._indexed = VideoState(self.video_id, self.embedder.name), VideoIndex(), 0
-        if anew and not isinstance(self.log, Journal):
-            events = [*events, *self._unpublished]
         for event in events:
             self._state.apply(event)
+        if anew and not isinstance(self.log, Journal):
+            self._known_rows = set(self._state.rows())
+            for event in self._unpublished:
+                self._state.apply(event)
         self._changes += bool(anew or events)
 
     def write(self, make: Callable[[VideoState], Iterable[Event]]) -> list[Event]:
@@ -394,7 +398,9 @@ class VideoCaptions:
             for name in ("captions", "summaries"):
                 self._chroma.delete(name, gone)
         if pending:
-            self._chroma.put_watches(self.video_id, state.rows())
+            rows = state.rows()
+            self._chroma.put_watches(self.video_id, rows, self._known_rows)
+            self._known_rows = None if journal is not None else set(rows)
         facts = {name: value for name, value in state.facts.items() if isinstance(value, str | int | float)}
         count = sum(caption.kind != "summary" for caption in state.captions.values())
         now = {"video_id": self.video_id, "event": "video", "captions": count} | facts
@@ -407,17 +413,21 @@ class VideoCaptions:
         if pending:
             self.log.sent()
 
-    def salvage(self) -> int:
+    def salvage(self, *, vectors: bool = True) -> int:
         """Take back from Chroma what a damaged journal has lost; within a session. Return how many captions.
 
         The journal is written anew then, so that what is damaged in it is gone.
+
+        Args:
+            vectors: whether Chroma's vectors are of the embedder that counts now.
         """
         if not isinstance(self.log, Journal):
             return 0
         lost = VideoState(self.video_id, self.embedder.name)
         for event in self._chroma.events(self.video_id, self.embedder.name):
             try:
-                lost.apply(check_event(event))
+                if vectors or event["event"] != "vectors":
+                    lost.apply(check_event(event))
             except (InvalidArgument, ValueError, TypeError, KeyError):
                 continue
         back = [id_ for id_ in lost.captions if id_ not in self._state.captions]

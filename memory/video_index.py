@@ -17,18 +17,14 @@ _FILLER, _FILLER_WORDS = 30, 8
 
 
 class WordIndex:
-    """Which texts share words with a question, ranked by BM25 (SQLite's FTS5).
+    """Which texts share words with a question, ranked by BM25 (SQLite's FTS5, in memory)."""
 
-    Args:
-        file: where it is kept; None for memory.
-    """
-
-    def __init__(self, file: str | None = None) -> None:
-        self.db = sqlite3.connect(file or ":memory:", check_same_thread=False, timeout=60)
-        self.db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (tokens, tokenize='unicode61')")
+    def __init__(self) -> None:
+        self.db = sqlite3.connect(":memory:", check_same_thread=False)
+        self.db.execute("CREATE VIRTUAL TABLE words USING fts5 (tokens, tokenize='unicode61')")
         # Of two captions, a word that one has would say nothing; rows of filler make the weights those of a corpus.
         filler = [(-number, "x0 " * _FILLER_WORDS) for number in range(1, _FILLER + 1)]
-        self.db.executemany("INSERT OR IGNORE INTO words (rowid, tokens) VALUES (?, ?)", filler)
+        self.db.executemany("INSERT INTO words (rowid, tokens) VALUES (?, ?)", filler)
 
     def add(self, rows: Iterable[tuple[int, Caption]]) -> None:
         """Add texts by their numbers."""
@@ -77,10 +73,6 @@ class WordIndex:
     def _having(self, token: str) -> int:
         counted = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
         return int(self.db.execute(counted, (f'"{token}"', _COMMON + 1)).fetchone()[0])
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self.db.close()
 
 
 class VideoIndex:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.fakes.stored_captions import captions, found
 from videochat.memory import CaptionStore
 from videochat.records import Caption
@@ -25,7 +23,7 @@ def test_words_vectors_filters_and_languages_over_all_videos(library: CaptionSto
     assert library.search("milk", kinds=[]) == []
 
 
-def test_the_index_of_words_follows_the_journals(tmp_path: Path) -> None:
+def test_what_another_store_writes_or_forgets_is_seen(tmp_path: Path) -> None:
     with CaptionStore(tmp_path) as first, CaptionStore(tmp_path) as second:
         first.add(captions())
         assert found(second, "milk", k=1, by="lexical") == ["Then pour the milk into the bowl."]
@@ -36,14 +34,11 @@ def test_the_index_of_words_follows_the_journals(tmp_path: Path) -> None:
         assert second.videos() == []
 
 
-@pytest.mark.parametrize("content", [b"", b"no database" * 1000])
-def test_a_damaged_index_of_words_is_made_anew(tmp_path: Path, content: bytes) -> None:
-    with CaptionStore(tmp_path) as store:
-        store.add(captions())
-        store.search("milk")
-    (tmp_path / "words.sqlite3").write_bytes(content)
-    with CaptionStore(tmp_path) as store:
-        assert found(store, "milk", k=1, by="lexical") == ["Then pour the milk into the bowl."]
+def test_many_videos_are_searched_through_chroma_and_few_one_by_one(store: CaptionStore) -> None:
+    store.add([Caption(f"v{i}", 0, 1, "speech", f"number{i} of many", "t") for i in range(30)])
+    many = [f"v{i}" for i in range(25)]
+    assert found(store, "number7", k=1) == found(store, "number7", k=1, video_ids=many) == ["number7 of many"]
+    assert "number29 of many" not in found(store, "number29", k=99, video_ids=many)
 
 
 def test_what_was_not_written_to_chroma_is_written_before_a_search(tmp_path: Path) -> None:

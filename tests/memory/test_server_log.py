@@ -14,7 +14,7 @@ from videochat.memory import CaptionStore, Gap
 
 
 def test_a_client_keeps_the_captions_and_a_second_store_sees_them() -> None:
-    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False), database=chromadb.DEFAULT_DATABASE)
+    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
     film = f"film-{uuid.uuid4().hex}"
     with CaptionStore(client) as first, CaptionStore(client) as second:
         first.add(captions(film))
