@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -50,6 +51,8 @@ class CaptionStore:
         embeddings: LangChain embeddings, the name or directory of a sentence-transformers model, `"builtin"`,
             or None for what the store remembers (a new one: sentence-transformers if its model can be had,
             else the built-in one).
+        reranker: hub id or folder of a cross-encoder that orders the best of what was found anew; None for
+            `VIDEOCHAT_RERANKER`, else no such step.
 
     Raises:
         InvalidArgument: `path` is none of these.
@@ -62,6 +65,7 @@ class CaptionStore:
         path: str | os.PathLike[str] | ClientAPI | None = None,
         *,
         embeddings: Embeddings | str | None = None,
+        reranker: str | os.PathLike[str] | None = None,
     ) -> None:
         self.path = home() / "memory"
         """Its directory; of no meaning where a server keeps the captions."""
@@ -92,6 +96,10 @@ class CaptionStore:
             )
         self.embedder: Embedder = resolve_embedder(wanted, say=_warn, needed_by=f"The store {self._name!r}")
         """What texts are compared by."""
+        if model := reranker or os.environ.get("VIDEOCHAT_RERANKER"):
+            from videochat.reranker import Reranker
+
+            self.embedder = replace(self.embedder, rerank=Reranker(model))
         if remembered is not None and remembered.embedder != self.embedder.name:
             raise StoreError(
                 f"The store {self._name!r} was made with the embeddings {remembered.embedder!r}, not "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
+from videochat.errors import MissingDependency, first_line
 from videochat.hub import find_weights, is_here, known
 from videochat.text_embeddings import SentenceTransformerEmbeddings, WordEmbeddings
 
@@ -27,6 +29,8 @@ class Embedder:
     """What makes the vectors."""
     semantic: bool = True
     """Whether nearness means likeness of meaning (True) or only of words (False)."""
+    rerank: Callable[[str, Sequence[str]], np.ndarray] | None = None
+    """Says how well texts fit a question, in [0, 1]: orders the best of what was found anew. None for no such step."""
 
     def query(self, text: str) -> list[float]:
         """Return a question's vector, of unit length."""
@@ -41,9 +45,10 @@ def resolve_embedder(
     """Turn what the user gave into an embedder. Nothing is downloaded.
 
     Args:
-        wanted: LangChain embeddings; `"builtin"`; the name or directory of a sentence-transformers model;
-            or None: `VIDEOCHAT_EMBEDDINGS`, else `DEFAULT_MODEL` where it is on this machine, else the built-in
-            one, which is then said.
+        wanted: LangChain embeddings; `"builtin"`; the name or directory of a sentence-transformers model (also a
+            multilingual one, as `paraphrase-multilingual-MiniLM-L12-v2`); `"provider:model"` for LangChain's
+            `init_embeddings`, as `openai:text-embedding-3-small`; or None: `VIDEOCHAT_EMBEDDINGS`, else
+            `DEFAULT_MODEL` where it is on this machine, else the built-in one, which is then said.
         say: called with a sentence where the built-in embedder was taken because the default is missing.
         needed_by: who needs the model, as the message begins where it is missing.
 
@@ -55,6 +60,8 @@ def resolve_embedder(
     wanted = wanted or os.environ.get("VIDEOCHAT_EMBEDDINGS")
     if wanted == BUILTIN:
         return Embedder(BUILTIN, WordEmbeddings(), semantic=False)
+    if wanted and re.match(r"[a-z_]+:", wanted) and not Path(wanted).exists():
+        return Embedder(wanted, _of_a_provider(wanted))
     if wanted:
         return Embedder(*_sentence_transformer(wanted, needed_by))
     if is_present(DEFAULT_MODEL):
@@ -65,6 +72,18 @@ def resolve_embedder(
         f"`videochat memory rebuild --embeddings {DEFAULT_MODEL}`."
     )
     return Embedder(BUILTIN, WordEmbeddings(), semantic=False)
+
+
+def _of_a_provider(name: str) -> Embeddings:
+    from langchain.embeddings import init_embeddings
+
+    try:
+        return init_embeddings(name)
+    except Exception as error:
+        raise MissingDependency(
+            f"The embeddings {name!r} cannot be made ({first_line(error)[:160]}). Give LangChain embeddings as an "
+            "object, or the name of a sentence-transformers model."
+        ) from error
 
 
 def is_present(model: str) -> bool:

@@ -148,6 +148,7 @@ def _times() -> dict[str, Any]:
     return cast("dict[str, Any]", language_data()["times"])
 
 
+@cache
 def _filled(pattern: str) -> re.Pattern[str]:
     times = _times()
     fill = {"T": _T, "C": _C, "E": _E, "N": _N, "TO": times["to"], "ABOUT": times["about"], "FILM": times["film"]}
@@ -163,8 +164,8 @@ def _patterns(group: str) -> list[tuple[str, re.Pattern[str]]]:
 
 
 @cache
-def _rules() -> list[tuple[str, re.Pattern[str]]]:
-    return [(rule["means"], _filled(pattern)) for rule in _times()["rules"] for pattern in rule["patterns"]]
+def _rules() -> list[tuple[str, str]]:
+    return [(rule["means"], pattern) for rule in _times()["rules"] for pattern in rule["patterns"]]
 
 
 def _asks(text: str) -> Asks:
@@ -203,7 +204,9 @@ def _named_time(text: str, duration: float, asks: Asks) -> tuple[str, Interval |
     """Return what kind of time a question names, and the range as it stands; None where it names none for sure."""
     read = _read(text, asks)
     for means, pattern in _rules():
-        for found in pattern.finditer(read):
+        if "⟨" not in read and re.search(r"\{[TCEN]\}", pattern):
+            continue  # most questions name no number, and patterns take longer to compile than to match
+        for found in _filled(pattern).finditer(read):
             counted = "⟨" in found[0] and "@" not in found[0]
             if counted and means in ("between", "moment") and re.search(_times()["lasting"], read[: found.start()]):
                 continue

@@ -16,6 +16,7 @@ SEARCH_BY = ("hybrid", "lexical", "dense")
 
 # How much likeness of vectors counts beside shared words; found on one half of benchmarks/retrieval_questions.json.
 _MEANING_WEIGHT = 1.0
+_RERANKED = 30
 _SPELLING_WEIGHT = 0.5  # where vectors compare words and not meaning
 
 
@@ -64,4 +65,9 @@ def search_video(
     order = best[np.lexsort((index.starts[rows[best]], -scores[best]))]
     if by == "lexical":
         order = order[scores[order] > 0]
+    if embedder.rerank is not None and by == "hybrid" and len(order):
+        head = order[:_RERANKED]
+        fits = embedder.rerank(query, [index.captions[rows[i]].text for i in head])
+        scores[head] = scores[order[0]] * (1 + fits)
+        order = np.concatenate([head[np.argsort(-fits, kind="stable")], order[_RERANKED:]])
     return [Hit(index.captions[rows[i]], float(scores[i]), float(cosines[i])) for i in order]

@@ -25,7 +25,7 @@ LEVELS = {
             ("intervals",),
             ("records", "home", "download", "hub", "ffmpeg"),
             ("devices", "audio", "frames", "bert_encoder", "timeline"),
-            ("media", "batches", "text_embeddings"),
+            ("media", "batches", "text_embeddings", "reranker"),
             ("memory", "tools", "embed_model"),
             # Draws videos and fakes models: it stands on the rooms that it serves, below the agent.
             ("testing",),

@@ -217,6 +217,10 @@ _CHECK_PATH = "Check the path."
 
 def cached(weights: Weights) -> Path | None:
     """Return the folder of a complete copy in the hub's cache, or None. Never touches the network."""
+    from huggingface_hub import constants
+
+    if not Path(constants.HF_HUB_CACHE, f"models--{weights.model.replace('/', '--')}").is_dir():
+        return None  # before what reads it is imported, which takes longer than to look
     from huggingface_hub import snapshot_download
 
     try:

@@ -115,3 +115,18 @@ def test_a_damaged_model_is_a_sentence_at_first_use(tmp_path: Path) -> None:
 def test_a_vector_has_at_least_one_dimension(dimensions: int) -> None:
     with pytest.raises(InvalidArgument, match=f"at least 1 dimension, got {dimensions}"):
         WordEmbeddings(dimensions)
+
+
+def test_a_provider_that_langchain_has_not_is_a_sentence() -> None:
+    with pytest.raises(MissingDependency, match="The embeddings 'nobody:model' cannot be made"):
+        resolved("nobody:model")
+
+
+def test_embeddings_of_a_provider_are_taken_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    embedder, said = resolved("openai:text-embedding-3-small")
+    assert (embedder.name, type(embedder.embeddings).__name__, said) == (
+        "openai:text-embedding-3-small",
+        "OpenAIEmbeddings",
+        [],
+    )

@@ -1,0 +1,54 @@
+"""A cross-encoder orders what was found: a tiny random one, through the real loading code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import transformers
+
+from tests.fakes.stored_captions import captions
+from videochat.errors import MissingDependency
+from videochat.memory import CaptionStore
+from videochat.reranker import Reranker
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of 16 numbers a word that reads two texts."""
+    path = tmp_path_factory.mktemp("reranker")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
+    words += [f"##{word}" for word in words[5:]]
+    shape: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    shape |= {"num_attention_heads": 2, "num_labels": 1}
+    config = transformers.BertConfig(vocab_size=len(words), **shape)
+    transformers.BertForSequenceClassification(config).save_pretrained(path)
+    transformers.BertTokenizer(vocab={word: i for i, word in enumerate(words)}).save_pretrained(path)
+    return path
+
+
+def test_scores_are_shares_and_do_not_hang_on_the_batch(folder: Path) -> None:
+    rerank = Reranker(folder)
+    texts = [f"text {letter} " * (i + 1) for i, letter in enumerate("abcdefgh" * 6)]
+    scores = rerank("which text", texts)
+    assert scores.shape == (48,)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert np.allclose(rerank("which text", texts[40:]), scores[40:], atol=1e-5)
+    assert rerank("which text", []).shape == (0,)
+
+
+def test_a_store_orders_what_it_finds_by_it(folder: Path, tmp_path: Path) -> None:
+    with CaptionStore(tmp_path / "memory", reranker=folder) as store:
+        store.add(captions())
+        hits = store.search("pour the milk", video_ids=["kitchen"], k=7)
+        assert store.embedder.rerank is not None
+        fits = store.embedder.rerank("pour the milk", [hit.caption.text for hit in hits])
+        assert fits.tolist() == sorted(fits, reverse=True)
+        assert len(hits) == 7
+
+
+def test_a_model_that_is_not_here_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MissingDependency, match="The re-ranker"):
+        CaptionStore(tmp_path, reranker="nobody/nothing")
