@@ -121,7 +121,8 @@ class CaptionStore:
         if self.lock is not None:
             return read_header(self.path)
         with self.chroma.session():
-            for name in ("watches", "state"):  # `state` was its name in the previous release
+            there = {collection.name for collection in self.chroma.client.list_collections()}
+            for name in sorted(there & {"watches", "state"}, reverse=True):  # `state` in the previous release
                 found = self.chroma.call(name, "get", ids=["header"], include=["documents"])
                 if found["ids"]:
                     return StoreHeader.parse(json.loads(found["documents"][0]), self._name)

@@ -26,10 +26,10 @@ from videochat.records import Caption, Kind
 if TYPE_CHECKING:
     from langchain_chroma import Chroma as ChromaVectorStore
 
-_POOL = 300
+_POOL = 100
 # To find a word Chroma reads all texts: so many captions times words take a tenth of a second.
 _READ = 300_000
-_MOST_WORDS = 8
+_MOST_WORDS, _WITH_WORD = 5, 60
 Filters = tuple[list[str] | None, list[Kind] | None, Interval]
 
 
@@ -74,7 +74,7 @@ class Library:
         try:
             self.sync()
             with self._chroma.session():
-                found, cosines = self._candidates(query, vector, max(4 * k, _POOL), filters)
+                found, cosines = self._candidates(query, vector, max(2 * k, _POOL), filters)
         except StoreError as error:
             if self._journals is None:
                 raise
@@ -135,7 +135,7 @@ class Library:
             for word in words:
                 pattern = {"$regex": rf"(?i)\b{re.escape(word)}"} if word.isascii() else {"$contains": word}
                 include = ["documents", "metadatas"]
-                page = self._chroma.call(name, "get", where_document=pattern, limit=_POOL, include=include)
+                page = self._chroma.call(name, "get", where_document=pattern, limit=_WITH_WORD, include=include)
                 fresh |= {id_: c for id_, c in _captions(page, filters).items() if id_ not in cosines}
             if fresh:
                 page = self._chroma.call(name, "get", ids=list(fresh), include=["embeddings"])

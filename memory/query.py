@@ -303,11 +303,14 @@ def _clock_text(text: str, found: re.Match[str], asks: Asks) -> str:
     two = re.match(rf"\s+{both}\s+\d+:\d\d", after) or re.search(rf"\d:\d\d\s+{both}\s+$", before)
     apart = two and not re.search(r"\b(?:between|zwischen|entre)\b", before)
     meant = re.search(rf"{times['before_clock']}|\d:\d\d{times['to']}$", before)
+    # "what is she pointing at, 0:21"
+    meant = meant or (re.search(r",\s*$", before) if re.fullmatch(r"[\s?!.]*", after) else None)
     meant = None if re.search(times["not_before"], before) else meant
     mark = re.match(r"\s*-?(?:mark|point|timestamp)\b", after)
     ranged = re.match(rf"{times['to']}\d+:\d\d", after)
     contradicts = asks == "when" and re.search(r"\b(?:at|um|a las?|à)\s+$", before)
-    if not (meant or mark or ranged) or apart or contradicts or re.match(times["not_after"], after):
+    clocks = re.search(times["wall_clock"], text)
+    if clocks or not (meant or mark or ranged) or apart or contradicts or re.match(times["not_after"], after):
         return " "
     return f"⟨@{parse_clock(found[0]):.3f}⟩"
 
