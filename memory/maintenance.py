@@ -102,7 +102,7 @@ def _differences(store: CaptionStore, video_id: str) -> Iterator[str]:
         (odd, "captions of Chroma are not in its journal"),
         (other, "captions have another text in Chroma"),
         (far, "captions have another vector in Chroma"),
-        ([c.id for c in state.without_vector()], "captions have no vector"),
+        (list(state.bare), "captions have no vector"),
     ):
         if ids:
             yield f"{len(ids)} {what}"

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from videochat.intervals import Interval, parse_clock
-from videochat.memory.words import content_words, language_data
+from videochat.memory.words import content_words, english_names, language_data
 from videochat.records import Kind
 
 Asks = Literal["summary", "count", "when", "list", "presence", "extreme", "compare", "other"]
@@ -59,6 +59,8 @@ class Query:
     """The question; of a very long one, its beginning and its end."""
     terms: tuple[str, ...]
     """Words that carry meaning, each once, in order, as indexes hold them."""
+    names: tuple[str, ...]
+    """What English captions call the things that it names in another language."""
     span: Interval | None
     """The range of seconds that it certainly names; a moment is a range of a second and a half around it."""
     towards: Literal["start", "middle", "end"]
@@ -94,7 +96,8 @@ class Query:
         rest = re.sub(r"⟨[@#]?[\d./]+⟩", " ", _read(lowered)) if span else text
         return cls(
             text,
-            tuple(content_words(rest) if span else content_words(text)),
+            tuple(content_words(rest)),
+            tuple(english_names(rest)),
             span,
             "middle" if means == "middle" else "end" if means in ("end", "last", "within_last") else "start",
             past,
@@ -103,6 +106,11 @@ class Query:
             None if span else _relation(lowered),
             asks,
         )
+
+    @property
+    def wording(self) -> str:
+        """What to look for: the question, or what is left of it without the time that it names, and `names`."""
+        return " ".join([*([self.text] if self.span is None else self.terms), *self.names])
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, with the subject."""
@@ -303,7 +311,7 @@ def _clock_text(text: str, found: re.Match[str], asks: Asks) -> str:
     two = re.match(rf"\s+{both}\s+\d+:\d\d", after) or re.search(rf"\d:\d\d\s+{both}\s+$", before)
     apart = two and not re.search(r"\b(?:between|zwischen|entre)\b", before)
     meant = re.search(rf"{times['before_clock']}|\d:\d\d{times['to']}$", before)
-    # "what is she pointing at, 0:21"
+    # A question may end in it, after a comma.
     meant = meant or (re.search(r",\s*$", before) if re.fullmatch(r"[\s?!.]*", after) else None)
     meant = None if re.search(times["not_before"], before) else meant
     mark = re.match(r"\s*-?(?:mark|point|timestamp)\b", after)

@@ -114,7 +114,7 @@ def recall(
     if start >= end or query.past_end is not None:
         return Recall([], query)
     within = _Range(stored, stored.index().rows(wanted, start, end), duration_seconds)
-    ranked = within.ranked(" ".join(query.terms) if query.span else query.text, query.kinds)
+    ranked = within.ranked(query.wording, query.kinds)
     if query.span is not None:
         first = _within_span(ranked, query, query.span)
     else:
@@ -222,7 +222,7 @@ def _fitting(within: _Range, relation: Relation, fits: Callable[[Caption], bool]
 def _described(within: _Range, clause: str) -> Caption | None:
     """Return the caption that a clause describes ("the first slide", "the milk is poured"), if one does."""
     query = Query.parse(clause, within.duration_seconds)
-    ranked = within.ranked(clause, query.kinds)
+    ranked = within.ranked(query.wording, query.kinds)
     if ordered := _ordered(within, query, ranked):
         return ordered[0].caption
     if not ranked or not query.terms:
@@ -299,8 +299,7 @@ def recall_library(
     chosen = None if video_ids is None else list(video_ids)
     wanted = check_kinds(kinds)
     filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
-    words = " ".join(query.terms) if query.span else text
-    pool = store.search(words, k=max(8 * k, 100), video_ids=chosen, **filters) if words else []
+    pool = store.search(query.wording, k=max(8 * k, 100), video_ids=chosen, **filters) if query.wording else []
     prior: dict[str, float] = {}
     for hit in pool:
         score = hit.score + (_SENSE_WEIGHT if hit.caption.kind in query.kinds else 0.0)

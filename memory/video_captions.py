@@ -29,7 +29,7 @@ from videochat.memory.watch_locks import watching
 from videochat.records import Caption, Kind
 
 _EMBED_BATCH = 256
-_PUBLISH_SECONDS = 0.25  # marks of a watch that follow each other faster are written to Chroma together
+_PUBLISH_SECONDS = 1.0  # marks of a watch that follow each other faster are written to Chroma together
 
 
 class Log(Protocol):
@@ -80,6 +80,7 @@ class VideoCaptions:
         self._indexed = 0
         self._sorted: tuple[int, list[Caption], np.ndarray, np.ndarray] | None = None
         self._published_at = 0.0
+        self._published: tuple[str, int] | None = None
         self._unpublished: list[Event] = []
         self._known_rows: set[str] | None = None
         """Of a server: what was there when it was read."""
@@ -335,8 +336,7 @@ class VideoCaptions:
     def index(self) -> VideoIndex:
         """Return the captions with their vectors, to be ranked; those that have none yet get one."""
         with self._guard:
-            if self.state.without_vector():
-                self._embed()
+            self._embed()
             if self._indexed != self._changes:
                 self._index.update(self._state.captions, self._state.vectors)
                 self._indexed = self._changes
@@ -344,14 +344,14 @@ class VideoCaptions:
 
     def _embed(self) -> None:
         """Make the vectors that are missing; they are kept in memory where they cannot be written."""
-        while missing := self.state.without_vector()[:_EMBED_BATCH]:
+        while missing := list(self.state.bare.values())[:_EMBED_BATCH]:
             # Not under the lock of the store: a model may take long.
             made = np.asarray(self.embedder.embeddings.embed_documents([c.text for c in missing]), np.float32)
             vectors = dict(zip([c.id for c in missing], unpack(made, len(missing)), strict=True))
             try:
                 self.take(list(vector_events(self.video_id, self.embedder.name, vectors, vectors)))
             except StoreError:
-                self._state.vectors |= vectors
+                self._state.apply(self._event("vectors", embedder=self.embedder.name, ids=list(vectors), vectors=made))
 
     def publish(self) -> None:
         """Write to Chroma what is not there yet, with its vectors.
@@ -360,12 +360,16 @@ class VideoCaptions:
             StoreError: it cannot be written; what is damaged is only said, since the journal has it all.
         """
         with self._guard:
-            if self.state.without_vector():
-                self._embed()
+            self._embed()
+            mark = (self.log.id, self.log.end) if isinstance(self.log, Journal) else None
+            if mark is not None and mark == self._published and not self.log.damage:
+                return
             try:
                 with self._chroma.session(write=True):
                     self._refresh()
                     self._send()
+                if isinstance(self.log, Journal) and not self._state.bare:
+                    self._published = (self.log.id, self.log.end)
             except StoreError as error:
                 if self._lock is None or "disk is full" in str(error) or "forked" in str(error):
                     raise
@@ -406,7 +410,7 @@ class VideoCaptions:
         now = {"video_id": self.video_id, "event": "video", "captions": count} | facts
         if journal is not None:
             # What another process has just written has no vector yet; it comes with the next.
-            now |= {"journal": journal.id, "journal_end": done if state.without_vector() else journal.end}
+            now |= {"journal": journal.id, "journal_end": done if state.bare else journal.end}
         if now != sent:
             self._chroma.put("watches", [(self.video_id, [1.0], str(state.facts.get("name") or self.video_id), now)])
         self._unpublished = []

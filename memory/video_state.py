@@ -29,6 +29,8 @@ class VideoState:
         self.video_id, self.embedder_name = video_id, embedder_name
         self.captions: dict[str, Caption] = {}
         """By id."""
+        self.bare: dict[str, Caption] = {}
+        """Those that have no vector yet."""
         self.vectors: dict[str, np.ndarray] = {}
         """Unit vectors by id of their captions, float16, shape (d,)."""
         self.watched: dict[str, tuple[str, list[Interval]]] = {}
@@ -40,21 +42,20 @@ class VideoState:
         self.frames: dict[str, dict[float, tuple[float, np.ndarray]]] = {}
         """End and vector of pictures by their start, by source."""
 
-    def without_vector(self) -> list[Caption]:
-        """Return the captions that have no vector yet."""
-        return [caption for id_, caption in self.captions.items() if id_ not in self.vectors]
-
     def apply(self, event: Event) -> None:
         """Take in an event that was checked."""
         getattr(self, f"_{event['event']}")(event)
 
     def _caption(self, event: Event) -> None:
-        self.captions.setdefault(event["caption"].id, event["caption"])
+        caption: Caption = event["caption"]
+        if caption.id not in self.captions:
+            self.captions[caption.id] = self.bare[caption.id] = caption
 
     def _removed(self, event: Event) -> None:
         for id_ in event["ids"]:
             self.captions.pop(id_, None)
             self.vectors.pop(id_, None)
+            self.bare.pop(id_, None)
 
     def _dropped(self, event: Event) -> None:
         source = event["source"]
@@ -93,7 +94,10 @@ class VideoState:
 
     def _vectors(self, event: Event) -> None:
         if event["embedder"] == self.embedder_name:
-            self.vectors |= zip(event["ids"], unpack(event["vectors"], len(event["ids"])), strict=True)
+            for id_, vector in zip(event["ids"], unpack(event["vectors"], len(event["ids"])), strict=True):
+                if id_ in self.captions:
+                    self.vectors[id_] = vector
+                    self.bare.pop(id_, None)
 
     def _frames(self, event: Event) -> None:
         seen = self.frames.setdefault(event["source"], {})

@@ -114,3 +114,28 @@ def _stemmers(language: str) -> list[Any]:
         return str((others.get(script) or latin).stemWord(word))
 
     return [stem]
+
+
+def english_names(text: str) -> list[str]:
+    """Return what English captions call the things that a text in another language names, each once."""
+    words = all_words(text)
+    spaced, unspaced = _names()
+    found: list[str] = []
+    # The same letters may be an English word of another meaning.
+    if guess_language(words) != "en" or not _small_words()["en"].intersection(words):
+        stems = {stem for word in words for code in ("de", "es", "fr") for stem in tokens([word], language=code)}
+        found += [name for stem, name in spaced.items() if stem in stems]
+    found += [name for signs, name in unspaced.items() if signs in text]
+    return list(dict.fromkeys(found))
+
+
+@cache
+def _names() -> tuple[dict[str, str], dict[str, str]]:
+    spaced: dict[str, str] = {}
+    unspaced: dict[str, str] = {}
+    for name, languages in language_data()["english"].items():
+        *latin, chinese = languages.split(" | ")
+        for code, words in zip(("de", "es", "fr"), latin, strict=True):
+            spaced |= {stem: name for word in words.split() for stem in tokens([fold(word)], language=code)}
+        unspaced |= dict.fromkeys(chinese.split(), name)
+    return spaced, unspaced

@@ -74,7 +74,8 @@ class SubtitleReader(PerceptionTool):
         for cue in sorted(cues, key=lambda cue: (cue.start, cue.end)):
             text = " ".join(cue.plaintext.split())
             start, end = max(cue.start / 1000 + shift, 0.0), cue.end / 1000 + shift
-            # Words may come after the last picture and sound; they belong to the end.
+            # A cue may outlast the video; words may come after its last picture and sound, and belong to the end.
+            end = min(end, video.duration_seconds) if start < video.duration_seconds else end
             inside = start_seconds <= start and (start < end_seconds or end_seconds >= video.duration_seconds)
             if text and not cue.is_comment and start < end and inside:
                 yield Caption(video.id, start, end, self.kind, text, self.source, language=_code(language))

@@ -64,7 +64,7 @@ def test_all_that_is_known_of_a_video_can_be_read_off_it(tmp_path: Path) -> None
         assert again.captions == stored.state.captions
         assert (again.watched, again.facts) == (stored.state.watched, stored.state.facts)
         assert set(again.frames) == {"siglip", "clip"}
-        assert again.without_vector() == []
+        assert again.bare == {}
 
 
 def test_a_store_sees_what_another_has_written_since(tmp_path: Path) -> None:

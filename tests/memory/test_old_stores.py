@@ -45,7 +45,7 @@ def test_an_old_store_is_brought_over_whole_and_kept_beside(old: Path) -> None:
 def test_its_vectors_are_taken_over(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("videochat.text_embeddings.WordEmbeddings.embed_documents", _refuse)
     with CaptionStore(old) as store:
-        assert store.captions_of(KITCHEN).state.without_vector() == []
+        assert store.captions_of(KITCHEN).state.bare == {}
         assert (
             store.search("milk", k=1, video_ids=[KITCHEN], by="dense")[0].caption.text == "milk is poured into a bowl"
         )

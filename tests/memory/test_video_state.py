@@ -37,7 +37,7 @@ def test_the_fewest_events_that_make_a_state_make_it_again() -> None:
     assert again.captions == state.captions
     assert again.watched == {"ocr": ("1", [(0, 5), (6, 8)])}
     assert (again.gaps, again.facts, again.notes) == (state.gaps, state.facts, state.notes)
-    assert again.without_vector() == []
+    assert again.bare == {}
     assert again.frames["siglip"][0.0][1].tolist() == [0, 1]
     assert again.rows().keys() == state.rows().keys()
 
@@ -62,4 +62,4 @@ def test_another_version_watches_from_the_beginning_and_vectors_of_another_embed
     other = VideoState("kitchen", "minilm")
     for event in state.events():
         other.apply(check_event(event))
-    assert len(other.without_vector()) == 7
+    assert len(other.bare) == 7

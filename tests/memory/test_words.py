@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from videochat.memory.words import all_words, content_words, fold, guess_language, tokens
+from videochat.memory.words import all_words, content_words, english_names, fold, guess_language, tokens
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,20 @@ def test_the_language_is_told_by_its_small_words() -> None:
     assert guess_language(["wann", "wird", "die", "milch", "in", "die", "tasse", "gegossen"]) == "de"
     assert guess_language(["donde", "esta", "el", "perro"]) == "es"
     assert guess_language(["milk"]) == "en"
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("Wann fährt das rote Auto vorbei?", {"red", "car"}),
+        ("¿Dónde están los perros blancos?", {"dog", "white"}),
+        ("quand voit-on les oiseaux", {"bird"}),
+        ("牛奶什么时候倒", {"milk"}),
+        ("rotes Auto", {"red", "car"}),
+        ("Does he feel pain in the leg?", set()),
+        ("the bus", set()),
+    ],
+)
+def test_things_are_named_as_english_captions_name_them(question: str, names: set[str]) -> None:
+    assert names <= set(english_names(question))
+    assert bool(names) is bool(english_names(question))

@@ -109,9 +109,12 @@ def test_old_subtitles_that_are_not_utf_8_are_read(silent: Video, tmp_path: Path
 @pytest.mark.parametrize(("name", "gold"), [("nasa_13013.mp4", "nasa_13013.gold.srt"), ("friday.mp4", "friday.vtt")])
 def test_subtitles_of_real_clips_are_exact(material: Path, name: str, gold: str) -> None:
     expected = pysubs2.load(str(material / "videos" / gold), encoding="utf-8")
-    told = seen(make_tool("subtitles"), Video(material / "videos" / name))
+    video = Video(material / "videos" / name)
+    told = seen(make_tool("subtitles"), video)
+    # The last cue of nasa_13013 outlasts the clip.
     assert [(c.start_seconds, c.end_seconds, c.text) for c in told] == [
-        (cue.start / 1000, cue.end / 1000, " ".join(cue.plaintext.split())) for cue in expected
+        (cue.start / 1000, min(cue.end / 1000, video.duration_seconds), " ".join(cue.plaintext.split()))
+        for cue in expected
     ]
 
 
