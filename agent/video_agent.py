@@ -28,7 +28,7 @@ from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.video_set import VideoSet, merge_reports
 from videochat.agent.watch import WatchReport
-from videochat.errors import InvalidArgument, StoreInUse, UnknownName
+from videochat.errors import InvalidArgument, StoreError, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
@@ -296,7 +296,10 @@ class VideoAgent:
         if self._background is None or self._background.wait(min(question.wait_seconds, threading.TIMEOUT_MAX)):
             try:
                 self.video_set.watch_all(question.progress)
-            except StoreInUse as error:
+            except StoreError as error:
+                # Another process is watching, or the store may not be written: what is there can be asked.
+                if not any(self.video_set.captions_of(video).count() for video in self.videos):
+                    raise
                 self._notes_for_next_answer.append(f"{error} This answer is from what has been seen so far.")
         return self._run(question)
 

@@ -282,7 +282,7 @@ class CaptionStore:
 
     def other_files(self) -> list[str]:
         """Return the names of files among the journals that are of no video, and are left alone."""
-        return [] if self.lock is None else [name for name in self._journals() if not VIDEO_ID.fullmatch(name)]
+        return [] if self.lock is None else [name.strip() for name in self._journals() if not VIDEO_ID.fullmatch(name)]
 
     def _journals(self) -> list[str]:
         folder = self.path / "journal"
@@ -290,7 +290,7 @@ class CaptionStore:
             names = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
         except OSError as error:
             raise file_error(folder, error) from error
-        return [name.removesuffix(".jsonl") if name.endswith(".jsonl") else f"{name}/" for name in names]
+        return [name.removesuffix(".jsonl") if name.endswith(".jsonl") else f"{name} " for name in names]
 
     def videos(self) -> list[StoredVideo]:
         """Return the videos that have captions, by name."""
@@ -333,8 +333,12 @@ class CaptionStore:
                     raise
                 _warn(str(error))
             if self.lock is not None:
-                with self.lock.held():
-                    (self.path / "journal" / f"{video_id}.jsonl").unlink(missing_ok=True)
+                file = self.path / "journal" / f"{video_id}.jsonl"
+                try:
+                    with self.lock.held():
+                        file.unlink(missing_ok=True)
+                except OSError as error:
+                    raise file_error(file, error) from error
 
     def vectorstore(self) -> ChromaVectorStore:
         """Return the collection `captions` as a LangChain `VectorStore` (`langchain_chroma.Chroma`), for reading.

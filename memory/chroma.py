@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -38,6 +39,7 @@ Page = dict[str, Any]
 _EVENTS = {"event": {"$nin": ["video", "revision"]}}
 _ATTRIBUTE = "attribute_"
 _OPENED_BY: set[int] = set()
+_SPELLINGS = itertools.count()
 _READ_FIRST = {"migrations", "tenants", "databases", "collections", "segments", "collection_metadata", "max_seq_id"}
 
 
@@ -57,6 +59,9 @@ class Chroma:
         self.name = str(place) if isinstance(place, str | Path) else "the given client"
         self.generation = ""
         """Changes with every write of another process."""
+        self.openings = 0
+        """How often the directory was opened."""
+        self._opened: int | None = None
         self._guard = threading.RLock()
         self._lock = lock_of(place.parent) if isinstance(place, Path) else None
         self._collections: dict[str, Any] = {}
@@ -103,7 +108,10 @@ class Chroma:
                 self._open(self.directory)
                 if write:
                     self.generation = uuid.uuid4().hex
-                    (self.directory.parent / "generation").write_text(self.generation)
+                    try:
+                        (self.directory.parent / "generation").write_text(self.generation)
+                    except OSError as error:
+                        raise file_error(self.directory.parent, error) from error
                 yield
 
     def _open(self, directory: Path) -> None:
@@ -112,10 +120,11 @@ class Chroma:
             now = mark.read_text() if mark.exists() else ""
         except (OSError, UnicodeDecodeError):
             now = "?"
-        if self._client is not None and now == self.generation:
+        if self._client is not None and (now, _identity(directory)) == (self.generation, self._opened):
             return
         self.close()
         self.generation = now
+        self.openings += 1
         import chromadb
         from chromadb.config import Settings
 
@@ -124,9 +133,15 @@ class Chroma:
             if directory.exists() and not os.access(directory, os.W_OK):
                 # Chroma cannot open what it may not write.
                 self._copy = tempfile.TemporaryDirectory(prefix="videochat-")
-                directory = Path(shutil.copytree(directory, Path(self._copy.name) / "chroma"))
+                copy = Path(self._copy.name) / "chroma"
+                directory = Path(shutil.copytree(directory, copy, copy_function=shutil.copyfile))
+                for folder in (copy, *copy.glob("*/")):
+                    folder.chmod(0o700)
             _check_file(directory / "chroma.sqlite3")
-            self._client = chromadb.PersistentClient(str(directory), settings=Settings(anonymized_telemetry=False))
+            # Chroma shares what it has opened by the spelling of the path, also when the directory was replaced.
+            spelling = f"{directory}{f'{os.sep}.' * (next(_SPELLINGS) % 500)}"
+            self._client = chromadb.PersistentClient(spelling, settings=Settings(anonymized_telemetry=False))
+        self._opened = _identity(directory) if self._copy is None else _identity(self.directory or directory)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -288,15 +303,21 @@ class Chroma:
         if self.directory is not None and self._lock is not None:
             with self._guard, self._lock.held():
                 self.close()
-                from chromadb.api.shared_system_client import SharedSystemClient
-
-                # Chroma keeps what it has opened by the path; of a damaged directory it would go on with that.
-                SharedSystemClient.clear_system_cache()
                 shutil.rmtree(self.directory, ignore_errors=True)
+                if self.directory.is_file():
+                    self.directory.unlink()
 
 
 COLLECTIONS = ("captions", "summaries", "frames", "watches")
 """Names of the collections."""
+
+
+def _identity(directory: Path) -> int | None:
+    """Return what tells whether a directory's file was replaced or emptied; None where there is none."""
+    with contextlib.suppress(OSError):
+        stat = (directory / "chroma.sqlite3").stat()
+        return stat.st_ino if stat.st_size else None
+    return None
 
 
 def _check_file(file: Path) -> None:

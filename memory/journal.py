@@ -44,6 +44,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 _WITH_RANGE = ("watched", "gap", "cleared")
 _FACTS: dict[str, type | tuple[type, ...]] = {"name": str, "path": str, "duration_seconds": (int, float), "size": list}
+# Names of our own in the rows of Chroma.
+_RESERVED = {"captions", "event", "video_id", "journal", "journal_end", "writer", "revision"}
+_LARGEST = 2**53
 _CHECK = re.compile(rb',"check":"([0-9a-f]{8})"\}$')
 _MOST_TEXT = 100_000
 
@@ -96,7 +99,12 @@ def check_event(event: Event) -> Event:
     _check_fields(event, _FIELDS[name], name)
     if name in _WITH_RANGE:
         check_interval(event.get("start_seconds"), event.get("end_seconds"))  # type: ignore[arg-type]  # what it is, is checked there
+    for field in ("facts", "value"):
+        if field in event:
+            event[field] = _plain(event[field])
     if name == "facts":
+        if wrong := [fact for fact in event["facts"] if fact in _RESERVED or not fact.isidentifier()]:
+            raise InvalidArgument(f"no fact can be called {wrong[0][:40]!r}")
         _check_fields(event["facts"], {k: v for k, v in _FACTS.items() if event["facts"].get(k) is not None}, "facts")
         length = event["facts"].get("duration_seconds")
         if length is not None and not (math.isfinite(length) and length > 0):
@@ -107,6 +115,17 @@ def check_event(event: Event) -> Event:
     if name in ("vectors", "frames"):
         unpack(event["vectors"], len(event["ids" if name == "vectors" else "times"]))
     return event
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON without halves of signs and numbers that nothing can hold."""
+    if isinstance(value, dict):
+        return {_plain(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise InvalidArgument("a number in it is none that can be kept")
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _check_fields(data: Event, types: dict[str, type | tuple[type, ...]], what: str) -> None:
@@ -141,6 +160,8 @@ def unpack(text: str | np.ndarray, count: int) -> np.ndarray:
         matrix = values.reshape(count, -1) if count else np.zeros((0, 0), np.float16)
     except ValueError as error:
         raise InvalidArgument(f"the vectors are no matrix of {count} rows ({error})") from error
+    if count and not matrix.shape[1]:
+        raise InvalidArgument("a vector has no numbers")
     if not np.isfinite(matrix).all():
         raise InvalidArgument("a vector has a number that is not finite")
     return matrix
@@ -241,6 +262,11 @@ class Journal:
         fresh = Journal(self.file.with_suffix(f".{os.getpid()}"), self.video_id)
         try:
             fresh.append(list(events) or [{"event": "facts", "video_id": self.video_id, "facts": {}}])
+            if self.damage and self.file.exists():
+                # Nobody knows what it was.
+                kept = self.file.parent.parent / "damaged"
+                kept.mkdir(exist_ok=True)
+                self.file.replace(kept / f"{self.file.stem}.{uuid.uuid4().hex[:8]}.jsonl")
             fresh.file.replace(self.file)
         except OSError as error:
             raise file_error(self.file, error) from error
@@ -266,5 +292,5 @@ def _try_header(line: bytes) -> tuple[Event | None, str]:
 def _try(line: bytes) -> tuple[Event | None, str]:
     try:
         return check_event(parse_line(line)), ""
-    except (InvalidArgument, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         return None, str(error)

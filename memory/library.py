@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _POOL = 100
 # To find a word Chroma reads all texts: so many captions times words take a tenth of a second.
-_READ = 300_000
-_MOST_WORDS, _WITH_WORD = 5, 60
+_READ = 100_000
+_MOST_WORDS, _WITH_WORD = 4, 60
 Filters = tuple[list[str] | None, list[Kind] | None, Interval]
 
 
@@ -54,7 +54,7 @@ class Library:
     ) -> None:
         self._journals, self._chroma, self._embedder = journals, chroma, embedder
         self._captions_of, self._video_ids = captions_of, video_ids
-        self._synced: dict[str, int] = {}
+        self._synced: tuple[int, dict[str, int]] | None = None
 
     def search(self, query: str, k: int, filters: Filters, by: str) -> list[Hit]:
         """Return the `k` best captions of all videos, or some of them, best first.
@@ -147,16 +147,18 @@ class Library:
 
     def sync(self) -> None:
         """Write to Chroma what a process that was killed has left undone."""
-        sizes = self._sizes()
-        if sizes == self._synced:
+        if self._journals is None:
             return
         with self._chroma.session():
+            sizes, opening = self._sizes(), self._chroma.openings
+            if self._synced == (opening, sizes):
+                return
             sent = self._rows()
         for video_id, size in sizes.items():
             if sent.get(video_id, {}).get("journal_end") != size:
                 with contextlib.suppress(StoreError):
                     self._captions_of(video_id).publish()
-        self._synced = self._sizes()
+        self._synced = opening, self._sizes()
 
     def _sizes(self) -> dict[str, int]:
         sizes = {}
@@ -182,12 +184,18 @@ class Library:
                 raise
         if self._journals is not None:
             rows = {v: rows[v] if rows.get(v, {}).get("journal_end") == n else self._read(v) for v, n in sizes.items()}
-        return sorted((StoredVideo.of(video_id, row) for video_id, row in rows.items()), key=lambda v: (v.name, v.id))
+        found = [StoredVideo.of(video_id, row) for video_id, row in rows.items() if row]
+        return sorted(found, key=lambda video: (video.name, video.id))
 
     def _read(self, video_id: str) -> dict[str, Any]:
         with contextlib.suppress(StoreError):
-            state = self._captions_of(video_id).state
-            return state.facts | {"captions": sum(c.kind != "summary" for c in state.captions.values())}
+            stored = self._captions_of(video_id)
+            state = stored.state
+            return (
+                {}
+                if not stored.known
+                else state.facts | {"captions": sum(c.kind != "summary" for c in state.captions.values())}
+            )
         return {}
 
     def vectorstore(self) -> ChromaVectorStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from videochat.errors import InvalidArgument, StoreError, VideoChatError
 from videochat.memory.caption_store import CaptionStore
 from videochat.memory.embeddings import resolve_embedder
 from videochat.memory.journal import FORMAT as FILE_FORMAT
-from videochat.memory.journal import VERSION, VIDEO_ID, Event, Journal, check_event, header, line_of, parse_line
+from videochat.memory.journal import VERSION, VIDEO_ID, Event, Journal, check_event, header, line_of, parse_line, unpack
 from videochat.memory.old_stores import state_event
 from videochat.memory.store_files import FORMAT, StoreHeader, read_header, write_header
 from videochat.renamed import getter
@@ -140,23 +141,29 @@ def rebuild(path: Path, embeddings: Embeddings | str | None = None) -> Health:
                 _mend(store, video_id, vectors=embeddings is None)
         store.chroma.remove()
         for video_id in store.video_ids():
-            store.captions_of(video_id).publish()
+            with contextlib.suppress(StoreError):  # the check says it
+                store.captions_of(video_id).publish()
         return check_store(store)
 
 
 def _mend(store: CaptionStore, video_id: str, *, vectors: bool) -> None:
     """Write a journal anew: without what is damaged, with what Chroma has besides."""
-    stored = store.captions_of(video_id)
     try:
-        with store.chroma.session():
-            stored.salvage(vectors=vectors)
-    except StoreError:
-        if isinstance(stored.log, Journal):
-            stored.log.replace(stored.state.events())
+        stored = store.captions_of(video_id)
+        try:
+            with store.chroma.session():
+                stored.salvage(vectors=vectors)
+        except StoreError:
+            if isinstance(stored.log, Journal):
+                stored.log.replace(stored.state.events())
+    except StoreError as error:
+        warnings.warn(f"{error} It is left as it is.", UserWarning, stacklevel=3)
 
 
 def export_captions(store: CaptionStore, out: IO[str], video_ids: Iterable[str] | None = None) -> int:
     """Write all that is known of videos as lines of their journals; return how many captions.
+
+    Of all videos, one that cannot be read is left out, and a warning names it.
 
     Args:
         store: where they are.
@@ -164,12 +171,19 @@ def export_captions(store: CaptionStore, out: IO[str], video_ids: Iterable[str] 
         video_ids: only of these videos; None for all.
 
     Raises:
-        StoreError: one of the videos cannot be read.
+        StoreError: one of the videos that were named cannot be read.
     """
     out.write(line_of(header()).decode())
     count = 0
     for video_id in store.video_ids() if video_ids is None else video_ids:
-        for event in store.captions_of(video_id).state.events():
+        try:
+            events = list(store.captions_of(video_id).state.events())
+        except StoreError as error:
+            if video_ids is not None:
+                raise
+            warnings.warn(f"{error} It was left out.", UserWarning, stacklevel=2)
+            continue
+        for event in events:
             out.write(line_of(event).decode())
             count += event["event"] == "caption"
     return count
@@ -202,6 +216,7 @@ def import_captions(store: CaptionStore, lines: Iterable[str | bytes]) -> Import
     """
     report = ImportReport()
     waiting: dict[str, list[Event]] = {}
+    width = 0
     for number, line in enumerate(lines, 1):
         line = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
         line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
@@ -213,12 +228,16 @@ def import_captions(store: CaptionStore, lines: Iterable[str | bytes]) -> Import
                 _check_header(data)
                 continue
             for event in _events_of(data):
+                if event["event"] == "vectors" and event["embedder"] == store.embedder.name:
+                    width = width or len(store.embedder.query("width"))
+                    if unpack(event["vectors"], len(event["ids"])).shape[-1] != width:
+                        raise InvalidArgument(f"its vectors have not {width} numbers, as those of this store")
                 waiting.setdefault(event["video_id"], []).append(event)
         except InvalidArgument as error:
             if number == 1:
                 raise _no_export() from error
             report.leave_out(number, error)
-        except (VideoChatError, ValueError, TypeError, KeyError) as error:
+        except (VideoChatError, ValueError, TypeError, KeyError, OverflowError) as error:
             if number == 1:
                 raise
             report.leave_out(number, error)

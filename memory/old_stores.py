@@ -61,7 +61,7 @@ def _bring_over_video(
         with closing(sqlite3.connect(folder / "captions.sqlite3")) as db:
             for event in _read(db, folder.name, embedder_name):
                 state.apply(event)
-    except (sqlite3.Error, InvalidArgument, ValueError, TypeError, KeyError) as error:
+    except (sqlite3.Error, ValueError, TypeError, KeyError, OverflowError) as error:
         say(
             f"The captions of {folder.name} in the old format cannot be read ({error}). They are left in "
             f"{str(folder)!r}; watch the video again. Other videos are not concerned."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from videochat.errors import InvalidArgument
 from videochat.memory.chroma import Chroma
 from videochat.memory.journal import Event, check_event
 
@@ -41,7 +40,7 @@ class ServerLog:
             for event in self._chroma.events(self.video_id, self._embedder_name):
                 try:
                     events.append(check_event(event))
-                except (InvalidArgument, ValueError, TypeError, KeyError) as error:
+                except (ValueError, TypeError, KeyError, OverflowError) as error:
                     self.damage.append(f"a row of it was left out: {error}")
             return True, events
 

@@ -81,7 +81,8 @@ def read_header(directory: Path) -> StoreHeader | None:
         raise file_error(directory, error) from error
     except (ValueError, RecursionError):
         data = None
-    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+    known = isinstance(data, dict) and isinstance(data.get("format"), int)
+    if not known or (data["format"] <= FORMAT and not isinstance(data.get("embedder"), str)):
         names = (re.search(rb'"embedder":"([^"]+)"', file.read_bytes()) for file in directory.glob("journal/*.jsonl"))
         name = next((found[1].decode("utf-8", "replace") for found in names if found), None)
         return None if name is None else StoreHeader(FORMAT, name, name)

@@ -80,7 +80,7 @@ class VideoCaptions:
         self._indexed = 0
         self._sorted: tuple[int, list[Caption], np.ndarray, np.ndarray] | None = None
         self._published_at = 0.0
-        self._published: tuple[str, int] | None = None
+        self._published: tuple[str, int, int] | None = None
         self._unpublished: list[Event] = []
         self._known_rows: set[str] | None = None
         """Of a server: what was there when it was read."""
@@ -347,6 +347,11 @@ class VideoCaptions:
         while missing := list(self.state.bare.values())[:_EMBED_BATCH]:
             # Not under the lock of the store: a model may take long.
             made = np.asarray(self.embedder.embeddings.embed_documents([c.text for c in missing]), np.float32)
+            if self._state.width not in (0, made.shape[1]):
+                raise StoreError(
+                    f"The vectors of {self.video_id} have {self._state.width} numbers, those of the embedder "
+                    f"{self.embedder.name!r} {made.shape[1]}. `videochat memory rebuild --embeddings` makes them anew."
+                )
             vectors = dict(zip([c.id for c in missing], unpack(made, len(missing)), strict=True))
             try:
                 self.take(list(vector_events(self.video_id, self.embedder.name, vectors, vectors)))
@@ -361,25 +366,30 @@ class VideoCaptions:
         """
         with self._guard:
             self._embed()
-            mark = (self.log.id, self.log.end) if isinstance(self.log, Journal) else None
+            mark = self._mark()
             if mark is not None and mark == self._published and not self.log.damage:
                 return
             try:
                 with self._chroma.session(write=True):
                     self._refresh()
                     self._send()
-                if isinstance(self.log, Journal) and not self._state.bare:
-                    self._published = (self.log.id, self.log.end)
+                self._published = None if self._state.bare else self._mark()
             except StoreError as error:
                 if self._lock is None or "disk is full" in str(error) or "forked" in str(error):
                     raise
                 warnings.warn(f"{error} Until then captions are kept in the journal.", UserWarning, stacklevel=2)
             self._published_at = time.monotonic()
 
+    def _mark(self) -> tuple[str, int, int] | None:
+        """Return what tells whether Chroma, as it was opened last, has the whole journal."""
+        return (self.log.id, self.log.end, self._chroma.openings) if isinstance(self.log, Journal) else None
+
     def _send(self) -> None:
         """Write to Chroma what is not there yet; within a session."""
         mark = self._chroma.call("watches", "get", ids=[self.video_id], include=["metadatas"])["metadatas"]
         sent = mark[0] if mark else {}
+        if not sent and not self.known:
+            return  # a foreign file, maybe
         journal = self.log if isinstance(self.log, Journal) else None
         pending, done = self._unpublished, 0
         if journal is not None:
@@ -407,7 +417,7 @@ class VideoCaptions:
             self._known_rows = None if journal is not None else set(rows)
         facts = {name: value for name, value in state.facts.items() if isinstance(value, str | int | float)}
         count = sum(caption.kind != "summary" for caption in state.captions.values())
-        now = {"video_id": self.video_id, "event": "video", "captions": count} | facts
+        now = facts | {"video_id": self.video_id, "event": "video", "captions": count}
         if journal is not None:
             # What another process has just written has no vector yet; it comes with the next.
             now |= {"journal": journal.id, "journal_end": done if state.bare else journal.end}
@@ -432,7 +442,7 @@ class VideoCaptions:
             try:
                 if vectors or event["event"] != "vectors":
                     lost.apply(check_event(event))
-            except (InvalidArgument, ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, OverflowError):
                 continue
         back = [id_ for id_ in lost.captions if id_ not in self._state.captions]
         for event in [*self._state.events()]:

@@ -33,6 +33,8 @@ class VideoState:
         """Those that have no vector yet."""
         self.vectors: dict[str, np.ndarray] = {}
         """Unit vectors by id of their captions, float16, shape (d,)."""
+        self.width = 0
+        """Numbers in a vector; 0 as long as there is none."""
         self.watched: dict[str, tuple[str, list[Interval]]] = {}
         """Version and ranges, by source."""
         self.gaps: dict[tuple[str, float, float], Gap] = {}
@@ -94,15 +96,18 @@ class VideoState:
 
     def _vectors(self, event: Event) -> None:
         if event["embedder"] == self.embedder_name:
-            for id_, vector in zip(event["ids"], unpack(event["vectors"], len(event["ids"])), strict=True):
-                if id_ in self.captions:
+            matrix = unpack(event["vectors"], len(event["ids"]))
+            self.width = self.width or matrix.shape[-1]
+            for id_, vector in zip(event["ids"], matrix, strict=True):
+                if id_ in self.captions and len(vector) == self.width:
                     self.vectors[id_] = vector
                     self.bare.pop(id_, None)
 
     def _frames(self, event: Event) -> None:
         seen = self.frames.setdefault(event["source"], {})
+        width = next((len(vector) for _, vector in seen.values()), 0)
         rows = zip(event["times"], unpack(event["vectors"], len(event["times"])), strict=True)
-        seen |= {start: (end, vector) for (start, end), vector in rows}
+        seen |= {start: (end, vector) for (start, end), vector in rows if len(vector) == (width or len(vector))}
 
     def events(self, *, rows: bool = True) -> Iterator[Event]:
         """Yield the events that add up to it: as few as there can be.

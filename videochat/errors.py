@@ -73,6 +73,9 @@ class LLMError(VideoChatError):
     """A language model that cannot be made or did not answer."""
 
 
+_LARGEST = 1e300  # of the endless integers that JSON may hold, floats hold no more
+
+
 def check_number(name: str, value: object, *, above: float | None = None) -> None:
     """Hold an argument to a number.
 
@@ -85,6 +88,8 @@ def check_number(name: str, value: object, *, above: float | None = None) -> Non
         InvalidArgument: it is none, or too small.
     """
     is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and isinstance(value, int) and abs(value) > _LARGEST:
+        value, is_number = "a number beyond all measure", False
     if not is_number or (above is not None and not cast("float", value) > above):
         wanted = "a number" if above is None else f"a number above {above:g}"
         raise InvalidArgument(f"{name} must be {wanted}, got {value!r}.")

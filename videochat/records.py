@@ -10,6 +10,7 @@ import hashlib
 import html
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -39,6 +40,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """The senses a caption can come from."""
 
 _MOST_SECONDS = 1e9
+_LARGEST_WHOLE = 2**53
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 AttributeValue = str | int | float | bool
 """What a caption's `attributes` may hold."""
@@ -120,14 +123,17 @@ class Caption:
             check_number("score", self.score)
             if not 0 <= self.score <= 1:
                 raise InvalidArgument(f"score must be in [0, 1], got {self.score!r}")
-        if self.track_id is not None and (not isinstance(self.track_id, int) or isinstance(self.track_id, bool)):
-            raise InvalidArgument(f"track_id must be a whole number, got {self.track_id!r:.60}")
+        if self.track_id is not None:
+            check_number("track_id", self.track_id)
+            if not isinstance(self.track_id, int) or abs(self.track_id) > _LARGEST_WHOLE:
+                raise InvalidArgument(f"track_id must be a whole number, got {self.track_id!r:.60}")
         if self.box is not None:
             object.__setattr__(self, "box", _checked_box(self.box))
         if not isinstance(self.attributes, Mapping):
             raise InvalidArgument(f"attributes must map names to values, got {self.attributes!r:.60}")
         for name, value in self.attributes.items():
-            broken = isinstance(value, float) and not math.isfinite(value)
+            broken = isinstance(value, int | float) and not -_LARGEST_WHOLE <= value <= _LARGEST_WHOLE
+            broken = broken or any(_SURROGATE.search(text) for text in (name, value) if isinstance(text, str))
             if not isinstance(name, str) or not isinstance(value, str | int | float | bool) or broken:
                 raise InvalidArgument(
                     f"attributes must map names to str, int, float or bool, got {name!r}: {value!r} ({self.kind})"

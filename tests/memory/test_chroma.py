@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +106,62 @@ def test_what_chroma_cannot_do_is_a_sentence(tmp_path: Path) -> None:
     with chroma.session():
         assert chroma.collection_names() == []
     chroma.close()
+
+
+def test_chroma_that_is_lost_while_open_is_written_anew(tmp_path: Path) -> None:
+    with CaptionStore(tmp_path) as store:
+        store.add(captions())
+        assert store.search("milk", k=1)
+        (tmp_path / "chroma" / "chroma.sqlite3").write_bytes(b"")
+        assert store.search("milk", k=1)[0].caption.text == "Then pour the milk into the bowl."
+        store.close()
+        shutil.rmtree(tmp_path / "chroma")
+        assert store.search("milk", k=1)[0].caption.text == "Then pour the milk into the bowl."
+        assert len(rows_of(tmp_path)) == 7
+
+
+def test_a_directory_that_was_made_anew_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    with CaptionStore(tmp_path / "memory") as old:
+        old.add(captions())
+        shutil.rmtree(tmp_path / "memory")
+        with CaptionStore(tmp_path / "memory") as new:
+            new.add(captions("garden")[:1])
+            assert {hit.caption.video_id for hit in new.search("cake", k=9)} == {"garden"}
+            assert len(rows_of(tmp_path / "memory")) == 1
+
+
+_READ_ONLY = """
+import os, sys, warnings
+import videochat.agent, chromadb
+from videochat.errors import StoreError
+from videochat.memory import CaptionStore
+from videochat.memory.maintenance import check_store
+if os.getuid() == 0:
+    os.setuid(65534)
+store = CaptionStore(sys.argv[1], embeddings="builtin")
+print(len(store.between("kitchen")), store.search("milk", k=1)[0].caption.text, len(store.videos()), sep="|")
+print(store.search("milk", k=1, video_ids=["kitchen"])[0].caption.text, check_store(store).faults, sep="|")
+try:
+    store.add([])
+    store.forget("kitchen")
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_store_that_may_not_be_written_is_read(tmp_path: Path) -> None:
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as store:
+        store.add(captions())
+    for path in [tmp_path.parent.parent.parent, tmp_path.parent.parent, tmp_path.parent, tmp_path]:
+        path.chmod(path.stat().st_mode | 0o055)
+    for path in [tmp_path / "memory", *(tmp_path / "memory").rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    command = [sys.executable, "-c", _READ_ONLY, str(tmp_path / "memory")]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    for path in [tmp_path / "memory", *(tmp_path / "memory").rglob("*")]:
+        path.chmod(0o755)
+    assert said.stdout.splitlines()[:2] == [
+        "7|Then pour the milk into the bowl.|1",
+        "Then pour the milk into the bowl.|[]",
+    ], said.stderr
+    assert "It may not be written" in said.stdout + said.stderr

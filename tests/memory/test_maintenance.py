@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.stored_captions import captions, detailed_caption, fill, found
 from videochat.errors import StoreError
 from videochat.memory import CaptionStore, WordEmbeddings, browse, maintenance, summarize
+from videochat.memory.journal import pack
 from videochat.memory.maintenance import check_store, export_captions, import_captions, rebuild
 
 
@@ -137,3 +138,82 @@ def test_a_line_that_is_none_is_left_out_and_named(store: CaptionStore, line: st
     report = import_captions(store, ["\ufeff" + HEAD, line, good])
     assert (report.added, report.left_out_count) == (1, 1)
     assert report.left_out[0].startswith("line 2: ")
+
+
+GOOD = json.dumps(captions()[0].as_dict())
+BASE = captions()[0].as_dict()
+VECTORS = {"event": "vectors", "video_id": "kitchen", "embedder": "builtin", "ids": [captions()[0].id]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        BASE | {"track_id": 2**70},
+        BASE | {"start_seconds": 0, "end_seconds": 10**400},
+        BASE | {"box": [0, 0, 10**400, 1]},
+        BASE | {"attributes": {"a\ud800": "b"}},
+        BASE | {"attributes": {"a": 10**400}},
+        VECTORS | {"vectors": pack([[1.0, 0.0, 0.0]])},
+        VECTORS | {"vectors": ""},
+        {"event": "frames", "video_id": "kitchen", "source": "s", "times": [[0, 1]], "vectors": ""},
+        {"event": "facts", "video_id": "kitchen", "facts": {"captions": "many"}},
+        {"event": "facts", "video_id": "kitchen", "facts": {"event": "zzz"}},
+        {"event": "facts", "video_id": "kitchen", "facts": {"chroma:document": "x"}},
+        {"event": "facts", "video_id": "kitchen", "facts": {"rate": 10**400}},
+        {"event": "note", "video_id": "kitchen", "name": "n", "value": [10**400]},
+        {"event": "cleared", "video_id": "kitchen", "source": "s", "start_seconds": 0, "end_seconds": 10**400},
+    ],
+)
+def test_one_poisoned_line_harms_nothing(library: CaptionStore, line: dict[str, object]) -> None:
+    more = captions("more")[0].as_dict()
+    report = import_captions(library, [HEAD, GOOD, json.dumps(line), json.dumps(more)])
+    assert (report.added, report.left_out_count) == (1, 1)
+    assert found(library, "roses", k=1) == ["Water the roses in the evening."]
+    assert len(library.videos()) == 3
+    library.close()
+    assert rebuild(library.path).faults == []
+
+
+def test_halves_of_signs_in_facts_are_replaced(store: CaptionStore) -> None:
+    line = {"event": "facts", "video_id": "kitchen", "facts": {"name": "a\ud800b", "made_by": "c\ud800"}}
+    assert import_captions(store, [HEAD, json.dumps(line), GOOD]).left_out == []
+    assert store.videos()[0].name == "a?b"
+    assert check_store(store).faults == []
+
+
+def test_pictures_of_two_widths_are_not_mixed(store: CaptionStore) -> None:
+    base = {"event": "frames", "video_id": "kitchen", "source": "siglip"}
+    lines = [base | {"times": [[i, i + 1]], "vectors": pack([[1.0] * (2 + i)])} for i in range(2)]
+    import_captions(store, [HEAD, GOOD, *map(json.dumps, lines)])
+    assert store.captions_of("kitchen").frame_vectors("siglip")[2].shape == (1, 2)
+    assert check_store(store).faults == []
+
+
+def test_a_foreign_file_with_the_name_of_an_id_is_left_alone(tmp_path: Path) -> None:
+    with CaptionStore(tmp_path) as store:
+        fill(store)
+    foreign = tmp_path / "journal" / "shopping.jsonl"
+    foreign.write_text("milk\neggs")
+    with CaptionStore(tmp_path) as store:
+        assert found(store, "roses", k=1) == ["Water the roses in the evening."]
+        assert [video.id for video in store.videos()] == ["garden", "kitchen"]
+    assert foreign.read_text() == "milk\neggs"
+    assert rebuild(tmp_path).videos == 3
+    assert any(file.read_text() == "milk\neggs" for file in (tmp_path / "damaged").iterdir()), "kept aside"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_journal_that_cannot_be_read_stops_no_rebuild_and_no_export(tmp_path: Path) -> None:
+    with CaptionStore(tmp_path) as store:
+        fill(store)
+    (tmp_path / "journal" / "folder.jsonl").mkdir()
+    (tmp_path / "journal" / "newer.jsonl").write_text('{"format": "videochat captions", "version": 9}\n')
+    health = rebuild(tmp_path)
+    assert (health.videos, health.captions) == (2, 9)
+    assert len(health.faults) == 2
+    with CaptionStore(tmp_path) as store:
+        assert export_captions(store, io.StringIO()) == 9
+        with pytest.raises(StoreError, match="folder.jsonl"):
+            store.forget("folder")
+        store.forget("newer")
+        assert len(check_store(store).faults) == 1

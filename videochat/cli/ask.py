@@ -17,7 +17,7 @@ from videochat.cli.common import (
     print_json,
     watch_progress,
 )
-from videochat.errors import InvalidArgument, VideoChatError
+from videochat.errors import InvalidArgument, StoreError, VideoChatError
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
@@ -57,7 +57,8 @@ def _ask(options: argparse.Namespace) -> int:
             "way round."
         )
     with agent_for(options, **_answering(options)) as agent:
-        with watch_progress(agent) as progress:
+        # Where another process is watching, the question is asked of what it has seen so far.
+        with watch_progress(agent) as progress, contextlib.suppress(StoreError):
             agent.watch(progress=progress)
         answer = agent.ask(options.question) if options.json else _print_answer(agent, options.question)
     if options.json:

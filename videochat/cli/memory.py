@@ -137,7 +137,8 @@ def _print_health(options: argparse.Namespace, health: Health) -> int:
     else:
         count = len(health.faults)
         state = "whole" if not count else "1 fault" if count == 1 else f"{count} faults"
-        print("\n".join([f"{health.videos} videos, {health.captions} captions: {state}.", *health.faults]))
+        lines = [f"{health.videos} videos, {health.captions} captions: {state}.", *health.faults, *health.remarks]
+        print("\n".join(lines))
     return 1 if health.faults else 0
 
 
