@@ -272,6 +272,9 @@ def _read(text: str, asks: Asks = "other") -> str:
         text = re.sub(pattern, instead, text)
     numbers = _number_words()
     text = re.sub(rf"\b(?:a )?({'|'.join(numbers)})(?=[\s-]+(?:{unit}))", lambda m: f"{numbers[m[1]]:g}", text)
+    text = re.sub(
+        rf"\b(second|minute) ({'|'.join(numbers)})\b(?! ?(?:{unit}))", lambda m: f"{m[1]} {numbers[m[2]]:g}", text
+    )
     text = re.sub(_CLOCK, lambda m: _clock_text(text, m, asks), text)
     # "the second minute", "der 2. Minute", "la 2e minute": a whole one; of seconds, the moment.
     text = re.sub(

@@ -31,7 +31,7 @@ _EMPTY_WEIGHT = 0.35  # against shots, which say that there is a picture, not wh
 _VAGUE_WEIGHT = 1.0  # against what holds all the time and does not say when
 _RANK_WEIGHT = 0.15  # against each place that a hit has in its own video, where several are asked
 _ALIKE = 0.85  # of the best score; what has as much may be meant by "the first car"
-_ANCHOR_SCORE = 0.4
+_ANCHOR_WORDS, _ANCHOR_LIKENESS = 0.34, 0.4  # what a clause shares with the caption that it describes
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class _Range:
                 score += _SENSE_WEIGHT
             elif caption.kind in ("shot", "tags"):
                 score -= _EMPTY_WEIGHT if caption.kind == "shot" else _MEASURE_WEIGHT
-            length = caption.end_seconds - caption.start_seconds
-            return score - _VAGUE_WEIGHT * min(length / self.duration_seconds, 1.0)
+            share = (caption.end_seconds - caption.start_seconds) / self.duration_seconds
+            return score - _VAGUE_WEIGHT * min(share, 1.0) ** 2
 
         scored = [replace(hit, score=value(hit)) for hit in hits]
         return sorted(scored, key=lambda hit: -hit.score)
@@ -225,10 +225,15 @@ def _described(within: _Range, clause: str) -> Caption | None:
     ranked = within.ranked(query.wording, query.kinds)
     if ordered := _ordered(within, query, ranked):
         return ordered[0].caption
-    if not ranked or not query.terms:
-        return None
-    sure = ranked[0].score >= _ANCHOR_SCORE and ranked[0].score > ranked[len(ranked) // 2].score
-    return ranked[0].caption if sure else None
+    # How near something must be to be meant is no matter of what else there is.
+    index, embedder = within.stored.index(), within.stored.embedder
+    vector = embedder.query(query.wording)
+    for by, least in (("lexical", _ANCHOR_WORDS), ("dense", _ANCHOR_LIKENESS)):
+        if by == "lexical" or embedder.semantic:
+            hits = search_video(index, query.wording, vector, within.rows, embedder, by, 1)
+            if hits and hits[0].score >= least:
+                return hits[0].caption
+    return None
 
 
 def _spread(ranked: Sequence[Hit], duration_seconds: float) -> list[Hit]:

@@ -125,7 +125,9 @@ def english_names(text: str) -> list[str]:
     if guess_language(words) != "en" or not _small_words()["en"].intersection(words):
         stems = {stem for word in words for code in ("de", "es", "fr") for stem in tokens([word], language=code)}
         found += [name for stem, name in spaced.items() if stem in stems]
-    found += [name for signs, name in unspaced.items() if signs in text]
+    # A single sign is a part of other words too.
+    alone = content_words(text)
+    found += [name for signs, name in unspaced.items() if (signs in text if len(signs) > 1 else signs in alone)]
     return list(dict.fromkeys(found))
 
 
