@@ -274,6 +274,10 @@ def _distinct(hits: Iterable[Hit]) -> list[Hit]:
     return [kept[i] for i in order]
 
 
+def _length(stored: VideoCaptions) -> float:
+    return float(stored.facts().get("duration_seconds") or stored.end_seconds() or 1.0)
+
+
 def recall_library(
     store: CaptionStore,
     question: str | Query,
@@ -304,6 +308,8 @@ def recall_library(
     chosen = None if video_ids is None else list(video_ids)
     wanted = check_kinds(kinds)
     filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}
+    if chosen is not None and len(set(chosen)) == 1 and (stored := store.captions_of(chosen[0])).known:
+        return recall(stored, text, duration_seconds=_length(stored), k=k, **filters)
     pool = store.search(query.wording, k=max(8 * k, 100), video_ids=chosen, **filters) if query.wording else []
     prior: dict[str, float] = {}
     for hit in pool:
@@ -316,8 +322,7 @@ def recall_library(
         best += [video_id for video_id in (chosen or store.video_ids()) if video_id not in prior]
     for video_id in best[: _VIDEOS_READ if query.subject else _VIDEOS_ASKED]:
         stored = store.captions_of(video_id)
-        duration = float(stored.facts().get("duration_seconds") or stored.end_seconds() or 1.0)
-        found = recall(stored, text, duration_seconds=duration, k=k, **filters).hits
+        found = recall(stored, text, duration_seconds=_length(stored), k=k, **filters).hits
         # The best of each video stands for it; the others follow by their place within it. Where nothing in the
         # question tells videos apart, each has its share.
         step = _RANK_WEIGHT if query.subject else 1.0

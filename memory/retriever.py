@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -12,7 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import run_in_executor
 from pydantic import ConfigDict, Field, ValidationError
 
-from videochat.errors import InvalidArgument, StoreError, UnknownName
+from videochat.errors import InvalidArgument, UnknownName
 from videochat.memory.caption_store import CaptionStore
 from videochat.memory.chroma import metadata_of
 from videochat.memory.retrieval import recall_library
@@ -88,7 +88,7 @@ class VideoRetriever(BaseRetriever):
         if wanted["end_seconds"] is None:
             wanted["end_seconds"] = math.inf
         hits = recall_library(self.store, query, **wanted).hits
-        facts = {video_id: self._facts(video_id) for video_id in {hit.caption.video_id for hit in hits}}
+        facts = {video_id: self.store.captions_of(video_id).facts() for video_id in {h.caption.video_id for h in hits}}
         return [
             as_document(
                 hit.caption,
@@ -105,12 +105,6 @@ class VideoRetriever(BaseRetriever):
         return await run_in_executor(
             None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), **filters
         )
-
-    def _facts(self, video_id: str) -> Mapping[str, Any]:
-        try:
-            return self.store.captions_of(video_id).facts()
-        except StoreError:
-            return {}  # another process has the video open; its captions were found in the index
 
 
 def as_document(
