@@ -10,7 +10,7 @@ of it lies in a span of the question. Prints R@1, R@5 and MRR for vectors alone,
 times, order and senses out of the question) and a random order, with how far hybrid is above vectors alone:
 95 % intervals by bootstrap over questions. Questions that the clip does not answer are left out: they have no
 right moment. `--store DIR` keeps the captions for the next run. `--kept-apart` asks only the questions on which no
-weight was found: half of retrieval_questions.json, and half of retrieval_questions_2.json, whose questions were written
+weight was found: half of retrieval_questions.json, and 48 of retrieval_questions_2.json, whose questions were written
 by somebody who had not seen the code, a third of them in other languages.
 """
 

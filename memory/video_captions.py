@@ -19,6 +19,7 @@ import numpy as np
 from videochat.errors import InvalidArgument, StoreError
 from videochat.intervals import Interval
 from videochat.memory.chroma import Chroma
+from videochat.memory.chroma_writer import send
 from videochat.memory.embeddings import Embedder
 from videochat.memory.journal import Event, Journal, check_event, pack, unpack
 from videochat.memory.store_files import StoreLock
@@ -399,32 +400,14 @@ class VideoCaptions:
                 self.salvage()
                 done = 0
             pending = journal.events_from(done)
-        state = self._state
-        touched = {event["caption"].id for event in pending if event["event"] == "caption"}
-        touched |= {id_ for event in pending if event["event"] == "vectors" for id_ in event["ids"]}
-        ready = [state.captions[id_] for id_ in touched if id_ in state.captions and id_ in state.vectors]
-        gone = [id_ for event in pending if event["event"] == "removed" for id_ in event["ids"]]
-        for event in pending:
-            if event["event"] == "frames":
-                self._chroma.put_frames(event, unpack(event["vectors"], len(event["times"])))
-        self._chroma.put_captions(sorted(ready, key=lambda c: c.start_seconds), state.vectors)
-        if gone := [id_ for id_ in gone if id_ not in state.captions]:
-            for name in ("captions", "summaries"):
-                self._chroma.delete(name, gone)
-        if pending:
-            rows = state.rows()
-            self._chroma.put_watches(self.video_id, rows, self._known_rows)
-            self._known_rows = None if journal is not None else set(rows)
-        facts = {name: value for name, value in state.facts.items() if isinstance(value, str | int | float)}
-        count = sum(caption.kind != "summary" for caption in state.captions.values())
-        now = facts | {"video_id": self.video_id, "event": "video", "captions": count}
+        row: dict[str, Any] = {}
         if journal is not None:
             # What another process has just written has no vector yet; it comes with the next.
-            now |= {"journal": journal.id, "journal_end": done if state.bare else journal.end}
-        if now != sent:
-            self._chroma.put("watches", [(self.video_id, [1.0], str(state.facts.get("name") or self.video_id), now)])
+            row = {"journal": journal.id, "journal_end": done if self._state.bare else journal.end}
+        rows = send(self._chroma, self._state, pending, self._known_rows, row)
         self._unpublished = []
-        if pending:
+        if journal is None and rows is not None:
+            self._known_rows = rows
             self.log.sent()
 
     def salvage(self, *, vectors: bool = True) -> int:

@@ -65,6 +65,7 @@ def test_table_1_of_a_real_clip(material: Path, tiny: TinyCheckpoints, tmp_path:
     assert [time[:5] for time in times] == sorted(time[:5] for time in times)
 
     cues = pysubs2.load(str(material / "videos" / "nasa_13013.gold.srt"), encoding="utf-8")
+    cues[-1].end = min(cues[-1].end, round(end * 1000))  # it outlasts the clip
     assert told["said"] == [
         (clock_range(cue.start / 1000, cue.end / 1000), " ".join(cue.plaintext.split())) for cue in cues
     ]
