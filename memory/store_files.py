@@ -96,7 +96,7 @@ def write_header(directory: Path, header: StoreHeader) -> None:
         StoreError: the directory cannot be written.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # what was said and shown is the user's
         write_whole(directory / "store.json", json.dumps(header.as_dict(), indent=2))
     except OSError as error:
         raise file_error(directory, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from videochat.errors import StoreError
 if TYPE_CHECKING:
     from videochat.memory import CaptionStore
     from videochat.memory.maintenance import Health
+
+_ALIKE = 0.25  # cosine
 
 
 def add_commands(commands: Commands) -> None:
@@ -78,12 +81,17 @@ def _id(store: CaptionStore, name: str) -> str:
 
 def _search(options: argparse.Namespace) -> int:
     from videochat.intervals import clock_range
+    from videochat.memory.query import Query
     from videochat.memory.retrieval import recall_library
 
     with _store(options) as store:
         names = {video.id: video.name for video in store.videos()}
         wanted = [_id(store, name) for name in options.video] if options.video and not options.library else None
         hits = recall_library(store, options.query, k=options.k, video_ids=wanted, kinds=options.kind).hits
+        # Something is always nearest; what shares neither words nor meaning with the query is not what was looked for.
+        unlike = max((hit.similarity for hit in hits), default=0.0) < _ALIKE
+        if unlike and not store.search(options.query, k=1, video_ids=wanted, by="lexical"):
+            hits = [hit for hit in hits if Query.parse(options.query, math.inf).span]
     if options.json:
         print_json(
             [
@@ -98,7 +106,7 @@ def _search(options: argparse.Namespace) -> int:
         when = clock_range(caption.start_seconds, caption.end_seconds)
         print(f"{names.get(caption.video_id, caption.video_id)} [{when}] {caption.kind}: {caption.text}")
     if not hits:
-        print("Nothing is remembered that could be found; run: videochat watch VIDEO")
+        print("Nothing that is remembered fits; `videochat memory list` says what is.")
     return 0
 
 
