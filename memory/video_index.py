@@ -130,8 +130,10 @@ class VideoIndex:
 
     def bm25(self, words: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Return the scores by words of rows, in [0, 1]; 0 where they share none."""
-        found = self._words.scores(words, _COMMON)
-        return np.array([found.get(int(row), 0.0) for row in rows]) if found else np.zeros(len(rows))
+        scores = np.zeros(len(self.captions))
+        for row, score in self._words.scores(words, _COMMON).items():
+            scores[row] = score
+        return np.asarray(scores[rows])
 
 
 def _rarity(size: int, having: int) -> float:
