@@ -110,12 +110,15 @@ class CaptionStore:
         if self._given is None and not isinstance(wanted, Embeddings):
             self._given = self.embedder.name
         self._header_written = remembered is not None and remembered.format == FORMAT
-        if remembered is not None and not self._header_written:
+        old = remembered is not None and not self._header_written
+        if old:
             bring_over(self.path if self.lock else None, self.chroma, self.embedder.name, say=_warn)
             self._write_header()
         self._library = Library(
             self.path / "journal" if self.lock else None, self.chroma, self.embedder, self.captions_of, self.video_ids
         )
+        if old:
+            self.sync()
 
     def _read_header(self) -> StoreHeader | None:
         if self.lock is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -47,7 +47,8 @@ def bring_over(directory: Path | None, chroma: Chroma, embedder_name: str, say: 
             for name in ("library", "library.sqlite3", "library.sqlite3-wal", "library.sqlite3-shm"):
                 if (directory / name).exists():
                     (directory / name).rename(kept / name)
-            shutil.rmtree(directory / "videos" / "chroma", ignore_errors=True)
+            with contextlib.suppress(OSError):
+                (directory / "videos").rmdir()  # unless something was left in it
         except OSError as error:
             raise file_error(directory, error) from error
 

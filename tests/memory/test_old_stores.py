@@ -25,6 +25,7 @@ def old(tmp_path: Path) -> Path:
 
 def test_an_old_store_is_brought_over_whole_and_kept_beside(old: Path) -> None:
     with CaptionStore(old) as store:
+        assert check_store(store).faults == [], "in Chroma already"
         assert [(video.name, video.captions) for video in store.videos()] == [("garden.mp4", 5), ("kitchen.mp4", 5)]
         kitchen = store.captions_of(KITCHEN)
         assert [c.text for c in kitchen.between(kinds=["speech"])][-1] == "我们先倒牛奶"
