@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from videochat.agent.prompts import NOT_SHOWN
 from videochat.agent.word_overlap import coverage
-from videochat.memory.query import Query, gist
+from videochat.memory.query import UNKNOWN_SECONDS, Query, gist
 from videochat.memory.words import all_words, content_words
 from videochat.records import Caption
 
@@ -61,7 +60,7 @@ class ExtractiveAnswerer(BaseChatModel):
         question = gist(str(asked.additional_kwargs.get("question") or asked.text))
         evidence = list(asked.additional_kwargs.get("evidence") or [])
         options = dict(asked.additional_kwargs.get("options") or {})
-        query = dict(asked.additional_kwargs.get("query") or Query.parse(question, math.inf).as_dict())
+        query = dict(asked.additional_kwargs.get("query") or Query.parse(question, UNKNOWN_SECONDS).as_dict())
         text = _choose(question, options, evidence, query) if options else _quote(question, evidence, query)
         return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
 

@@ -17,6 +17,9 @@ from videochat.records import Kind
 Asks = Literal["summary", "count", "when", "list", "presence", "extreme", "compare", "other"]
 RelationName = Literal["after", "before", "during", "between"]
 
+UNKNOWN_SECONDS = 1e9
+"""Length of a video that is not known, or of several that are asked at once."""
+
 _QUESTION_CHARACTERS = 4000
 _EDGE_SECONDS, _MIDDLE_SECONDS, _EDGE_SHARE = 5.0, 2.5, 0.1
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -82,7 +85,7 @@ class Query:
 
         Args:
             question: any text, in any language.
-            duration_seconds: how long the video is.
+            duration_seconds: how long the video is; `UNKNOWN_SECONDS` where that is not known.
         """
         text = gist(question)
         lowered = text.casefold().replace("’", "'").strip()

@@ -12,7 +12,7 @@ import numpy as np
 
 from videochat.intervals import Interval, check_interval
 from videochat.memory.caption_store import CaptionStore
-from videochat.memory.query import Query, Relation
+from videochat.memory.query import UNKNOWN_SECONDS, Query, Relation
 from videochat.memory.ranking import search_video
 from videochat.memory.search_arguments import check_k, check_kinds
 from videochat.memory.store_records import Hit
@@ -304,7 +304,7 @@ def recall_library(
     """
     check_k(k)
     text = question.text if isinstance(question, Query) else question
-    query = Query.parse(text, math.inf)
+    query = Query.parse(text, UNKNOWN_SECONDS)
     chosen = None if video_ids is None else list(video_ids)
     wanted = check_kinds(kinds)
     filters: dict[str, Any] = {"kinds": wanted, "start_seconds": start_seconds, "end_seconds": end_seconds}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +80,7 @@ def _id(store: CaptionStore, name: str) -> str:
 
 def _search(options: argparse.Namespace) -> int:
     from videochat.intervals import clock_range
-    from videochat.memory.query import Query
+    from videochat.memory.query import UNKNOWN_SECONDS, Query
     from videochat.memory.retrieval import recall_library
 
     with _store(options) as store:
@@ -91,7 +90,7 @@ def _search(options: argparse.Namespace) -> int:
         # Something is always nearest; what shares neither words nor meaning with the query is not what was looked for.
         unlike = max((hit.similarity for hit in hits), default=0.0) < _ALIKE
         if unlike and not store.search(options.query, k=1, video_ids=wanted, by="lexical"):
-            hits = [hit for hit in hits if Query.parse(options.query, math.inf).span]
+            hits = [hit for hit in hits if Query.parse(options.query, UNKNOWN_SECONDS).span]
     if options.json:
         print_json(
             [
