@@ -51,7 +51,7 @@ def test_options_that_are_none_are_refused(options: list[str]) -> None:
 
 
 def test_an_answer_without_an_option_goes_back(tea: Path, tea_memory: CaptionStore) -> None:
-    llm = ScriptedLLM(call("read", start=13, end=18), "It is poured [1].", "(B) The milk is poured last [1].")
+    llm = ScriptedLLM(call("read", start=13, end=18), "It is poured [2].", "(B) The milk is poured last [2].")
     agent = VideoAgent(tea, memory=tea_memory, llm=llm)
     answer = agent.ask("What comes last?", options=["water", "milk"])
     assert (answer.option, answer.status) == ("B", "grounded")
