@@ -55,6 +55,7 @@ class Library:
         self._journals, self._chroma, self._embedder = journals, chroma, embedder
         self._captions_of, self._video_ids = captions_of, video_ids
         self._synced: tuple[int, dict[str, int]] | None = None
+        self._counted: tuple[str, dict[str, int]] = ("", {})
 
     def search(self, query: str, k: int, filters: Filters, by: str) -> list[Hit]:
         """Return the `k` best captions of all videos, or some of them, best first.
@@ -110,11 +111,11 @@ class Library:
         cosines: dict[str, float] = {}
         where = _where(filters)
         for name in collections_of(filters[1]):
-            total = int(self._chroma.call(name, "count"))
+            total = self._count(name)
             if not total:
                 continue
             # Chroma's filters cost a scan, so it is asked for more without them first.
-            for condition, wanted in ((None, 2 * count), (where, count)):
+            for condition, wanted in ((None, count if where is None else 2 * count), (where, count)):
                 page = self._chroma.call(
                     name,
                     "query",
@@ -133,7 +134,9 @@ class Library:
             words = sorted(content_words(query), key=len, reverse=True)[: min(max(_READ // total, 1), _MOST_WORDS)]
             fresh: dict[str, Caption] = {}
             for word in words:
-                pattern = {"$regex": rf"(?i)\b{re.escape(word)}"} if word.isascii() else {"$contains": word}
+                # Whatever the case costs twice the time.
+                any_case = word.isascii() and total <= _READ
+                pattern = {"$regex": rf"(?i)\b{re.escape(word)}"} if any_case else {"$contains": word}
                 include = ["documents", "metadatas"]
                 page = self._chroma.call(name, "get", where_document=pattern, limit=_WITH_WORD, include=include)
                 fresh |= {id_: c for id_, c in _captions(page, filters).items() if id_ not in cosines}
@@ -144,6 +147,16 @@ class Library:
                 cosines |= zip(page["ids"], (matrix @ np.asarray(vector, np.float32) / lengths).tolist(), strict=True)
                 found |= fresh
         return found, cosines
+
+    def _count(self, name: str) -> int:
+        """Return how many rows a collection has, counted once as long as nobody writes."""
+        generation, counts = self._counted
+        if self._journals is None or generation != self._chroma.generation:
+            counts = {}
+        if name not in counts:
+            counts[name] = int(self._chroma.call(name, "count"))
+        self._counted = self._chroma.generation, counts
+        return counts[name]
 
     def sync(self) -> None:
         """Write to Chroma what a process that was killed has left undone."""
