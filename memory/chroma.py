@@ -40,7 +40,16 @@ _EVENTS = {"event": {"$nin": ["video", "revision"]}}
 _ATTRIBUTE = "attribute_"
 _OPENED_BY: set[int] = set()
 _SPELLINGS = itertools.count()
-_READ_FIRST = {"migrations", "tenants", "databases", "collections", "segments", "collection_metadata", "max_seq_id"}
+_READ_FIRST = {
+    "migrations": "SELECT * FROM migrations",
+    "tenants": "SELECT * FROM tenants",
+    "databases": "SELECT * FROM databases",
+    "collections": "SELECT * FROM collections",
+    "segments": "SELECT * FROM segments",
+    "collection_metadata": "SELECT * FROM collection_metadata",
+    "max_seq_id": "SELECT * FROM max_seq_id",
+}
+"""What Chroma reads when it opens a directory, by table."""
 
 
 class Chroma:
@@ -330,7 +339,7 @@ def _check_file(file: Path) -> None:
         with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as db:
             for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 if name in _READ_FIRST:
-                    db.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608  # one of a few fixed names
+                    db.execute(_READ_FIRST[name]).fetchall()
 
 
 def check_fork(name: str) -> None:

@@ -16,7 +16,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -98,7 +98,8 @@ def check_event(event: Event) -> Event:
         raise InvalidArgument(f"there is no event {str(name)[:40]!r}")
     _check_fields(event, _FIELDS[name], name)
     if name in _WITH_RANGE:
-        check_interval(event.get("start_seconds"), event.get("end_seconds"))  # type: ignore[arg-type]  # what it is, is checked there
+        start, end = event.get("start_seconds"), event.get("end_seconds")
+        check_interval(cast("float", start), cast("float", end))  # where it is none, that is said there
     for field in ("facts", "value"):
         if field in event:
             event[field] = _plain(event[field])

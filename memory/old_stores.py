@@ -18,7 +18,12 @@ from videochat.memory.journal import VIDEO_ID, Event, Journal, check_event
 from videochat.memory.store_files import file_error, lock_of
 from videochat.memory.video_state import VideoState
 
-_TABLES = ("facts", "watched", "gaps", "notes")
+_TABLES = {
+    "facts": "SELECT * FROM facts",
+    "watched": "SELECT * FROM watched",
+    "gaps": "SELECT * FROM gaps",
+    "notes": "SELECT * FROM notes",
+}
 _KEPT = "before-format-3"
 
 
@@ -95,8 +100,8 @@ def _read(db: sqlite3.Connection, video_id: str, embedder_name: str) -> Iterator
             matrix = np.frombuffer(vector, np.float16)[None]
             base = {"event": "frames", "video_id": video_id, "source": source}
             yield base | {"times": [[start, end]], "vectors": matrix}
-    for table in _TABLES:
-        for row in db.execute(f"SELECT * FROM {table}"):  # noqa: S608  # one of four fixed names
+    for table, select in _TABLES.items():
+        for row in db.execute(select):
             if row[0] != "embedder":
                 yield state_event(video_id, table, row)
 

@@ -410,8 +410,8 @@ class VideoCaptions:
             self._known_rows = rows
             self.log.sent()
 
-    def salvage(self, *, vectors: bool = True) -> int:
-        """Take back from Chroma what a damaged journal has lost; within a session. Return how many captions.
+    def salvage(self, *, vectors: bool = True) -> None:
+        """Take back from Chroma what a damaged journal has lost; within a session.
 
         The journal is written anew then, so that what is damaged in it is gone.
 
@@ -419,7 +419,7 @@ class VideoCaptions:
             vectors: whether Chroma's vectors are of the embedder that counts now.
         """
         if not isinstance(self.log, Journal):
-            return 0
+            return
         lost = VideoState(self.video_id, self.embedder.name)
         for event in self._chroma.events(self.video_id, self.embedder.name):
             try:
@@ -427,12 +427,10 @@ class VideoCaptions:
                     lost.apply(check_event(event))
             except (ValueError, TypeError, KeyError, OverflowError):
                 continue
-        back = [id_ for id_ in lost.captions if id_ not in self._state.captions]
-        for event in [*self._state.events()]:
+        for event in self._state.events():
             lost.apply(check_event(event))
         self.log.replace(lost.events())
         self._refresh()
-        return len(back)
 
     def close(self) -> None:
         """Write to Chroma what is not there yet."""

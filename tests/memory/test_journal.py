@@ -96,7 +96,7 @@ def test_a_disk_that_is_full_is_a_sentence_and_nothing_counts(file: Path, monkey
         """A file of which half a line still fits on the disk."""
 
         def __init__(self, path: Path, mode: str) -> None:
-            self.real = opened(path, mode)
+            self.real: Any = opened(path, mode)
 
         def __enter__(self) -> Full:
             return self
@@ -108,7 +108,7 @@ def test_a_disk_that_is_full_is_a_sentence_and_nothing_counts(file: Path, monkey
             self.real.truncate(size)
 
         def write(self, data: bytes) -> None:
-            self.real.write(data[:10])  # type: ignore[arg-type]  # bytes, since it was opened so
+            self.real.write(data[:10])
             self.real.flush()
             raise OSError(28, "No space left on device")
 

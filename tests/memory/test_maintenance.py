@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.fakes.stored_captions import captions, detailed_caption, fill, found
@@ -27,7 +28,7 @@ def test_rebuild_repairs_what_the_check_finds_and_takes_another_embedder(tmp_pat
             third, fourth = ids[2], ids[3]
             store.chroma.put("captions", [(third, state.vectors[third], "changed", metadata)])
             store.chroma.put("captions", [(fourth, [1.0] + [0.0] * 511, state.captions[fourth].text, metadata)])
-            store.chroma.put_captions([detailed_caption()], {detailed_caption().id: [1.0] * 512})  # type: ignore[dict-item]  # numbers do
+            store.chroma.put_captions([detailed_caption()], {detailed_caption().id: np.ones(512)})
         faults = check_store(store).faults
         assert [fault.split(": ")[1] for fault in faults] == [
             "2 captions are not in Chroma",
