@@ -9,6 +9,7 @@ from typing import TypedDict
 from videochat.agent.conversation import DEFAULT_THREAD, check_thread
 from videochat.agent.multiple_choice import Choice
 from videochat.agent.pipeline import Progress
+from videochat.agent.verification import Verify
 from videochat.errors import InvalidArgument, UnknownName
 
 
@@ -20,7 +21,7 @@ class AskOptions(TypedDict, total=False):
     letter that was chosen."""
     thread: str
     """Name of the conversation that the question belongs to; `"main"` if left out."""
-    verify: bool | None
+    verify: Verify | None
     """Whether each cited sentence is judged by a second call; None: as the agent was made."""
     wait_seconds: float
     """How many seconds to wait for the end of a watch in the background; `math.inf` for all of it, 0 if left out."""
@@ -36,7 +37,7 @@ class Question:
     choice: Choice | None = None
     """Its options, if it has any."""
     thread: str = DEFAULT_THREAD
-    verify: bool | None = None
+    verify: Verify | None = None
     wait_seconds: float = 0.0
     progress: Progress | None = None
 

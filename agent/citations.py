@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videochat.intervals import clock_range, parse_clock
-from videochat.records import Caption, Status
+from videochat.intervals import Interval, clock_range, parse_clock
+from videochat.memory.store_records import Hit
+from videochat.records import Caption
 
 _TIME = r"(?:\d{1,2}:)?\d{1,2}:\d\d"
 _NUMBERS = re.compile(r"\[\s*\d+(?:\s*[-–,;]\s*\d+)*\s*\]")
 _TIMES = re.compile(rf"\[\s*({_TIME})\s*(?:[-–]\s*({_TIME}))?\s*\]")
-_BARE_TIME = re.compile(rf"(?<![\d:]){_TIME}(?![\d:])")
 # A sentence takes along the markers that come after its full stop.
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"”')]*(?:\s*\[[^\]\n]*\])*(?=\s|$)|(?=\n)|$)")
 
@@ -27,8 +27,8 @@ class Checked:
     """With each citation written as the time of its caption, and those that did not resolve taken out."""
     cited: list[Caption]
     """In the order of the text, each once."""
-    status: Status
     notes: list[str]
+    """What was removed."""
 
 
 @dataclass
@@ -42,57 +42,49 @@ class Evidence:
     """Number by caption id, from 1."""
     captions: dict[int, Caption] = field(default_factory=dict)
     """Caption by number."""
-    looked_at: list[tuple[str, float, float]] = field(default_factory=list)
-    """Video id, start and end in seconds of what was read or looked at closely, not only found by a search."""
+    spans: dict[str, Interval] = field(default_factory=dict)
+    """By caption id, the interval that equal captions which touch fill together, where there are such."""
+    counts: dict[str, frozenset[int]] = field(default_factory=dict)
+    """How many were counted, by the label of a sort of thing; whatever was told of it."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Name of a video by its id, where citations must say which one; empty where there is only one."""
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, captions: Iterable[Caption]) -> list[int]:
-        """Number captions that have no number yet; return the numbers of all."""
+    def add(self, found: Iterable[Caption | Hit]) -> list[int]:
+        """Number what has no number yet; return the numbers of all. A hit stands for the whole of its span."""
         with self._guard:
             given = []
-            for caption in captions:
+            for item in found:
+                caption = item.caption if isinstance(item, Hit) else item
                 number = self.numbers.setdefault(caption.id, len(self.numbers) + 1)
                 self.captions[number] = caption
+                if isinstance(item, Hit) and item.span is not None:
+                    start, end = self.span_of(caption)
+                    self.spans[caption.id] = min(start, item.span[0]), max(end, item.span[1])
                 given.append(number)
             return given
 
-    def look_at(self, video_id: str, start_seconds: float, end_seconds: float) -> None:
-        """Remember that a range was read or looked at, so that captions within it count as confirmed.
-
-        Args:
-            video_id: which video.
-            start_seconds: first moment.
-            end_seconds: first moment no longer.
-        """
+    def count(self, label: str, *numbers: int) -> None:
+        """Remember how many of a sort of thing were counted, so that an answer may say so."""
         with self._guard:
-            self.looked_at.append((video_id, start_seconds, end_seconds))
+            self.counts[label] = self.counts.get(label, frozenset()) | set(numbers)
 
-    def unconfirmed(self, text: str) -> list[Caption]:
-        """Return the captions that a text cites and that were found, but never read or looked at."""
-        return [
-            caption
-            for caption in self.cited_in(text)
-            if not any(
-                caption.video_id == video_id and caption.overlaps(start, end)
-                for video_id, start, end in list(self.looked_at)
-            )
-        ]
+    def span_of(self, caption: Caption) -> Interval:
+        """Return the interval that a caption stands for: of equal ones that touch, that of all of them."""
+        return self.spans.get(caption.id, (caption.start_seconds, caption.end_seconds))
 
     def cited_in(self, text: str) -> list[Caption]:
         """Return the captions that a text cites, each once, in its order."""
         return self.check(text).cited
 
-    def check(self, text: str, question: str = "") -> Checked:
-        """Look up every citation and every clock time of an answer in the evidence.
+    def check(self, text: str) -> Checked:
+        """Look up every citation of an answer in the evidence.
 
         `[3]`, `[3, 5]`, `[3-5]` are numbers of captions; `[00:42-00:47]` is the time of one. What does not
         resolve is removed and said in the notes.
 
         Args:
             text: the answer.
-            question: clock times that it names need no evidence.
         """
         cited: dict[str, Caption] = {}
         removed: list[str] = []
@@ -116,8 +108,10 @@ class Evidence:
         def by_time(match: re.Match[str]) -> str:
             start = _seconds(match[1])
             end = _seconds(match[2]) if match[2] else start + 1
-            same = [c for c in self.captions.values() if clock_range(c.start_seconds, c.end_seconds) in match[0]]
-            over = [c for c in self.captions.values() if c.overlaps(start, max(end, start + 1))]
+            spans = {n: self.span_of(c) for n, c in self.captions.items()}
+            same = [self.captions[n] for n, span in spans.items() if clock_range(*span) in match[0]]
+            last = max(end, start + 1)
+            over = [self.captions[n] for n, span in spans.items() if span[0] < last and start < span[1]]
             tight = sorted(over, key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
             return as_time(same[:3] or tight[:1], match[0])
 
@@ -125,20 +119,12 @@ class Evidence:
         checked = _NUMBERS.sub(by_number, _TIMES.sub(by_time, text))
         checked = re.sub(rf"(\[[^\[\]]*{_TIME}-{_TIME}\])(?:\s*\1)+", r"\1", checked)
         checked = re.sub(r"[ \t]+([.,;:!?])", r"\1", re.sub(r"[ \t]{2,}", " ", checked)).strip()
-        loose = self._times_not_retrieved(checked, question)
-        notes = []
-        if removed:
-            notes.append(
-                f"Removed from the answer, since nothing retrieved bears it: {', '.join(dict.fromkeys(removed))}"
-            )
-        if loose:
-            notes.append(f"Not checked: nothing that was retrieved covers {', '.join(loose)}")
-        if not cited:
-            return Checked(checked, [], "not_found", notes)
-        return Checked(checked, list(cited.values()), "partly" if notes else "grounded", notes)
+        listed = ", ".join(dict.fromkeys(removed))
+        notes = [f"Removed from the answer, since nothing retrieved bears it: {listed}"] if removed else []
+        return Checked(checked, list(cited.values()), notes)
 
     def _when(self, caption: Caption) -> str:
-        when = clock_range(caption.start_seconds, caption.end_seconds)
+        when = clock_range(*self.span_of(caption))
         name = self.names.get(caption.video_id)
         return f"{name} {when}" if name else when
 
@@ -148,23 +134,13 @@ class Evidence:
             c.box is not None and [round(v) for v in c.box] == values for c in self.captions.values()
         )
 
-    def _times_not_retrieved(self, text: str, question: str) -> list[str]:
-        """Return clock times in the prose that no retrieved caption covers and neither question nor captions name."""
-        written = " ".join([question, *(c.text for c in self.captions.values())])
-        loose = []
-        for match in _BARE_TIME.finditer(re.sub(r"\[[^\]]*\]", "", text)):
-            at = _seconds(match[0])
-            covered = any(c.start_seconds - 1 <= at <= c.end_seconds + 1 for c in self.captions.values())
-            if not covered and match[0] not in written:
-                loose.append(match[0])
-        return list(dict.fromkeys(loose))
-
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, for a checkpoint."""
         with self._guard:
             return {
                 "captions": [self.captions[number].as_dict() for number in sorted(self.captions)],
-                "looked_at": [list(range_) for range_ in self.looked_at],
+                "spans": {id_: list(span) for id_, span in self.spans.items()},
+                "counts": {label: sorted(numbers) for label, numbers in self.counts.items()},
             }
 
     @classmethod
@@ -172,7 +148,9 @@ class Evidence:
         """Make evidence from `as_dict()`; every caption has the number that it had."""
         evidence = cls(names=names)
         evidence.add(Caption.from_dict(item) for item in data.get("captions", ()))
-        evidence.looked_at = [(str(id_), float(start), float(end)) for id_, start, end in data.get("looked_at", ())]
+        spans, counts = data.get("spans", {}), data.get("counts", {})
+        evidence.spans = {str(id_): (float(start), float(end)) for id_, (start, end) in spans.items()}
+        evidence.counts = {str(label): frozenset(map(int, numbers)) for label, numbers in counts.items()}
         return evidence
 
 

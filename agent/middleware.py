@@ -9,12 +9,11 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ToolCallRequest, hook_config
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, ToolMessage
 
-from videochat.agent.citations import Evidence
+from videochat.agent.grounding import SentenceCheck, plain
 from videochat.agent.limits import LimitsMiddleware, ToolResult
 from videochat.agent.multiple_choice import Choice
 from videochat.agent.prompts import CALL_AGAIN, CONFIRM, EMPTY, NAME_AN_OPTION, fenced
 from videochat.agent.toolbox import Toolbox
-from videochat.intervals import clock_range
 from videochat.records import Caption
 
 NO_ANSWER = "no_answer"
@@ -22,29 +21,32 @@ NO_ANSWER = "no_answer"
 
 # A model that cannot write JSON is not asked for it forever.
 _MOST_BAD_CALLS = 3
-_MOST_CITED = 5
 
 
 class AnswerCheck(AgentMiddleware):
     """Sends an answer back to the model, once for each reason, that lacks something.
 
     Sent back are: an empty answer; a tool call whose arguments are not JSON, which would otherwise end the run with
-    an empty answer; an answer that names none of the options; and one that cites captions which were found by a
-    search, but whose range was never read or looked at.
+    an empty answer; an answer that names none of the options; and one with a sentence that what it cites does not bear.
 
     Args:
-        evidence: of the conversation.
+        check: holds the sentences of an answer against what they cite.
         limits: tells when the model may not be called again.
         choice: the options of the question, if it has any.
-        check_confirmed: whether cited captions must have been read or looked at, which needs tools.
+        look_again: whether a sentence that is not borne out goes back, which needs tools to look with.
     """
 
     def __init__(
-        self, evidence: Evidence, limits: LimitsMiddleware, choice: Choice | None, *, check_confirmed: bool
+        self,
+        check: Callable[[str], list[SentenceCheck]],
+        limits: LimitsMiddleware,
+        choice: Choice | None,
+        *,
+        look_again: bool,
     ) -> None:
         super().__init__()
-        self.evidence, self.limits, self.choice = evidence, limits, choice
-        self.check_confirmed = check_confirmed
+        self.check, self.limits, self.choice = check, limits, choice
+        self.look_again = look_again
         self._sent_back: list[str] = []
 
     @hook_config(can_jump_to=["model"])
@@ -78,13 +80,10 @@ class AnswerCheck(AgentMiddleware):
             return ("empty", EMPTY) if "empty" not in self._sent_back else ("", "")
         if self.choice and not self.choice.chosen_in(text) and "option" not in self._sent_back:
             return "option", NAME_AN_OPTION.format(letters=", ".join(f"({letter})" for letter in self.choice.options))
-        if self.check_confirmed and "confirm" not in self._sent_back and (found := self.evidence.unconfirmed(text)):
-            cited = ", ".join(
-                f"[{self.evidence.numbers[c.id]}] (seconds {c.start_seconds:g} to {c.end_seconds:g}, "
-                f"{clock_range(c.start_seconds, c.end_seconds)})"
-                for c in found[:_MOST_CITED]
-            )
-            return "confirm", CONFIRM.format(cited=cited)
+        if self.look_again and "confirm" not in self._sent_back:
+            for check in self.check(text):
+                if check.problem and check.captions:
+                    return "confirm", CONFIRM.format(sentence=plain(check.sentence), problem=check.problem)
         return "", ""
 
 
@@ -138,6 +137,4 @@ class ForeignTools(AgentMiddleware):
             return result
         for caption in captions:
             self.toolbox.video_set.captions_of(known[caption.video_id]).record([caption])
-            self.toolbox.evidence.look_at(caption.video_id, caption.start_seconds, caption.end_seconds)
-        self.toolbox.evidence.add(captions)
         return result.model_copy(update={"content": fenced(self.toolbox.as_text(captions))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,12 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage
+
+
+def picture_block(jpeg: bytes) -> dict[str, Any]:
+    """Return a JPEG as a block of a message's content."""
+    return {"type": "image", "base64": base64.b64encode(jpeg).decode(), "mime_type": "image/jpeg"}
+
 
 CLEARED = "(Left out to save room. Its numbers stay valid; read the range again if you need its words.)"
 
@@ -88,11 +95,10 @@ def pictures_to_user(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
     for message in messages:
         if isinstance(message, ToolMessage) and isinstance(message.content, list):
-            pictures = [b for b in message.content if isinstance(b, dict) and b.get("type") == "image"]
-            words = "\n".join(
-                b if isinstance(b, str) else b.get("text", "") for b in message.content if b not in pictures
-            )
-            waiting += pictures
+            blocks = [{"type": "text", "text": b} if isinstance(b, str) else b for b in message.content]
+            words = "\n".join(block.get("text", "") for block in blocks)
+            # The words before a picture say when it is and how it is cited; they travel with it.
+            waiting += blocks if any(block.get("type") == "image" for block in blocks) else []
             message = message.model_copy(update={"content": words})
         elif not isinstance(message, ToolMessage):
             give()

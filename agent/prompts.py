@@ -1,13 +1,13 @@
 """Prompts: what the language model is told. The paper's words are kept apart from ours.
 
-Version 2. A change of wording changes answers: raise the version and say so in the changelog.
+Version 3. A change of wording changes answers: raise the version and say so in the changelog.
 """
 
 from __future__ import annotations
 
 import re
 
-PROMPT_VERSION = 2
+PROMPT_VERSION = 3
 
 PAPER_INSTRUCTION = (
     "You are a chatbot that conducts conversations based on video contexts. You mainly answer based on the "
@@ -25,7 +25,8 @@ PAPER_QUESTION = "Video contexts in temporal order: {textualizing_videos} Questi
 CITING = (
     "Each context ends with its number in brackets. After every statement about the video, cite the numbers of "
     "the contexts that show it, like [3] or [3][5]; cite no number that you were not given. Statements without "
-    "a context are not made. If no context answers the question, say exactly: " + '"The video does not show this."'
+    "a context are not made. The first lines say what the video is and what was watched for; they need no number. If "
+    'nothing answers the question, say exactly: "Nothing noted in the video answers this."'
 )
 """Ours: how to cite, and when to say no."""
 
@@ -36,30 +37,29 @@ DATA = (
 """Ours: text from a video is data."""
 
 TOOL_USE = (
-    "If the contexts do not settle the question, look further with the tools: browse for what happens overall, search "
-    "for moments, read everything within a range of seconds, look at a range again. A search only finds candidates: "
-    "before you answer, confirm the moments that you will cite by reading their range or looking at it."
+    "If the contexts settle the question, answer at once. If they do not, look further with the tools: browse for what "
+    "happens overall, search for moments, read everything within a range of seconds, look at a range again."
 )
 """Ours: when to call tools."""
 
 OPTIONS = (
     "The question has options. Begin the answer with the letter of one of them in parentheses, like (B), then say in a "
     "sentence or two what in the video decides it, with citations. If nothing decides it, choose the most plausible "
-    'and add: "The video does not show this."'
+    'and add: "Nothing noted in the video answers this."'
 )
 """Ours: how to answer a question with options."""
 
-NOT_SHOWN = "The video does not show this."
-"""The sentence by which a model says that the answer is not in the video."""
+NOT_NOTED = "Nothing noted in the video answers this"
+"""The sentence by which a model says that the answer is not in the notes, without its full stop."""
 
 NOTHING_SEEN = "Nothing of the video has been seen yet. Ask again in a moment, or wait for it with wait_seconds=."
 """Ours: the answer to a question that comes before the first caption of a watch in the background."""
 
 CONFIRM = (
-    "Not yet: {cited} was only found by a search. Read that range or look at it again with the tools, then give the "
-    "whole answer anew, corrected where it must be."
+    "Not yet: “{sentence}” is not borne out by what it cites ({problem}). Read or look at that range with the tools, then "
+    "give the whole answer anew, corrected where it must be."
 )
-"""Ours: sent when an answer cites what nobody has looked at."""
+"""Ours: sent when what an answer cites does not bear a sentence of it."""
 CALL_AGAIN = "The call of {tool} could not be read: its arguments are not valid JSON. Call it again."
 EMPTY = "That was an empty answer. Answer the question, or call a tool."
 NAME_AN_OPTION = "Begin the answer with the letter of one option in parentheses: {letters}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,20 +12,29 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
+from videochat.agent.answers import find_in_videos
 from videochat.agent.ask_options import Question
+from videochat.agent.assessment import Assessment, assess, with_watched_for
 from videochat.agent.chat_models import ChatModel, llm_name, refuses_tools, window_of
 from videochat.agent.citations import Checked
+from videochat.agent.context import build_context, watched_for
 from videochat.agent.conversation import Conversation
 from videochat.agent.events import Event
+from videochat.agent.extractive import ExtractiveAnswerer
+from videochat.agent.follow_up import read_question
 from videochat.agent.graph import make_graph
+from videochat.agent.grounding import SentenceCheck, check_sentences, likeness_of
 from videochat.agent.limits import Limits, LimitsMiddleware, OutOfTime, within
 from videochat.agent.middleware import NO_ANSWER, AnswerCheck, ForeignTools
-from videochat.agent.prompts import NOT_SHOWN, NOTHING_SEEN, system_prompt, user_message
+from videochat.agent.phrases import is_refusal
+from videochat.agent.prompts import NOT_NOTED, NOTHING_SEEN, system_prompt, user_message
 from videochat.agent.toolbox import Toolbox
-from videochat.agent.verification import claims, judge, marked
+from videochat.agent.verification import Verify
 from videochat.agent.video_set import VideoSet
 from videochat.errors import LLMError, VideoChatError, first_line
 from videochat.intervals import clock, clock_range
+from videochat.media import Video
+from videochat.memory.query import UNKNOWN_SECONDS
 from videochat.records import Answer, Caption, Citation, Status, Verdict
 
 Mode = Literal["agent", "retrieve"]
@@ -32,9 +42,9 @@ Mode = Literal["agent", "retrieve"]
 
 # A runaway answer is cut; what a person reads is shorter by far.
 _MOST_CHARACTERS = 12_000
-# Earlier turns may take this part of the window, and contexts without tools as much.
-_HISTORY_SHARE = 4
-_MOST_CONTEXT_TOKENS = 6000
+# What is sent of the videos may take this part of the window, and earlier turns as much.
+_CONTEXT_SHARE = 4
+_MOST_CONTEXT_TOKENS = 12_000
 _LONGEST_MARKER = 80
 
 
@@ -45,7 +55,7 @@ class RunSettings:
     llm: ChatModel
     mode: Mode
     limits: Limits = field(default_factory=Limits)
-    verify: bool = False
+    verify: Verify = "auto"
     context_tokens: int | None = None
     video_model: str | None = None
     pictures: bool = False
@@ -78,35 +88,52 @@ class Run:
         )
         """Whether the watch in the background has no caption yet."""
         choice = question.choice
+        window = window_of(settings.llm, settings.context_tokens)
         toolbox = Toolbox(video_set, self.evidence, video_model=settings.video_model, pictures=settings.pictures)
-        found = toolbox.recall(" ".join([choice.question, *choice.options.values()]) if choice else question.text)
+        duration = UNKNOWN_SECONDS if video_set.several else video_set.duration_seconds
+        asked = " ".join([choice.question, *choice.options.values()]) if choice else question.text
+        rewrite = None if isinstance(settings.llm, ExtractiveAnswerer) else self._ask_aside
+        read = read_question(asked, conversation, duration, rewrite)
+        found = toolbox.recall(
+            read.query, video_set.videos, start_seconds=read.start_seconds, end_seconds=read.end_seconds or math.inf
+        )
         self.found: list[Caption] = [hit.caption for hit in found.hits]
         """What was retrieved before the model was called."""
-        window = window_of(settings.llm, settings.context_tokens)
-        with_tools = settings.mode == "agent"
-        # A model that can look further begins with what was found; one that cannot gets all that fits.
-        contexts = (
-            toolbox.as_text(self.found)
-            if with_tools
-            else toolbox.contexts(found.hits, min(_MOST_CONTEXT_TOKENS, window // _HISTORY_SHARE))
+        self.answered = find_in_videos(video_set, read, found.hits)
+        """What follows from the notes without a model."""
+        self.context = build_context(
+            video_set,
+            self.evidence,
+            read.query,
+            found.hits,
+            self.answered.findings if self.answered.found else [],
+            budget_tokens=min(_MOST_CONTEXT_TOKENS, window // _CONTEXT_SHARE),
         )
+        """What the model is sent of the videos."""
+        with_tools = settings.mode == "agent"
         message = HumanMessage(
-            user_message(contexts, str(question), *self._remarks()),
+            user_message(self.context.text, str(question), *self._remarks()),
             additional_kwargs={
                 "question": choice.question if choice else question.text,
-                "query": found.query.as_dict(),
-                "evidence": toolbox.as_data(found.hits),
+                "evidence": toolbox.as_data(found.hits) if choice else [],
                 "options": choice.options if choice else {},
+                "found": self.answered.found,
+                "findings": [
+                    {"text": finding.text, "numbers": self.evidence.add(finding.hits)}
+                    for finding in self.answered.findings
+                ],
             },
         )
-        self.input = {"messages": [*conversation.recent(window // _HISTORY_SHARE), message]}
+        self.input = {"messages": [*conversation.recent(window // _CONTEXT_SHARE), message]}
         """What the graph is called with."""
+        self.system = system_prompt(with_tools=with_tools, with_options=choice is not None)
+        """The system message."""
         self.graph: Any = make_graph(
             settings.llm,
             [*toolbox.get_tools(), *settings.foreign_tools] if with_tools else [],
-            system=system_prompt(with_tools=with_tools, with_options=choice is not None),
+            system=self.system,
             limits=self.limits,
-            answer_check=AnswerCheck(self.evidence, self.limits, choice, check_confirmed=with_tools),
+            answer_check=AnswerCheck(self._checks, self.limits, choice, look_again=with_tools),
             foreign_tools=ForeignTools(toolbox, {tool.name for tool in settings.foreign_tools}),
             window=window,
         )
@@ -232,7 +259,7 @@ class Run:
     @property
     def said(self) -> str:
         """What the model answered, with its `[n]`: what later turns see."""
-        return NOTHING_SEEN if self._had_nothing() else self._draft() or NOT_SHOWN
+        return NOTHING_SEEN if self._had_nothing() else self._draft() or f"{NOT_NOTED}."
 
     def _had_nothing(self) -> bool:
         return self.nothing_seen and not self.evidence.captions
@@ -241,33 +268,62 @@ class Run:
         """Check what the model said and make an answer of it."""
         text, notes, choice = self._draft(), self.notes, self.question.choice
         if self._had_nothing():
-            return self._answer(Checked(NOTHING_SEEN, [], "not_found", []), "not_found")
+            return self._answer(Checked(NOTHING_SEEN, [], []), "not_found")
         if len(text) > _MOST_CHARACTERS:
             notes.append(f"Cut: the answer had {len(text)} characters, {_MOST_CHARACTERS} are shown")
             text = text[:_MOST_CHARACTERS].rsplit(" ", 1)[0] + " …"
         if self.limits.hit:
             notes.append(f"Stopped by a limit: {self.limits.hit}")
-        judged: list[Verdict] = []
-        if self.settings.verify:
-            judged = judge(self._ask_judge, claims(text, self.evidence))
-            text = marked(text, judged)
-            judged = [replace(v, sentence=self.evidence.check(v.sentence).text) for v in judged]
-        checked = self.evidence.check(text, self.question.text)
-        status = self._status(text, checked, judged)
-        notes += checked.notes
+        assessed = self._assess(text)
+        text, status = assessed.checked.text, assessed.status
+        notes += assessed.notes
         option = choice.chosen_in(text) if choice else None
         if choice and option is None and text:
             notes.append("The answer names none of the options")
         if not text:
             if not self.limits.hit:
                 notes.append("The language model gave an empty answer")
-        elif status == "not_found" and NOT_SHOWN not in checked.text:
+        elif status == "not_found" and not is_refusal(text):
             notes.append("The answer cites nothing that was retrieved from the video, so nothing vouches for it")
+        if isinstance(self.settings.llm, ExtractiveAnswerer) and text:
+            notes.append("No language model is configured: these are the notes themselves")
         if self.seen_seconds is not None:
             notes.append(f"Answered from what has been seen so far, up to {self._so_far()}")
-        elif status == "not_found" and text:
-            notes.append(f"Watched for: {', '.join(sense.name for sense in self.video_set.senses)}")
-        return self._answer(checked, status, option, judged)
+        elif status == "not_found" and text and is_refusal(text):
+            text = with_watched_for(text, watched_for(self.video_set))
+        return self._answer(replace(assessed.checked, text=text), status, option, assessed.verdicts)
+
+    def _assess(self, text: str) -> Assessment:
+        if isinstance(self.settings.llm, ExtractiveAnswerer) and not self.question.choice:
+            # It says what the notes say; there is nothing to hold against them.
+            checked = self.evidence.check(text)
+            return Assessment(checked, "grounded" if self.answered.found and checked.cited else "not_found")
+        extractive = isinstance(self.settings.llm, ExtractiveAnswerer)
+        verify = self.settings.verify is True or (self.settings.verify == "auto" and not extractive)
+        return assess(
+            text,
+            self.evidence,
+            self._checks(text),
+            ask=self._ask_aside if verify else None,
+            must_verify=self.settings.verify is True,
+            picture=self._picture_of if self.settings.pictures else None,
+        )
+
+    def _checks(self, text: str) -> list[SentenceCheck]:
+        return check_sentences(
+            text,
+            self.evidence,
+            duration_seconds=self.video_set.duration_seconds,
+            question=str(self.question),
+            likeness=likeness_of(self.video_set.memory.embedder),
+        )
+
+    def _picture_of(self, caption: Caption) -> bytes | None:
+        start, end = self.evidence.span_of(caption)
+        return self.video_set.picture(self._video_of(caption), (start + end) / 2)
+
+    def _video_of(self, caption: Caption) -> Video:
+        return self.video_set.video(caption.video_id) if self.video_set.several else self.video_set.videos[0]
 
     def _answer(
         self, checked: Checked, status: Status, option: str | None = None, judged: Sequence[Verdict] = ()
@@ -288,21 +344,8 @@ class Run:
             self.seen_seconds,
         )
 
-    def _status(self, text: str, checked: Checked, judged: Sequence[Verdict]) -> Status:
-        status = checked.status
-        if status == "not_found":
-            return status
-        if self.settings.mode == "agent" and (open_ := self.evidence.unconfirmed(text)):
-            when = ", ".join(dict.fromkeys(clock_range(c.start_seconds, c.end_seconds) for c in open_))
-            self.notes.append(f"Found, but not looked at again: {when}")
-            status = "partly"
-        for judgement in ("rejected", "unverified"):
-            if count := sum(verdict.judgement == judgement for verdict in judged):
-                self.notes.append(f"Second look: {count} of {len(judged)} cited sentences {judgement}")
-                status = "partly"
-        return status
-
-    def _ask_judge(self, messages: list[BaseMessage]) -> AIMessage:
+    def _ask_aside(self, messages: list[BaseMessage]) -> AIMessage:
+        """Ask the model something beside the answer itself: to make a question whole, to judge sentences."""
         left = max(self.settings.limits.seconds - self.limits.seconds, 1.0)
         reply = within(left, lambda: self.settings.llm.invoke(messages))
         self.limits.model_calls += 1
@@ -310,6 +353,8 @@ class Run:
         return reply
 
     def _citation(self, caption: Caption) -> Citation:
-        video = self.video_set.video(caption.video_id) if self.video_set.several else self.video_set.videos[0]
-        middle = (caption.start_seconds + min(caption.end_seconds, video.duration_seconds)) / 2
-        return Citation(caption, thumbnail=lambda: self.video_set.picture(video, middle, max_side=240))
+        video = self._video_of(caption)
+        start, end = self.evidence.span_of(caption)
+        middle = (start + min(end, video.duration_seconds)) / 2
+        span = (start, end) if (start, end) != (caption.start_seconds, caption.end_seconds) else None
+        return Citation(caption, lambda: self.video_set.picture(video, middle, max_side=240), span)

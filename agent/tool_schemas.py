@@ -83,6 +83,24 @@ class FramesInput(_Arguments):
     video: VideoName = None
 
 
+class FindFramesInput(_Arguments):
+    """Arguments of `find_frames`."""
+
+    what: Text = Field(min_length=1, description="What the picture shows, such as a red car.")
+    start: Seconds = Field(0.0, description="Only moments after this second of the video.")
+    end: Seconds | None = Field(None, description="Only moments before this second; omit for the end.")
+    video: VideoName = None
+
+
+class FindObjectsInput(_Arguments):
+    """Arguments of `find_objects`."""
+
+    what: Text = Field(min_length=1, description="A thing in words, such as a red car.")
+    start: Seconds = Field(description="First second to look at.")
+    end: Seconds = Field(description="Where to stop, in seconds; at most two minutes after the start.")
+    video: VideoName = None
+
+
 class CountInput(_Arguments):
     """Arguments of `count`."""
 
@@ -98,6 +116,8 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
     "read": ReadInput,
     "look": LookInput,
     "count": CountInput,
+    "find_frames": FindFramesInput,
+    "find_objects": FindObjectsInput,
     "watch_clip": WatchClipInput,
     "frames": FramesInput,
 }
@@ -110,7 +130,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     ),
     "search": (
         "Find moments that fit a question or some words: what was said, read on screen, seen or measured, "
-        "each with its time and number. What it finds are candidates; confirm them with read or look."
+        "each with its time and number."
     ),
     "read": (
         "Read everything noted within a range of seconds, in temporal order. Use it to confirm a moment, and "
@@ -124,9 +144,18 @@ DESCRIPTIONS: Mapping[str, str] = {
         "Count things that were followed through the video, each once: how many, when first and last seen. "
         "Use it for how many and how often."
     ),
+    "find_frames": (
+        "Find the moments whose pictures look most like some words, over the whole video, also of things that no note "
+        "names. What it finds are candidates."
+    ),
+    "find_objects": (
+        "Look through a short range for a thing described in words, and get when and where in the picture it is. Use it "
+        "for things that no note names. It is slow."
+    ),
     "watch_clip": (
         "Ask a model that watches moving pictures about a range: how something is done, in what order, or "
-        "why. Use it when notes do not tell. Best for up to a minute."
+        "why. What it says is a claim and cannot be cited; it tells you where and for what to look. Best for up to a "
+        "minute."
     ),
     "frames": "See pictures of a range with your own eyes. Use it to settle doubts.",
 }

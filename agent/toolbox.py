@@ -6,17 +6,16 @@ list of plain dicts for the program. A mistake that another call may avoid comes
 
 from __future__ import annotations
 
-import base64
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from videochat.agent.citations import Evidence
-from videochat.agent.context_budget import select
+from videochat.agent.context import appearance_line, as_text, facts_of
+from videochat.agent.model_input import picture_block
 from videochat.agent.prompts import fenced
 from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
@@ -24,8 +23,9 @@ from videochat.agent.word_overlap import coverage
 from videochat.errors import VideoChatError
 from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video
-from videochat.memory import Hit, appearances, browse, textualize
-from videochat.memory.query import about
+from videochat.memory import Hit, appearances, browse
+from videochat.memory.merged import merge_equal
+from videochat.memory.query import Query, about
 from videochat.memory.retrieval import Recall, recall, recall_library
 from videochat.records import Caption, Kind
 
@@ -35,7 +35,9 @@ _PICTURE_BYTES = 4_000_000
 _NAMED_VIDEOS = 40
 # Brackets in words of the video would look like citations.
 _NO_BRACKETS = str.maketrans("[]", "()")
-_PICTURE = "a picture that the model looked at itself"
+_FOUND_FRAMES = 5
+PICTURE = "a picture that the model looked at itself"
+"""Text of a caption that stands for a picture."""
 
 Result = tuple[str, list[dict[str, Any]]]
 
@@ -65,13 +67,8 @@ class Toolbox:
         self._watch_first = watch_first
         self._watching = threading.Lock()
 
-    def recall(self, question: str) -> Recall:
-        """Retrieve for a question and number what was found."""
-        found = self._recall(question, self.video_set.videos)
-        self.evidence.add(hit.caption for hit in found.hits)
-        return found
-
-    def _recall(self, question: str, videos: Sequence[Video], **filters: Any) -> Recall:
+    def recall(self, question: str | Query, videos: Sequence[Video], **filters: Any) -> Recall:
+        """Retrieve from videos for a question; see `memory.retrieval.recall`."""
         if len(videos) == 1:
             (video,) = videos
             stored = self.video_set.captions_of(video)
@@ -79,27 +76,9 @@ class Toolbox:
         ids = [video.id for video in videos]
         return recall_library(self.video_set.memory, question, video_ids=ids, **filters)
 
-    def contexts(self, hits: Sequence[Hit], budget_tokens: int) -> str:
-        """Return what was found, and as much else as fits: what is around it, and summaries of the rest."""
-        if self.video_set.several:
-            return self.as_text(hit.caption for hit in hits)
-        (video,) = self.video_set.videos
-        chosen = select(self.video_set.captions_of(video), hits, budget_tokens=budget_tokens)
-        self.evidence.add(chosen.captions)
-        text = self.as_text(chosen.captions)
-        return f"{text}\n({chosen.left_out})" if chosen.left_out else text
-
-    def as_text(self, captions: Iterable[Caption]) -> str:
-        """Return captions in the template of Table 1, in temporal order, each with its number.
-
-        Numbers in brackets that the video itself shows are put in parentheses: they cite nothing.
-        """
-        shown, numbers = [], {}
-        for caption in captions:
-            plain = replace(caption, text=" ".join(caption.text.split()).translate(_NO_BRACKETS))
-            shown.append(plain)
-            numbers[plain.id] = self.evidence.numbers[caption.id]
-        return textualize(shown, numbers=numbers, names=self.video_set.names if self.video_set.several else None)
+    def as_text(self, captions: Iterable[Caption | Hit]) -> str:
+        """Return captions as a model reads them, each with its number; see `context.as_text`."""
+        return as_text(captions, self.evidence, self.video_set)
 
     def as_data(self, hits: Iterable[Hit]) -> list[dict[str, Any]]:
         """Return hits as plain data, in their order."""
@@ -118,7 +97,7 @@ class Toolbox:
         if self.video_set.several and video is None:
             return self._browse_library()
         chosen = self.video_set.video(video)
-        self.video_set.summarize(chosen)
+        self.video_set.summarize(chosen, write=True)
         stored = self.video_set.captions_of(chosen)
         summaries = browse(stored)
         if words := about(question):
@@ -131,21 +110,19 @@ class Toolbox:
                 {c.id: c for c in [*summaries[:1], *fitting, *found]}.values(),
                 key=lambda c: (c.start_seconds, -c.end_seconds),
             )
-        seen = appearances(stored)
-        text = "\n".join(
+        lines = [facts_of(self.video_set, chosen)]
+        lines += [
             f"{clock_range(c.start_seconds, c.end_seconds)} {c.text.translate(_NO_BRACKETS)} [{number}]"
             for c, number in zip(summaries, self.evidence.add(summaries), strict=True)
-        )
-        if seen:
-            text += "\nSeen: " + "; ".join(map(str, seen[:20]))
-        if not text:
-            return self._how_far(chosen), []
-        return fenced(text), self.as_data(Hit(c) for c in summaries)
+        ]
+        seen = [appearance_line(thing, chosen.size, self.evidence) for thing in appearances(stored)[:20]]
+        lines += [line for line, _ in seen]
+        return fenced("\n".join(lines)), self.as_data(Hit(c) for c in [*summaries, *(c for _, c in seen)])
 
     def _browse_library(self) -> Result:
         lines, shown = [], []
         for video in self.video_set.videos[:_NAMED_VIDEOS]:
-            self.video_set.summarize(video)
+            self.video_set.summarize(video, write=True)
             whole = browse(self.video_set.captions_of(video), "whole")
             (number,) = self.evidence.add(whole[:1]) or [0]
             shown += whole[:1]
@@ -182,11 +159,10 @@ class Toolbox:
         limit = math.inf if end is None else end
         check_interval(start, limit, open_end=True)
         chosen = self.video_set.videos if videos is None else [self.video_set.video(name) for name in videos]
-        hits = self._recall(query, chosen, kinds=kinds, start_seconds=start, end_seconds=limit).hits
+        hits = self.recall(query, chosen, kinds=kinds, start_seconds=start, end_seconds=limit).hits
         if not hits:
             return "Nothing was found. Try other words, or read a range.", []
-        self.evidence.add(hit.caption for hit in hits)
-        return fenced(self.as_text(hit.caption for hit in hits)), self.as_data(hits)
+        return fenced(self.as_text(hits)), self.as_data(hits)
 
     def read(self, start: float, end: float, video: str | None = None) -> Result:
         """Give every caption within a range.
@@ -203,17 +179,14 @@ class Toolbox:
         chosen, start, end = self._range(video, start, end)
         captions = self.video_set.captions_of(chosen).between(start, end)
         if not captions:
-            self.evidence.look_at(chosen.id, start, end)
             return f"Nothing was noted from {clock(start)} to {clock(end)}. {self._how_far(chosen)}", []
-        shown = captions[:_READ_AT_MOST]
+        merged = merge_equal(captions)
+        shown = merged[:_READ_AT_MOST]
         note = ""
-        if len(captions) > len(shown):
+        if len(merged) > len(shown):
             last = shown[-1].start_seconds
-            note = f"\n({len(captions) - len(shown)} more from {clock(last)} on; read from second {last:g} next.)"
-            end = last
-        self.evidence.look_at(chosen.id, start, end)
-        self.evidence.add(shown)
-        return fenced(self.as_text(shown)) + note, self.as_data(Hit(c) for c in shown)
+            note = f"\n({len(merged) - len(shown)} more from {clock(last)} on; read from second {last:g} next.)"
+        return fenced(self.as_text(shown)) + note, self.as_data(shown)
 
     def look(
         self,
@@ -238,14 +211,8 @@ class Toolbox:
             ToolException: the range is too long.
             VideoChatError: the range holds nothing, or the sense does not exist or failed.
         """
-        chosen, start, end = self._range(video, start, end)
-        if end - start > _CLOSER_SECONDS:
-            raise ToolException(
-                f"The range from {start:g} to {end:g} is longer than {_CLOSER_SECONDS:g} seconds; look at the part "
-                "that matters. search finds it."
-            )
+        chosen, start, end = self._closer(video, start, end)
         found, how = self.video_set.look(chosen, start, end, question=question, tool=tool, rate=rate)
-        self.evidence.look_at(chosen.id, start, end)
         when = clock_range(start, end)
         if not found:
             return f"I {how} from {when}, and it noted nothing.", []
@@ -255,12 +222,11 @@ class Toolbox:
             best = sorted(found, key=lambda c: -share[c.id])[:_READ_AT_MOST]
             note = f"\n({len(found) - len(best)} more were stored; take a shorter range to see them all.)"
             found = sorted(best, key=lambda c: c.start_seconds)
-        self.evidence.add(found)
         text = f"I {how} from {when}:\n{fenced(self.as_text(found))}{note}"
         return text, self.as_data(Hit(c) for c in found)
 
     def watch_clip(self, question: str, start: float, end: float, video: str | None = None) -> Result:
-        """Ask a video-language model about a range, and store its answer.
+        """Ask a video-language model about a range. What it says is kept as a claim, not as something that was seen.
 
         Args:
             question: in words.
@@ -275,10 +241,75 @@ class Toolbox:
 
         chosen, start, end = self._range(video, start, end)
         said = WatchClip(video=chosen, weights=self.video_model or "").watch(question, start, end)
-        self.video_set.captions_of(chosen).record([said])
-        self.evidence.look_at(chosen.id, start, end)
-        self.evidence.add([said])
-        return fenced(self.as_text([said])), self.as_data([Hit(said)])
+        stored = self.video_set.captions_of(chosen)
+        stored.record([said])
+        when = clock_range(said.start_seconds, said.end_seconds)
+        claim = f"{when} another model says of this clip: {said.text.translate(_NO_BRACKETS)}"
+        noted = merge_equal(stored.between(start, end))[:_READ_AT_MOST]
+        text = (
+            f"{fenced(claim)}\n(A claim has no number and cannot be cited.{' What was noted there:' if noted else ''})"
+        )
+        return f"{text}\n{fenced(self.as_text(noted))}" if noted else text, self.as_data(noted)
+
+    def find_frames(
+        self, what: str, start: float = 0.0, end: float | None = None, video: str | None = None
+    ) -> tuple[Any, list[dict[str, Any]]]:
+        """Find the moments whose pictures look most like some words.
+
+        Args:
+            what: in words.
+            start: first second.
+            end: first second no longer; None for the end.
+            video: its name; None for the only one, or for all.
+
+        Returns:
+            The moments; to a model that can see with their pictures, which have numbers.
+
+        Raises:
+            VideoChatError: the words or the range hold nothing, or the model of pictures cannot be had.
+        """
+        found = self.video_set.frame_search().find(what, start_seconds=start, end_seconds=end, k=_FOUND_FRAMES)
+        chosen = None if video is None else self.video_set.video(video).id
+        found = [frame for frame in found if chosen in (None, frame.video.id)]
+        if not found:
+            return "Nothing looks like it.", []
+        if self.pictures:
+            return self._pictures([(frame.video, frame.start_seconds, frame.end_seconds) for frame in found])
+        lines = [
+            f"{self.video_set.names[frame.video.id]} second {frame.start_seconds:.1f} ({clock(frame.start_seconds)}), "
+            f"likeness {frame.similarity:.2f}"
+            for frame in found
+        ]
+        return fenced("\n".join(lines)) + "\n(Candidates; read or look at these seconds before you cite them.)", []
+
+    def find_objects(self, what: str, start: float, end: float, video: str | None = None) -> Result:
+        """Look through a range for a thing described in words, and store where it is.
+
+        Args:
+            what: in words, such as "a red car".
+            start: first second.
+            end: first second no longer, at most two minutes later.
+            video: its name; None for the only one.
+
+        Raises:
+            ToolException: the range is too long.
+            VideoChatError: the words or the range hold nothing, or the detector cannot be had.
+        """
+        chosen, start, end = self._closer(video, start, end)
+        found = self.video_set.find_objects(chosen, what, start, end)
+        if not found:
+            return f"No {what} was found from {clock_range(start, end)}.", []
+        return fenced(self.as_text(found)), self.as_data(Hit(c) for c in found)
+
+    def _closer(self, video: str | None, start: float, end: float) -> tuple[Video, float, float]:
+        """Return a range that may be looked at again."""
+        chosen, start, end = self._range(video, start, end)
+        if end - start > _CLOSER_SECONDS:
+            raise ToolException(
+                f"The range from {start:g} to {end:g} is longer than {_CLOSER_SECONDS:g} seconds; look at the part "
+                "that matters. search finds it."
+            )
+        return chosen, start, end
 
     def frames(
         self, start: float, end: float, n: int = 4, video: str | None = None
@@ -297,27 +328,30 @@ class Toolbox:
         """
         chosen, start, end = self._range(video, start, end)
         step = (end - start) / n
+        moments = [start + (i + 0.5) * step for i in range(n)]
+        return self._pictures([(chosen, seconds, seconds + min(0.04, step)) for seconds in moments])
+
+    def _pictures(
+        self, moments: Sequence[tuple[Video, float, float]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         blocks: list[dict[str, Any]] = []
         shown: list[Caption] = []
         left = _PICTURE_BYTES
-        for i in range(n):
-            seconds = start + (i + 0.5) * step
-            jpeg = self.video_set.picture(chosen, seconds)
+        for video, seconds, end_seconds in moments:
+            jpeg = self.video_set.picture(video, seconds)
             if jpeg is None or (left := left - len(jpeg)) < 0:
                 break
             # Not stored: it says nothing that a search could find. Cited, it shows the reader the same picture.
-            end_seconds = seconds + min(0.04, step)
             moment = Caption(
-                chosen.id, seconds, end_seconds, "clip_caption", _PICTURE, "frames", attributes={"picture": True}
+                video.id, seconds, end_seconds, "clip_caption", PICTURE, "frames", attributes={"picture": True}
             )
             shown.append(moment)
             (number,) = self.evidence.add([moment])
-            blocks.append({"type": "text", "text": f"Picture at {seconds:.2f} s ({clock(seconds)}) [{number}]:"})
-            encoded = base64.b64encode(jpeg).decode()
-            blocks.append({"type": "image", "base64": encoded, "mime_type": "image/jpeg"})
+            of = f" of {self.video_set.names[video.id]}" if self.video_set.several else ""
+            blocks.append({"type": "text", "text": f"Picture at {seconds:.2f} s ({clock(seconds)}){of} [{number}]:"})
+            blocks.append(picture_block(jpeg))
         if not shown:
-            raise ToolException(f"There are no pictures from {start:g} to {end:g} seconds.")
-        self.evidence.look_at(chosen.id, start, end)
+            raise ToolException("There are no pictures there.")
         return blocks, self.as_data(Hit(c) for c in shown)
 
     def count(self, what: str = "", start: float = 0.0, end: float | None = None, video: str | None = None) -> Result:
@@ -340,11 +374,8 @@ class Toolbox:
             known = ", ".join(sorted({c.text for c in captions})[:30])
             have = f"Only these were followed: {known}." if known else "No sense has followed things in this range."
             return f"No {what or 'things'} were counted. {have} Look at the range, or search for it in words.", []
-        cited = [max(a.captions, key=lambda c: c.end_seconds - c.start_seconds) for a in seen[:20]]
-        for appearance in seen:
-            for span in appearance.spans:
-                self.evidence.look_at(chosen.id, *span)
-        lines = [f"{a} [{n}]" for a, n in zip(seen, self.evidence.add(cited), strict=False)]
+        cited = [appearance_line(thing, chosen.size, self.evidence)[1] for thing in seen[:20]]
+        lines = [appearance_line(thing, chosen.size, self.evidence)[0] for thing in seen[:20]]
         note = "\n(A thing that left and came back is counted again; at once is a lower bound.)"
         return fenced("\n".join(lines)) + note, self.as_data(Hit(c) for c in cited)
 
@@ -362,6 +393,8 @@ class Toolbox:
     def get_tools(self) -> list[BaseTool]:
         """Return the tools, for the agent or any other LangChain app."""
         methods: list[Callable[..., Any]] = [self.browse, self.search, self.read, self.look, self.count]
+        methods += [self.find_frames] if self.video_set.can_find_frames() else []
+        methods += [self.find_objects] if self.video_set.can_find_objects() else []
         methods += [self.watch_clip] if self.video_model else []
         methods += [self.frames] if self.pictures else []
         senses = ", ".join(self.video_set.senses_to_look_again()) or "none of the line-up"

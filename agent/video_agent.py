@@ -26,6 +26,7 @@ from videochat.agent.limits import Limits
 from videochat.agent.pipeline import Progress
 from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
+from videochat.agent.verification import Verify
 from videochat.agent.video_set import VideoSet, merge_reports
 from videochat.agent.watch import WatchReport
 from videochat.errors import InvalidArgument, StoreError, UnknownName
@@ -77,13 +78,14 @@ class VideoAgent:
         mode: `"retrieve"`: one retrieval and one model call; `"agent"`: the model may browse, search, read, look
             and count, and must confirm what it found before it answers. None: agent where the model can call tools.
         limits: how many calls, seconds and tokens the model may use for one answer.
-        verify: have each cited sentence judged against its captions by a second call; `ask` can say otherwise.
+        verify: have each cited sentence judged against its captions, and where the model can see against pictures of
+            them, by a second call; `"auto"`: where a language model is configured. `ask` can say otherwise.
         checkpointer: where conversations are kept: a LangGraph checkpointer, the path of an SQLite file (extra
             `sqlite`), or None for this object's lifetime.
         pictures: whether the model can see and gets the tool `frames`; None: what its profile says.
         context_tokens: how much the model reads at once; None: what its profile says, else 32,000.
-        summary_llm: a chat model that writes the summaries of long videos, also as `"provider:model"`; None:
-            extracts of the captions, which cost nothing.
+        summary_llm: a chat model that writes the summaries where one is needed, as of a video too long to be sent whole,
+            also as `"provider:model"`; None: `llm`; `"extractive"`: extracts of the captions, which cost nothing.
         models_gb: how many gigabytes the senses' models may take together; where they need more, the video is read
             once for each group that fits. None for most of the device's memory.
 
@@ -106,7 +108,7 @@ class VideoAgent:
         video_model: str | os.PathLike[str] | None = None,
         mode: Mode | None = None,
         limits: Limits | None = None,
-        verify: bool = False,
+        verify: Verify = "auto",
         checkpointer: BaseCheckpointSaver[Any] | str | os.PathLike[str] | None = None,
         pictures: bool | None = None,
         context_tokens: int | None = None,
@@ -126,7 +128,7 @@ class VideoAgent:
             [video] if isinstance(video, str | os.PathLike | Video) else list(video),
             preset=preset,
             memory=memory,
-            summary_llm=None if summary_llm is None else resolve_llm(summary_llm),
+            summary_llm=_summary_llm(self.llm if summary_llm is None else resolve_llm(summary_llm)),
             models_gb=models_gb,
         )
         self._notes_for_next_answer: list[str] = []
@@ -423,6 +425,10 @@ class VideoAgent:
     def __repr__(self) -> str:
         named = repr(self.video.name) if not self.video_set.several else f"{len(self.videos)} videos"
         return f"VideoAgent({named}, llm={llm_name(self.llm)}, mode={self.mode!r})"
+
+
+def _summary_llm(llm: ChatModel) -> ChatModel | None:
+    return None if isinstance(llm, ExtractiveAnswerer) else llm
 
 
 def _no_tools(llm: ChatModel) -> str:

@@ -8,6 +8,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from videochat.agent.background_watch import BackgroundWatch
@@ -18,12 +19,16 @@ from videochat.agent.pipeline import Progress
 from videochat.agent.watch import WatchReport, refine, watch
 from videochat.devices import BUDGET
 from videochat.errors import InvalidArgument, MissingDependency, StoreError, UnknownName, VideoChatError, check_number
+from videochat.hub import is_here
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap, VideoCaptions
 from videochat.memory.summaries import summarize
 from videochat.records import Caption
 from videochat.renamed import keywords
 from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tools
+
+if TYPE_CHECKING:
+    from videochat.tools.object_search import ObjectFinder
 
 _PICTURE_SIDE = 640
 
@@ -40,7 +45,7 @@ class VideoSet:
         preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
             are on this machine and that suits it; nothing is downloaded.
         memory: a `CaptionStore`, or the place of one; None for the user's own.
-        summary_llm: a chat model that writes the summaries; None: extracts.
+        summary_llm: a chat model that writes the summaries where one is sent or browsed; None: extracts.
         models_gb: how many gigabytes the models of a watch may take together; None for most of the device's memory.
 
     Raises:
@@ -76,6 +81,7 @@ class VideoSet:
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
         self.summary_llm = summary_llm
         self._closer_look = CloserLook(self)
+        self._finder: ObjectFinder | None = None
         self._frame_searches: dict[str | None, FrameSearch] = {}
 
     @property
@@ -179,10 +185,15 @@ class VideoSet:
         """Watch every video in the background."""
         return BackgroundWatch(self.watch_all)
 
-    def summarize(self, video: Video) -> None:
-        """Bring a video's summaries up to date with its captions; costs nothing when they are."""
+    def summarize(self, video: Video, *, write: bool = False) -> None:
+        """Bring a video's summaries up to date with its captions; costs nothing when they are.
+
+        Args:
+            video: which video.
+            write: whether the language model may be called for it; else they are extracts until it is.
+        """
         with self.lock("summarize", video):
-            summarize(self.captions_of(video), video.duration_seconds, self.summary_llm)
+            summarize(self.captions_of(video), video.duration_seconds, self.summary_llm if write else None)
 
     def reached(self, video: Video) -> float:
         """Return the second up to which every sense has seen a video."""
@@ -235,6 +246,40 @@ class VideoSet:
             self._frame_searches[name] = FrameSearch(self, embedder)
         return self._frame_searches[name]
 
+    def can_find_frames(self) -> bool:
+        """Whether the usual model of pictures and words is on this machine."""
+        from videochat.tools.frame_embeddings import FrameEmbedder
+
+        return is_here(FrameEmbedder().weights)
+
+    def can_find_objects(self) -> bool:
+        """Whether the usual detector of things in words is on this machine."""
+        from videochat.tools.object_search import ObjectFinder
+
+        return is_here(ObjectFinder().weights)
+
+    def find_objects(self, video: Video, what: str, start_seconds: float, end_seconds: float) -> list[Caption]:
+        """Look through a range for a thing in words and store where it is.
+
+        Args:
+            video: where to look.
+            what: a thing in words.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+
+        Raises:
+            InvalidArgument: the words or the range hold nothing.
+            MissingDependency: the detector is not on this machine.
+        """
+        from videochat.tools.object_search import ObjectFinder
+
+        with self.lock("find_objects", video):
+            if self._finder is None:
+                self._finder = ObjectFinder()
+            found = self._finder.find_objects(video, what, start_seconds, end_seconds)
+        self.captions_of(video).record(found)
+        return found
+
     def picture(self, video: Video, seconds: float, max_side: int = _PICTURE_SIDE) -> bytes | None:
         """Return the picture at a second as JPEG, or None where there is none.
 
@@ -256,7 +301,7 @@ class VideoSet:
     def close(self) -> None:
         """Free the senses' models and the memory's files."""
         embedders = [search.embedder for search in self._frame_searches.values()]
-        for part in (*self.senses, self._closer_look, *embedders, self.refiner):
+        for part in (*self.senses, self._closer_look, *embedders, self._finder, self.refiner):
             if part is not None:
                 part.close()
                 BUDGET.release(part)

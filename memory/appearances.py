@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from videochat.intervals import clock, merge_intervals
 from videochat.memory.video_captions import VideoCaptions
+from videochat.memory.words import language_data
 from videochat.records import Caption
+
+
+def place(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[str, str]:
+    """Return where in the picture the middle of a box is: `upper`, `lower` or empty, and `left`, `centre` or `right`.
+
+    Args:
+        box: `(x1, y1, x2, y2)` in pixels.
+        size: width and height of the picture in pixels.
+    """
+    across = (box[0] + box[2]) / 2 / max(size[0], 1)
+    down = (box[1] + box[3]) / 2 / max(size[1], 1)
+    side = "left" if across < 0.36 else "right" if across > 0.64 else "centre"
+    return "upper" if down < 0.33 else "lower" if down > 0.67 else "", side
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,37 @@ def _length(appearance: Appearance) -> float:
 
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse"}
+
+
+def labels_meant(words: Iterable[str], labels: Iterable[str]) -> list[str]:
+    """Return the labels of a detector that words mean: the label itself, its last word, or a word that stands for it.
+
+    Args:
+        words: in lower case, as `content_words` gives them.
+        labels: such as `person`, `sports ball`, in lower case.
+    """
+    wanted = {_singular(word) for word in words}
+    for name, others in _things().items():
+        if wanted & others:
+            wanted.add(name)
+    found = []
+    for label in labels:
+        whole = label.casefold()
+        if wanted & {whole, _singular(whole), _singular(whole.split()[-1]), *_kinds_of(whole)}:
+            found.append(label)
+    return found
+
+
+@cache
+def _things() -> dict[str, set[str]]:
+    return {name: {_singular(word) for word in words.split()} for name, words in language_data()["things"].items()}
+
+
+@cache
+def _kinds_of(label: str) -> frozenset[str]:
+    """Return the words for several sorts of things of which a label is one: `vehicle` of `car`."""
+    sorts: dict[str, str] = language_data()["sorts"]
+    return frozenset(name for name, labels in sorts.items() if label in labels.split(", "))
 
 
 def _singular(word: str) -> str:

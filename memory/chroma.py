@@ -28,7 +28,7 @@ import numpy as np
 from videochat.errors import StoreError, first_line
 from videochat.memory.journal import Event
 from videochat.memory.store_files import file_error, lock_of
-from videochat.records import Caption, Kind
+from videochat.records import DERIVED_KINDS, Caption, Kind
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -357,10 +357,10 @@ def check_fork(name: str) -> None:
 
 
 def collections_of(kinds: Iterable[Kind] | None) -> list[str]:
-    """Return the names of the collections where captions of these kinds lie; None for all but summaries."""
+    """Return the names of the collections where captions of these kinds lie; None for all but `DERIVED_KINDS`."""
     if kinds is None:
         return ["captions"]
-    return sorted({"summaries" if kind == "summary" else "captions" for kind in kinds})
+    return sorted({"summaries" if kind in DERIVED_KINDS else "captions" for kind in kinds})
 
 
 def metadata_of(caption: Caption) -> dict[str, Any]:

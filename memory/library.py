@@ -21,7 +21,7 @@ from videochat.memory.store_records import Hit, StoredVideo
 from videochat.memory.video_captions import VideoCaptions
 from videochat.memory.video_index import WordIndex
 from videochat.memory.words import content_words
-from videochat.records import Caption, Kind
+from videochat.records import DERIVED_KINDS, Caption, Kind
 
 if TYPE_CHECKING:
     from langchain_chroma import Chroma as ChromaVectorStore
@@ -207,7 +207,7 @@ class Library:
             return (
                 {}
                 if not stored.known
-                else state.facts | {"captions": sum(c.kind != "summary" for c in state.captions.values())}
+                else state.facts | {"captions": sum(c.kind not in DERIVED_KINDS for c in state.captions.values())}
             )
         return {}
 
@@ -224,7 +224,7 @@ def _captions(page: dict[str, Any], filters: Filters) -> dict[str, Caption]:
     found: dict[str, Caption] = {}
     for id_, text, metadata in zip(page["ids"], page["documents"], page["metadatas"], strict=True):
         caption = caption_of(text, metadata)
-        fits = caption.kind != "summary" if kinds is None else caption.kind in kinds
+        fits = caption.kind not in DERIVED_KINDS if kinds is None else caption.kind in kinds
         fits = fits and caption.overlaps(*span) and (video_ids is None or caption.video_id in video_ids)
         if fits and caption.id == id_:  # else it was changed from outside
             found[id_] = caption

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, cast
 
-from videochat.intervals import Interval, parse_clock
-from videochat.memory.words import content_words, english_names, language_data
+from videochat.intervals import Interval
+from videochat.memory.times import named_time, number_words, without_times, word_patterns
+from videochat.memory.words import all_words, content_words, empty_words, english_names, fold, language_data
 from videochat.records import Kind
 
-Asks = Literal["summary", "count", "when", "list", "presence", "extreme", "compare", "other"]
+Asks = Literal["summary", "length", "size", "count", "when", "where", "compare", "extreme", "list", "presence", "other"]
 RelationName = Literal["after", "before", "during", "between"]
 
 UNKNOWN_SECONDS = 1e9
 """Length of a video that is not known, or of several that are asked at once."""
 
 _QUESTION_CHARACTERS = 4000
-_EDGE_SECONDS, _MIDDLE_SECONDS, _EDGE_SHARE = 5.0, 2.5, 0.1
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_NUMBER = r"\d+(?:[.,]\d+)?"
-_CLOCK = r"(?<![\d:.])\d{1,3}:\d\d(?::\d\d)?(?:\.\d+)?(?!:?\d)"
-# How a length of time, and a moment, stand in a question that has been read, in seconds.
-_T, _C, _E = r"⟨([\d.]+)⟩", r"⟨@([\d.]+)⟩", r"⟨@?([\d.]+)⟩"
-_N = r"⟨#([\d.]+)/([\d.]+)⟩"
-_ZH_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2}
+_MISSPELT = 0.88
+# What is asked for by words that say nothing else; the patterns of others reach over what the question is about.
+_SAID_BY_WORDS = ("length", "size", "summary", "count", "when")
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,8 @@ class Query:
     """The relation in time that it may name."""
     asks: Asks
     """What it asks for."""
+    subject: tuple[str, ...]
+    """Words that it is about: those of `terms` that name neither a sense nor what is asked for."""
 
     @classmethod
     def parse(cls, question: str, duration_seconds: float) -> Query:
@@ -87,16 +86,16 @@ class Query:
             question: any text, in any language.
             duration_seconds: how long the video is; `UNKNOWN_SECONDS` where that is not known.
         """
-        text = gist(question)
+        text = _spelt(gist(question))
         lowered = text.casefold().replace("’", "'").strip()
         kinds, asks = meant_kinds(text), _asks(lowered)
-        means, span = _named_time(lowered, duration_seconds, asks)
+        means, span = named_time(lowered, duration_seconds, asks_when=asks == "when")
         past = span[0] if span and span[0] >= duration_seconds else None
         if span is not None:
             # It names a place in the video even where that has no second left.
             start = min(max(span[0], 0.0), max(duration_seconds - 1.0, 0.0))
             span = None if past is not None else (start, max(min(span[1], duration_seconds), start + 0.5))
-        rest = re.sub(r"⟨[@#]?[\d./]+⟩", " ", _read(lowered)) if span else text
+        rest = without_times(lowered) if span else text
         return cls(
             text,
             tuple(content_words(rest)),
@@ -108,6 +107,7 @@ class Query:
             None if span else _ordinal(lowered, kinds),
             None if span else _relation(lowered),
             asks,
+            tuple(about(rest, asks)),
         )
 
     @property
@@ -116,14 +116,8 @@ class Query:
         return " ".join([*([self.text] if self.span is None else self.terms), *self.names])
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain data, with the subject."""
-        return asdict(self) | {"subject": self.subject}
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        """Words that it is about: without those that only name a sense or a number."""
-        known = set(self.terms)
-        return tuple(word for word in about(self.text) if word in known)
+        """Return plain data."""
+        return asdict(self)
 
 
 def gist(question: str) -> str:
@@ -134,18 +128,43 @@ def gist(question: str) -> str:
     return f"{question[:half]} {question[-half:]}"
 
 
+def _spelt(text: str) -> str:
+    """Return a question with words that are nearly one of those by which questions are read, as that one."""
+    known = language_data()["spelling"]["en"].split()
+
+    def corrected(match: re.Match[str]) -> str:
+        word = match[0].casefold()
+        if word in known or word in empty_words():
+            return match[0]
+        near = get_close_matches(word, known, 1, _MISSPELT)
+        return near[0] if near and near[0] not in (word.rstrip("s"), f"{word}s") else match[0]
+
+    return re.sub(r"[A-Za-z]{5,}", corrected, text)
+
+
 def meant_kinds(question: str) -> tuple[Kind, ...]:
     """Return the kinds of caption that a question asks for by its words; empty if it leaves that open."""
     text = question.casefold()
     return tuple(kind for kind, pattern in _kind_patterns().items() if pattern.search(text))
 
 
-def about(question: str) -> list[str]:
-    """Return what a question is about, without the words that only name a sense or a number."""
+def about(question: str, asks: Asks = "other") -> list[str]:
+    """Return what a question is about, without the words that only name a sense or what is asked for.
+
+    Args:
+        question: in words.
+        asks: what it asks for; the words that say so are left out.
+    """
     naming = list(_kind_patterns().values())
-    if "tags" in meant_kinds(question):
+    if "measure" in meant_kinds(question):
         naming.append(re.compile(language_data()["measured"]))
-    return [w for w in content_words(question) if not w[0].isdigit() and not any(p.fullmatch(w) for p in naming)]
+    text = question.casefold().replace("’", "'")
+    # Words that only name a sense, as they are written and as indexes hold them.
+    idle = {fold(word) for word in re.findall(r"\w+", text) if any(p.fullmatch(word) for p in naming)}
+    for pattern in (pattern for name, pattern in word_patterns("asks") if name == asks and asks in _SAID_BY_WORDS):
+        text = pattern.sub(" ", text)
+    left = set(all_words(text))
+    return [word for word in content_words(question) if word in left and word not in idle | number_words().keys()]
 
 
 @cache
@@ -154,33 +173,8 @@ def _kind_patterns() -> dict[Kind, re.Pattern[str]]:
     return {kind: re.compile("|".join(words.values())) for kind, words in data.items()}
 
 
-@cache
-def _times() -> dict[str, Any]:
-    return cast("dict[str, Any]", language_data()["times"])
-
-
-@cache
-def _filled(pattern: str) -> re.Pattern[str]:
-    times = _times()
-    fill = {"T": _T, "C": _C, "E": _E, "N": _N, "TO": times["to"], "ABOUT": times["about"], "FILM": times["film"]}
-    for name, value in fill.items():
-        pattern = pattern.replace(f"{{{name}}}", value)
-    return re.compile(pattern)
-
-
-@cache
-def _patterns(group: str) -> list[tuple[str, re.Pattern[str]]]:
-    groups = language_data()[group]
-    return [(name, _filled(pattern)) for name, patterns in groups.items() for pattern in patterns]
-
-
-@cache
-def _rules() -> list[tuple[str, str]]:
-    return [(rule["means"], pattern) for rule in _times()["rules"] for pattern in rule["patterns"]]
-
-
 def _asks(text: str) -> Asks:
-    return cast("Asks", next((name for name, pattern in _patterns("asks") if pattern.search(text)), "other"))
+    return cast("Asks", next((name for name, pattern in word_patterns("asks") if pattern.search(text)), "other"))
 
 
 def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:
@@ -193,7 +187,7 @@ def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:
     for kind in order["nouns"]:
         if kind in kinds and (found := re.search(rf"{place}(?:\b|(?<=[一二三四五后先末始]))", text)):
             return Ordinal(kind, _position(found))
-    found = re.search(rf"{place}\s+(?:time\b|mal\b|vez\b|fois\b|\w+)", text)
+    found = re.search(rf"{place}(?:\s+\w+|\W*$)", text)
     return Ordinal(None, _position(found)) if found else None
 
 
@@ -203,164 +197,9 @@ def _position(found: re.Match[str]) -> int:
 
 def _relation(text: str) -> Relation | None:
     text = re.sub(r"[?!.？！。\s]+$", "", text).lstrip("¿¡ ")
-    for name, pattern in _patterns("relations"):
+    for name, pattern in word_patterns("relations"):
         if found := pattern.match(text):
             groups = found.groupdict()
             asked = f"{groups['asked']} {groups.get('rest') or ''}"
             return Relation(cast("RelationName", name), groups["what"], groups.get("until") or "", meant_kinds(asked))
     return None
-
-
-def _named_time(text: str, duration: float, asks: Asks) -> tuple[str, Interval | None]:
-    """Return what kind of time a question names, and the range as it stands; None where it names none for sure."""
-    read = _read(text, asks)
-    for means, pattern in _rules():
-        if "⟨" not in read and re.search(r"\{[TCEN]\}", pattern):
-            continue  # most questions name no number, and patterns take longer to compile than to match
-        for found in _filled(pattern).finditer(read):
-            counted = "⟨" in found[0] and "@" not in found[0]
-            if counted and means in ("between", "moment") and re.search(_times()["lasting"], read[: found.start()]):
-                continue
-            if asks == "when" and means in ("start", "end"):
-                continue  # "When does the song begin?" asks for a time and names none.
-            start, end = _range(means, found, duration)
-            if means == "last" and start < -duration:
-                continue  # "Does the battery last 20 hours?"
-            if start < end:
-                return means, (start, end)
-    return "", None
-
-
-def _range(means: str, found: re.Match[str], duration: float) -> Interval:
-    groups = found.groupdict()
-    values = [float(value) for value in found.groups() if value and re.fullmatch(r"[\d.]+", value)]
-    if groups.get("unit"):
-        values = [next(s for name, s in _SECONDS.items() if re.fullmatch(_times()["units"][name], groups["unit"]))]
-    at = min(values[0], 1e9) if values else 0.0  # beyond that, a second more is no other number
-    edge = max(_EDGE_SECONDS, _EDGE_SHARE * duration)
-    around = max(_MIDDLE_SECONDS, _EDGE_SHARE * duration)
-    if means == "share":
-        parts = 2 if groups.get("half") else 3 if groups.get("third") else 4
-        names = {"first": 1, "second": 2, "third": 3, "fourth": 4, "middle": 2, "last": parts, "final": parts}
-        number = 1 if groups.get("first") else parts if groups.get("last") else names[groups["n"]]
-        return (number - 1) * duration / parts, number * duration / parts
-    if groups.get("way"):
-        at = _times()["ways"][groups["way"]] * duration
-    if means == "between":
-        return (at, values[1] + (0.5 if values[1] == at else 0.0))
-    return {
-        "first": (0.0, at),
-        "within_first": (0.0, at),
-        "last": (duration - at, duration),
-        "within_last": (duration - at, duration),
-        "unit": ((at - 1) * (values[1:] or [1.0])[0], at * (values[1:] or [1.0])[0]),
-        "before_end": (duration - at - 0.5, duration - at + 1.0),
-        "after": (at, max(duration, at + 1.0)),
-        "before": (0.0, at),
-        "middle": (duration / 2 - around, duration / 2 + around),
-        "start": (0.0, edge),
-        "end": (duration - edge, duration),
-    }.get(means, (at - 0.5, at + 1.0) if at < duration else (at, at + 1.0))
-
-
-def _read(text: str, asks: Asks = "other") -> str:
-    """Return a question in lower case, with every time in it that may be meant written in seconds between ⟨⟩."""
-    times = _times()
-    units = {name: rf"(?:{pattern})(?![a-zà-ÿ])" for name, pattern in times["units"].items()}
-    unit = "|".join(units.values())
-    # What is quoted is what is asked about.
-    text = re.sub(r"[⟨⟩]|\"[^\"]+\"|“[^”]+”|‘[^’]+ [^’]+’|(?<!\w)'[^']+ [^']+'(?!\w)", " ", text)
-    text = re.sub(r"[零一二三四五六七八九十百两]+(?=(?:个半?|分|秒|小时))", lambda m: _zh_number(m[0]), text)
-    for pattern, instead in times["rewrite"].items():
-        text = re.sub(pattern, instead, text)
-    numbers = _number_words()
-    text = re.sub(rf"\b(?:a )?({'|'.join(numbers)})(?=[\s-]+(?:{unit}))", lambda m: f"{numbers[m[1]]:g}", text)
-    text = re.sub(
-        rf"\b(second|minute) ({'|'.join(numbers)})\b(?! ?(?:{unit}))", lambda m: f"{m[1]} {numbers[m[2]]:g}", text
-    )
-    text = re.sub(_CLOCK, lambda m: _clock_text(text, m, asks), text)
-    # "the second minute", "der 2. Minute", "la 2e minute": a whole one; of seconds, the moment.
-    text = re.sub(
-        rf"\b(\d+)(?:st|nd|rd|th|\.|ª|º|e|ème)(?=(?:{times['to']}\d+(?:st|nd|rd|th|\.|ª|º|e|ème))?\s+(?:{units['s']}))(?:\s+(?:{units['s']}))?",
-        r"⟨@\1⟩",
-        text,
-    )
-    whole = f"{units['m']}|{units['h']}"
-    for place, words in list(language_data()["order"]["positions"].items())[1:5]:
-        text = re.sub(rf"\b(?:{words})\s+(?=(?:{whole}))", rf"{int(place) + 1}. ", text)
-    ordinal = r"(?:(?:\b|第)(\d+)(?:st|nd|rd|th|\.|ª|º|e|ème)\s+|第(\d+)(?=分))"
-    text = re.sub(rf"{ordinal}({whole})", lambda m: _numbered(int(m[1] or m[2]), m[3]), text)
-    # In "3 to 6 seconds" and "seconds 3 to 6" both numbers are times.
-    text = re.sub(rf"\b({_NUMBER})({times['to']})(?={_NUMBER}\s*-?\s*({unit}))", r"\1 \3\2", text)
-    named = "second|minute|sekunde|segundo|minuto|seconde"
-    text = re.sub(
-        rf"\b({named})[sn]?\s+({_NUMBER})({times['to']})(?:(?:{named})\s+)?({_NUMBER})\b(?!:)", r"\1 \2\3\1 \4", text
-    )
-    text = re.sub(
-        rf"\b({named})\s+({_NUMBER})\b(?!\s*(?:{unit}))",
-        lambda m: f"⟨@{_value(m[2]) * (60 if m[1][0] == 'm' else 1):.3f}⟩",
-        text,
-    )
-    text = re.sub(rf"\bt\s*=\s*({_NUMBER})\s*(?:{unit})?", lambda m: f"⟨@{_value(m[1]):.3f}⟩", text)
-    h, m, s = (rf"{_NUMBER}\s*-?\s*{units[name]}" for name in "hms")
-    also = r"(?:,|\s+(?:and|und|y|et))?\s*"
-    # In one unit, or in several from the large to the small: "1 minute and 5 seconds".
-    joined = rf"(?<![\d:.,])(?:(?:{h}{also})?(?:{m}{also})?{s}|(?:{h}{also})?{m}|{h})"
-    return re.sub(joined, lambda found: f"⟨{_counted(found[0], units):.3f}⟩", text)
-
-
-def _clock_text(text: str, found: re.Match[str], asks: Asks) -> str:
-    """Return a moment for a clock text that is meant as a place in the video; else nothing that is read as a time."""
-    times, before, after = _times(), text[: found.start()], text[found.end() :]
-    both = r"(?:and|und|y|et)"
-    # "at 8:00 and 20:00" is no range: it is about a day.
-    two = re.match(rf"\s+{both}\s+\d+:\d\d", after) or re.search(rf"\d:\d\d\s+{both}\s+$", before)
-    apart = two and not re.search(r"\b(?:between|zwischen|entre)\b", before)
-    meant = re.search(rf"{times['before_clock']}|\d:\d\d{times['to']}$", before)
-    # A question may end in it, after a comma.
-    meant = meant or (re.search(r",\s*$", before) if re.fullmatch(r"[\s?!.]*", after) else None)
-    meant = None if re.search(times["not_before"], before) else meant
-    mark = re.match(r"\s*-?(?:mark|point|timestamp)\b", after)
-    ranged = re.match(rf"{times['to']}\d+:\d\d", after)
-    contradicts = asks == "when" and re.search(r"\b(?:at|um|a las?|à)\s+$", before)
-    clocks = re.search(times["wall_clock"], text)
-    if clocks or not (meant or mark or ranged) or apart or contradicts or re.match(times["not_after"], after):
-        return " "
-    return f"⟨@{parse_clock(found[0]):.3f}⟩"
-
-
-def _numbered(number: int, unit: str) -> str:
-    seconds = 3600.0 if re.fullmatch(_times()["units"]["h"], unit) else 60.0
-    return f"⟨#{number}/{seconds:.3f}⟩"
-
-
-def _counted(written: str, units: dict[str, str]) -> float:
-    pattern = rf"({_NUMBER})\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in units.items()) + ")"
-    return sum(_value(found[1]) * _SECONDS[str(found.lastgroup)] for found in re.finditer(pattern, written))
-
-
-def _value(number: str) -> float:
-    return float(number.replace(",", "."))
-
-
-@cache
-def _number_words() -> dict[str, float]:
-    times = _times()
-    words = {word: float(value) for words in times["numbers"].values() for value, word in enumerate(words.split(), 1)}
-    words |= times["more"]
-    for language, joint in (("en", "-"), ("en", " "), ("es", " y "), ("fr", "-")):
-        for ten, value in list(times["more"].items()):
-            units = enumerate(times["numbers"][language].split()[:9], 1)
-            words |= {f"{ten}{joint}{unit}": value + n for n, unit in units}
-    return dict(sorted(words.items(), key=lambda item: -len(item[0])))
-
-
-def _zh_number(signs: str) -> str:
-    total, digit = 0, 0
-    for sign in signs:
-        if sign in "十百":
-            total += (digit or 1) * (10 if sign == "十" else 100)
-            digit = 0
-        else:
-            digit = _ZH_DIGITS[sign]
-    return str(total + digit)

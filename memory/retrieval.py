@@ -66,7 +66,7 @@ class _Range:
             caption, score = hit.caption, hit.score
             if caption.kind in kinds:
                 score += _SENSE_WEIGHT
-            elif caption.kind in ("shot", "tags"):
+            elif caption.kind in ("shot", "measure"):
                 score -= _EMPTY_WEIGHT if caption.kind == "shot" else _MEASURE_WEIGHT
             share = (caption.end_seconds - caption.start_seconds) / self.duration_seconds
             return score - _VAGUE_WEIGHT * min(share, 1.0) ** 2
@@ -142,7 +142,7 @@ def _within_span(ranked: list[Hit], query: Query, span: Interval) -> list[Hit]:
             float(caption.kind == "shot" and "shot" not in query.kinds),
             -float(inside >= 0.5),
             -round(hit.score, 1) if query.subject else 0.0,
-            float(caption.kind == "tags" and "tags" not in query.kinds),
+            float(caption.kind == "measure" and "measure" not in query.kinds),
             away,
             length,
         )
@@ -200,7 +200,7 @@ def _related(within: _Range, query: Query) -> list[Hit]:
     if not relation.kinds:
         # Asked only what happens, the next line answers a line, the next slide a slide; a shot says least.
         same = None if relation.name == "during" else anchor.kind
-        hits.sort(key=lambda hit: (hit.caption.kind != same, hit.caption.kind in ("shot", "tags")))
+        hits.sort(key=lambda hit: (hit.caption.kind != same, hit.caption.kind in ("shot", "measure")))
     return hits
 
 
@@ -314,7 +314,7 @@ def recall_library(
     prior: dict[str, float] = {}
     for hit in pool:
         score = hit.score + (_SENSE_WEIGHT if hit.caption.kind in query.kinds else 0.0)
-        score -= _MEASURE_WEIGHT if hit.caption.kind == "tags" and "tags" not in query.kinds else 0.0
+        score -= _MEASURE_WEIGHT if hit.caption.kind == "measure" and "measure" not in query.kinds else 0.0
         prior[hit.caption.video_id] = max(prior.get(hit.caption.video_id, -math.inf), score)
     merged: list[Hit] = []
     best = sorted(prior, key=lambda video_id: -prior[video_id])

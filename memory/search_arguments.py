@@ -52,7 +52,7 @@ def check_by(by: str) -> str:
 
 
 def check_kinds(kinds: Iterable[str] | None) -> list[Kind] | None:
-    """Return kinds of captions as a list; one alone may be given as text, None stands for all but summaries.
+    """Return kinds of captions as a list; one alone may be given as text, None stands for all but `DERIVED_KINDS`.
 
     Raises:
         UnknownName: one is none of `KINDS`.

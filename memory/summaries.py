@@ -44,7 +44,7 @@ _LEADS: dict[Kind, str] = {
     "ocr": "on screen",
     "objects": "seen",
     "action": "seen",
-    "tags": "measured",
+    "measure": "measured",
 }
 # How well a kind tells what happens; measurements count only where there is nothing else.
 _WEIGHTS: dict[Kind, float] = {
@@ -55,7 +55,8 @@ _WEIGHTS: dict[Kind, float] = {
     "speech": 0.9,
     "objects": 0.8,
     "dense_caption": 0.4,
-    "tags": 0.1,
+    "tags": 0.5,
+    "measure": 0.1,
     "shot": 0.05,
 }
 
@@ -329,7 +330,7 @@ def _parts(items: list[_Item]) -> list[list[_Item]]:
 def _choose(parts: Sequence[Iterable[_Item]], scale: Scale) -> list[_Item]:
     """Return items in temporal order: the best of every part, then the second best, until the text is long enough."""
     queues = [sorted(part, key=lambda item: (-item.weight, item.start_seconds)) for part in parts]
-    strong = any(item.weight > _WEIGHTS["tags"] * 2 for queue in queues for item in queue)
+    strong = any(item.weight > _WEIGHTS["measure"] * 2 for queue in queues for item in queue)
     chosen: list[_Item] = []
     seen: dict[tuple[str, ...], list[str]] = defaultdict(list)
     characters = 0
@@ -338,7 +339,7 @@ def _choose(parts: Sequence[Iterable[_Item]], scale: Scale) -> list[_Item]:
             if place >= len(queue) or len(chosen) >= _ITEMS_KEPT:
                 continue
             item = queue[place]
-            if strong and item.weight <= _WEIGHTS["tags"] * 2:
+            if strong and item.weight <= _WEIGHTS["measure"] * 2:
                 continue
             if _said_before(item, seen):
                 continue

@@ -27,7 +27,7 @@ from videochat.memory.store_records import Gap
 from videochat.memory.video_index import VideoIndex
 from videochat.memory.video_state import VideoState, caption_event, vector_events
 from videochat.memory.watch_locks import watching
-from videochat.records import Caption, Kind
+from videochat.records import DERIVED_KINDS, Caption, Kind
 
 _EMBED_BATCH = 256
 _PUBLISH_SECONDS = 1.0  # marks of a watch that follow each other faster are written to Chroma together
@@ -284,21 +284,23 @@ class VideoCaptions:
     ) -> list[Caption]:
         """Return the captions that share a moment with `[start_seconds, end_seconds)`, in temporal order.
 
+        Where a sense has looked again more closely, only what it said then is returned.
+
         Args:
             start_seconds: only captions that end after this.
             end_seconds: only captions that start before this; may be infinite.
-            kinds: only these; None for all but summaries, which repeat what the others say.
+            kinds: only these; None for all but `DERIVED_KINDS`.
         """
         with self._guard:
             self._refresh()
             if self._sorted is None or self._sorted[0] != self._changes:
-                ordered = sorted(self._state.captions.values(), key=lambda c: (c.start_seconds, c.end_seconds))
+                ordered = sorted(self._state.shown().values(), key=lambda c: (c.start_seconds, c.end_seconds))
                 times = np.array([(c.start_seconds, c.end_seconds) for c in ordered], float).reshape(-1, 2)
                 self._sorted = (self._changes, ordered, times[:, 0], times[:, 1])
             _, ordered, starts, ends = self._sorted
         wanted = None if kinds is None else set(kinds)
         found = (ordered[i] for i in np.flatnonzero((ends > start_seconds) & (starts < end_seconds)))
-        return [c for c in found if (c.kind != "summary" if wanted is None else c.kind in wanted)]
+        return [c for c in found if (c.kind not in DERIVED_KINDS if wanted is None else c.kind in wanted)]
 
     def notes(self, prefix: str) -> dict[str, Any]:
         """Return what was noted under names that begin with `prefix`."""
@@ -339,7 +341,7 @@ class VideoCaptions:
         with self._guard:
             self._embed()
             if self._indexed != self._changes:
-                self._index.update(self._state.captions, self._state.vectors)
+                self._index.update(self._state.shown(), self._state.vectors)
                 self._indexed = self._changes
             return self._index
 

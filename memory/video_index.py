@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from videochat.memory.words import all_words, guess_language, tokens
-from videochat.records import KINDS, Caption, Kind
+from videochat.records import DERIVED_KINDS, KINDS, Caption, Kind
 
 _COMMON = 2000  # captions; a word that more of them have says nothing that ranks, and costs time
 _MOST_WORDS = 128
@@ -115,7 +115,7 @@ class VideoIndex:
 
     def rows(self, kinds: Iterable[Kind] | None = None, start: float = 0.0, end: float = math.inf) -> np.ndarray:
         """Return the rows that share a moment with a range, of some kinds; None for all but summaries."""
-        wanted = set(KINDS) - {"summary"} if kinds is None else set(kinds)
+        wanted = set(KINDS) - DERIVED_KINDS if kinds is None else set(kinds)
         fits = self._alive & (self.ends > start) & (self.starts < end)
         return np.flatnonzero(fits & np.array([kind in wanted for kind in KINDS])[self._kinds])
 

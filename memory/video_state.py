@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -43,6 +44,30 @@ class VideoState:
         self.notes: dict[str, Any] = {}
         self.frames: dict[str, dict[float, tuple[float, np.ndarray]]] = {}
         """End and vector of pictures by their start, by source."""
+
+    def shown(self) -> dict[str, Caption]:
+        """Return the captions without those that a closer look of the same sense has replaced, by id.
+
+        A closer look is a watch of the same source at more pictures a second; it replaces what lies mostly in its ranges.
+        """
+        rates = {source: _rate(source) for source in {*self.watched, *(c.source for c in self.captions.values())}}
+        closer: dict[str, list[tuple[float, Interval]]] = {}
+        for source, (_, spans) in self.watched.items():
+            name, rate = rates[source]
+            if rate > 0:
+                closer.setdefault(name, []).extend((rate, span) for span in spans)
+        if not closer:
+            return self.captions
+
+        def replaced(caption: Caption) -> bool:
+            name, rate = rates[caption.source]
+            length = caption.end_seconds - caption.start_seconds
+            return any(
+                more > rate and min(end, caption.end_seconds) - max(start, caption.start_seconds) >= length / 2
+                for more, (start, end) in closer.get(name, ())
+            )
+
+        return {id_: caption for id_, caption in self.captions.items() if not replaced(caption)}
 
     def apply(self, event: Event) -> None:
         """Take in an event that was checked."""
@@ -179,3 +204,9 @@ def _range(start: float, end: float) -> Event:
 
 def _overlap(gap: Gap, start: float, end: float) -> bool:
     return gap.start_seconds < end and gap.end_seconds > start
+
+
+def _rate(source: str) -> tuple[str, float]:
+    """Return a source without the pictures a second at which it looked, and these; 0 at its usual rate."""
+    name, _, rate = source.rpartition("@")
+    return (name, float(rate[:-3])) if re.fullmatch(r"[\d.]+fps", rate) else (source, 0.0)

@@ -42,7 +42,7 @@ class VisualFacts(PerceptionTool):
     """
 
     name: ClassVar[str] = "visual_facts"
-    kind: ClassVar[Kind] = "tags"
+    kind: ClassVar[Kind] = "measure"
     sees: ClassVar[str] = "light, dominant colours, camera and subject motion, every two seconds"
 
     def __init__(self) -> None:
@@ -53,8 +53,8 @@ class VisualFacts(PerceptionTool):
         return f"opencv-facts per {_WINDOW_SECONDS:g} s"
 
     def version(self, video: Video) -> str:
-        """Return the library, and that its captions have the measurements as attributes."""
-        return f"{self.source} with attributes"
+        """Return the library, and that its captions are of the kind `measure`."""
+        return f"{self.source} as measures"
 
     def perceive(
         self, stream: Iterable[Frame], video: Video, start_seconds: float, end_seconds: float

@@ -156,7 +156,7 @@ class WatchClip(BaseTool):
             end_seconds: first moment no longer; brought back to the end of the video.
 
         Returns:
-            The answer as a `clip_caption` of the range that was watched.
+            The answer as a `claim` about the range that was watched, with the attribute `question`.
 
         Raises:
             InvalidArgument: the range holds nothing.
@@ -172,7 +172,8 @@ class WatchClip(BaseTool):
             raise VideoChatError(
                 f"The video model had nothing to say about {clock_range(start, end)}; ask it in other words."
             )
-        return Caption(self.video.id, start, end, "clip_caption", text, source=Path(self.weights).name)
+        source = Path(self.weights).name
+        return Caption(self.video.id, start, end, "claim", text, source, attributes={"question": question})
 
     def _run(self, question: str, start: float, end: float) -> tuple[str, list[dict[str, Any]]]:
         try:

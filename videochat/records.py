@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from videochat.errors import InvalidArgument, UnknownName, check_number
-from videochat.intervals import check_interval, clock_range
+from videochat.intervals import Interval, check_interval, clock_range
 from videochat.renamed import getter
 
 if not TYPE_CHECKING:
@@ -35,9 +35,14 @@ Kind = Literal[
     "shot",
     "video_caption",
     "summary",
+    "measure",
+    "claim",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The senses a caption can come from."""
+"""The senses a caption can come from. `measure`: light, colours, camera and motion as numbers; `claim`: what a model said
+of a clip when it was asked, with the question as an attribute, which is no evidence."""
+DERIVED_KINDS: frozenset[Kind] = frozenset({"summary", "claim"})
+"""Kinds that nobody saw or heard; what names no kinds leaves them out."""
 
 _MOST_SECONDS = 1e9
 _LARGEST_WHOLE = 2**53
@@ -198,27 +203,31 @@ class Citation:
     caption: Caption
     thumbnail: Callable[[], bytes | None] | None = field(default=None, repr=False, compare=False)
     """Makes a JPEG of the moment when called; None where there are no pictures."""
+    span: Interval | None = None
+    """Of equal captions that touch, the interval that they fill together; None for that of the caption alone."""
 
     @property
     def start_seconds(self) -> float:
-        """First moment of the cited caption."""
-        return self.caption.start_seconds
+        """First moment of what is cited."""
+        return self.span[0] if self.span else self.caption.start_seconds
 
     @property
     def end_seconds(self) -> float:
-        """First moment after the cited caption."""
-        return self.caption.end_seconds
+        """First moment after what is cited."""
+        return self.span[1] if self.span else self.caption.end_seconds
 
-    def __reduce__(self) -> tuple[type[Citation], tuple[Caption]]:
+    def __reduce__(self) -> tuple[type[Citation], tuple[Caption, None, Interval | None]]:
         # What makes the picture holds an open video, which cannot travel to another process.
-        return Citation, (self.caption,)
+        return Citation, (self.caption, None, self.span)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return `{start_seconds, end_seconds, kind, text}` and what else the caption knows."""
-        return self.caption.as_dict()
+        """Return `{start_seconds, end_seconds, kind, text}` of what is cited and what else the caption knows."""
+        return self.caption.as_dict() | {"start_seconds": self.start_seconds, "end_seconds": self.end_seconds}
 
     def __str__(self) -> str:
-        return str(self.caption)
+        where = f" {[round(v) for v in self.caption.box]}" if self.caption.box else ""
+        when = clock_range(self.start_seconds, self.end_seconds)
+        return f"[{when}] {self.caption.kind}: {self.caption.text}{where}"
 
 
 @dataclass

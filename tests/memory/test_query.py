@@ -198,7 +198,7 @@ def test_what_a_question_asks_for(question: str, asks: Asks) -> None:
     [
         ("What does she say about milk?", ("speech",)),
         ("What is written on the slide?", ("ocr",)),
-        ("Which colours are there, and how does the camera move?", ("tags",)),
+        ("Which colours are there, and how does the camera move?", ("measure",)),
         ("Was steht auf der Folie?", ("ocr",)),
         ("¿Qué dice ella?", ("speech",)),
         ("他说了什么", ("speech",)),

@@ -127,14 +127,14 @@ def test_captions_that_say_the_same_and_touch_are_one_hit(store: CaptionStore) -
 
 def test_measurements_come_first_only_where_they_are_asked_for(store: CaptionStore) -> None:
     rows: list[Any] = [
-        (0, 2, "tags", "light: bright; camera: pans left"),
+        (0, 2, "measure", "light: bright; camera: pans left"),
         (4, 5, "objects", "pan"),
         (6, 8, "speech", "Hot."),
     ]
     store.add(captions(rows=rows))
     stored = store.captions_of("kitchen")
     assert recall(stored, "What is in the pan?", duration_seconds=9).hits[0].caption.kind == "objects"
-    assert recall(stored, "How does the camera move?", duration_seconds=9).hits[0].caption.kind == "tags"
+    assert recall(stored, "How does the camera move?", duration_seconds=9).hits[0].caption.kind == "measure"
 
 
 def test_the_first_of_what_is_meant_comes_first(store: CaptionStore) -> None:
