@@ -19,6 +19,9 @@ _TIMES = re.compile(rf"\[\s*({_TIME})\s*(?:[-–]\s*({_TIME}))?\s*\]")
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"”')]*(?:\s*\[[^\]\n]*\])*(?=\s|$)|(?=\n)|$)")
 
 
+_SHORTENED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|Prof|Sr|Jr|No|Nr|vs|etc|approx|ca|bzw|z\.B|e\.g|i\.e|[A-Z])\.$")
+
+
 @dataclass(frozen=True)
 class Checked:
     """An answer whose citations have been looked up."""
@@ -156,7 +159,14 @@ class Evidence:
 
 def sentences(text: str) -> list[str]:
     """Return the sentences of a text, each with the citations that follow it; joined they miss only white space."""
-    return [match[0].strip() for match in _SENTENCE.finditer(text) if match[0].strip()]
+    found: list[str] = []
+    for match in _SENTENCE.finditer(text):
+        # "Dr. Sinclair" is one sentence.
+        if found and _SHORTENED.search(found[-1]) and "\n" not in text[match.start() - 1 : match.start()]:
+            found[-1] = f"{found[-1]} {match[0].strip()}"
+        elif match[0].strip():
+            found.append(match[0].strip())
+    return found
 
 
 def _numbers(marker: str) -> list[int]:

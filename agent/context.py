@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from videochat.agent.answers import Finding
 from videochat.agent.citations import Evidence
+from videochat.agent.findings import Finding
 from videochat.agent.video_set import VideoSet
 from videochat.intervals import clock, clock_range
 from videochat.media import Video
@@ -65,9 +65,9 @@ def build_context(
 ) -> Context:
     """Choose and write what a model is sent for a question.
 
-    Of each video: its name, length, picture, what watched it and how far. Then, where all of its captions fit into its
-    share of the budget, all of them; else a summary, who and what appears, and the moments that fit, best first, each in
-    its place in time. Equal captions that touch are one interval. Measurements of light, colours and motion are shown
+    Of each video: its name, length, picture, what watched it and how far. Then, where all of its captions fit into
+    its share of the budget, all of them; else a summary, who and what appears, and the moments that fit, best first,
+    each in its place in time. Equal captions that touch are one interval. Measurements of light, colours and motion are shown
     where they are asked for. What is left out is said.
 
     Args:
@@ -75,7 +75,7 @@ def build_context(
         evidence: where what is shown gets its numbers.
         query: the question as it was read.
         hits: what was found for it, best first.
-        findings: what follows from the notes for it, as `answers.find` says.
+        findings: what follows from the notes for it, as `answers.find_in_videos` says.
         budget_tokens: at most about this many.
     """
     parts: list[str] = []

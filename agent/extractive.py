@@ -23,8 +23,8 @@ class ExtractiveAnswerer(BaseChatModel):
     """Answers without a language model: it writes down what follows from the notes, each sentence with its numbers.
 
     It takes them as data from `additional_kwargs` of the user's message: `findings`, a list of `{"text", "numbers"}`;
-    `found`, whether they answer the question or only come nearest; for a question with options `options`, text by letter,
-    and `evidence`, captions with their `number`. It calls no tools.
+    `found`, whether they answer the question or only come nearest; for a question with options `options`, text by
+    letter, and `evidence`, captions with their `number`. It calls no tools.
     """
 
     @property

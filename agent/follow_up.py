@@ -10,12 +10,12 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from videochat.agent.conversation import Conversation
 from videochat.agent.phrases import follow_up_words
-from videochat.memory.query import Ordinal, Query
+from videochat.memory.query import Ordinal, Query, about
 from videochat.records import Caption
 
 _REWRITE = (
-    "Rewrite the last question of a conversation about a video so that it can be understood without the conversation: put "
-    "in what its pronouns and its 'then' stand for, with times where they matter. Keep its language. Answer with the "
+    "Rewrite the last question of a conversation about a video so that it can be understood without the conversation: "
+    "put in what its pronouns and its 'then' stand for, with times where they matter. Keep its language. Answer with the "
     "question alone; if it stands alone already, repeat it."
 )
 _TURNS, _LONGEST = 6, 600
@@ -85,7 +85,10 @@ def _from_citations(query: Query, conversation: Conversation, duration: float) -
     before = Query.parse(asked, duration)
     cited: list[Caption] = conversation.evidence.cited_in(answered)[:1]
     span = conversation.evidence.span_of(cited[0]) if cited else None
-    short = len(query.subject) == 0
+    rest = re.sub("|".join(words[name] for name in ("then", "refers", "goes_on")), " ", lowered)
+    short = not about(rest)
+    if before.ordinal is not None and before.ordinal.position >= 0 and short and re.search(words["then"], lowered):
+        return ReadQuestion(replace(before, ordinal=Ordinal(before.ordinal.kind, before.ordinal.position + 1)))
     if span is not None and re.search(words["before"], lowered):
         kind = query.kinds[0] if query.kinds else cited[0].kind
         return ReadQuestion(replace(query, ordinal=Ordinal(kind, -1), relation=None), 0.0, span[0] + _SLACK_SECONDS)
@@ -97,7 +100,10 @@ def _from_citations(query: Query, conversation: Conversation, duration: float) -
         start = min(span[1], duration)
         then = (start, min(start + 5.0, duration)) if after is None and start < duration - 0.5 else None
         order = None if after is None else Ordinal(after, 0)
-        return ReadQuestion(replace(query, ordinal=order, relation=None, span=then, asks="other", subject=(), kinds=kinds), max(start, 0.0))
+        return ReadQuestion(
+            replace(query, ordinal=order, relation=None, span=then, asks="other", subject=(), kinds=kinds),
+            max(start, 0.0),
+        )
     if query.asks == "other" and (short or re.search(words["goes_on"], lowered)) and query.span is None:
         query = replace(
             query, asks=before.asks, kinds=query.kinds or before.kinds, ordinal=query.ordinal or before.ordinal

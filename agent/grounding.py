@@ -1,4 +1,4 @@
-"""Grounding: whether the captions that a sentence cites bear it, by times, numbers, names, negation, order and words."""
+"""Grounding: whether the captions that a sentence cites bear it, by times, order, numbers, names, negation, words."""
 
 from __future__ import annotations
 
@@ -140,12 +140,13 @@ def _order_problem(sentence: str, cited: Sequence[Caption], before: Sequence[Cap
             if a is not None and b is not None and a is not b and a.start_seconds >= b.end_seconds - 0.5:
                 return f"{clock(a.start_seconds)} is not before {clock(b.start_seconds)}"
             return ""
-    if before and re.match(order["then"], plain(text)):
-        if max(c.start_seconds for c in cited) < min(c.start_seconds for c in before):
-            return "what it cites comes earlier, not later"
-    if before and re.match(order["earlier"], plain(text)):
-        if min(c.start_seconds for c in cited) > max(c.start_seconds for c in before):
-            return "what it cites comes later, not earlier"
+    if not before:
+        return ""
+    mine, theirs = [c.start_seconds for c in cited], [c.start_seconds for c in before]
+    if re.match(order["then"], plain(text)) and max(mine) < min(theirs):
+        return "what it cites comes earlier, not later"
+    if re.match(order["earlier"], plain(text)) and min(mine) > max(theirs):
+        return "what it cites comes later, not earlier"
     return ""
 
 
@@ -178,7 +179,9 @@ def _word_problem(
     if _denies_otherwise(text, cited):
         return "it denies what is cited, or says what that denies"
     if guess_language(all_words(text)) != "en" or (not text.isascii() and english_names(text)):
-        missing = [name for name in english_names(text) if not _has(name, said)]
+        # A word with a capital may be a name.
+        spoken = text if guess_language(all_words(text)) == "de" else re.sub(r"(?<=\w )[A-ZÀ-Ý]\w+", " ", text)
+        missing = [name for name in english_names(spoken) if not _has(name, said)]
         return f"nothing cited says {missing[0]!r}" if missing else ""
     wanted = [word for word in content_words(without_times(text.casefold(), every_clock=True)) if not word[0].isdigit()]
     wanted = [word for word in wanted if word not in _harmless() and word not in number_words()]
@@ -273,7 +276,7 @@ def _names_missing(text: str, said: str, question: str) -> list[str]:
     """Return the names of a sentence, words with a capital within it, that neither captions nor question have."""
     if guess_language(all_words(text)) == "de":
         return []
-    known = {word for word in all_words(f"{said} {question}")}
+    known = set(all_words(f"{said} {question}"))
     names = []
     for match in re.finditer(r"(?<![\w'’])([A-ZÀ-Ý][\w’'-]+)", text):
         name, before = match[1], text[: match.start()].rstrip()

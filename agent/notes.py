@@ -35,7 +35,7 @@ class Notes:
         self.things = appearances(self.captions)
 
     def of(self, kind: Kind) -> list[Hit]:
-        """Return the captions of a kind, equal ones that touch as one; of shots, parts joined and without key moments."""
+        """Return the captions of a kind, equal ones that touch as one; of shots, parts joined, without key moments."""
         found = [c for c in self.captions if c.kind == kind]
         if kind == "shot":
             return _shots(found)
@@ -65,7 +65,9 @@ def joined_sentences(spoken: Sequence[Hit]) -> list[list[Hit]]:
     for hit in spoken:
         before = groups[-1][-1] if groups else None
         # A line that begins with a capital begins a sentence, unless a comma stands before it.
-        starts = hit.caption.text[:1].isupper() and before is not None and before.caption.text.rstrip()[-1] not in ",-–—"
+        starts = (
+            hit.caption.text[:1].isupper() and before is not None and before.caption.text.rstrip()[-1] not in ",-–—"
+        )
         open_ = before is not None and not starts and not re.search(r"[.?!…。？！][\"”')]*\s*$", before.caption.text)
         near = before is not None and hit.start_seconds - before.end_seconds <= _SENTENCE_GAP_SECONDS
         if open_ and near and len(groups[-1]) < _MOST_LINES:

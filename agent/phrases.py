@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from videochat.intervals import Interval
-from videochat.memory.times import moments_in
-from videochat.memory.words import all_words, guess_language
+from videochat.memory.times import moments_in, number_words
+from videochat.memory.words import all_words, fold, guess_language
 
 LANGUAGES = ("en", "de", "es", "fr", "zh", "ja")
 """In which answers are written without a language model."""
@@ -31,7 +31,7 @@ class Phrases:
         self.text = question.casefold().replace("’", "'")
         self.language = language_of(question)
         self.topic = next((name for name, pattern in _words()["topics"].items() if re.search(pattern, self.text)), "")
-        """What is measured that it asks about: `lightness`, `camera_speed`, `moving_share`, `colours`, `length`, or empty."""
+        """What is measured that it asks for: `lightness`, `camera_speed`, `moving_share`, `colours`, `length`, or empty."""
         least = re.search(_words()["directions"]["least"], self.text)
         self.direction = -1 if least else 1 if re.search(_words()["directions"]["most"], self.text) else 0
         """1 where it asks for the most of something, -1 for the least, 0 for neither."""
@@ -52,13 +52,29 @@ class Phrases:
         text = template.format(**values)
         return re.sub(r"([.!?。])[.。]$", r"\1", text[:1].upper() + text[1:])
 
+    @property
+    def number(self) -> int:
+        """A small whole number that the question names; 0 where it names none."""
+        words = re.findall(r"[^\W_]+", self.text)
+        named = [int(w) if w.isdecimal() and len(w) < 3 else int(number_words().get(w, 0)) for w in words]
+        return next((n for n in named if n > 1), 0)
+
     def means(self, name: str) -> bool:
         """Whether the question has a word of a group of `answer_words.toml`."""
         return re.search(_group(name), self.text) is not None
 
+    def first(self, *names: str) -> str:
+        """Return which of several groups the question has a word of first; empty if of none."""
+        found = {name: match.start() for name in names if (match := re.search(_group(name), self.text))}
+        return min(found, key=lambda name: found[name], default="")
+
+    def knows(self, key: str) -> bool:
+        """Whether there is a sentence of a name in the language of the question."""
+        return key in _words().get(self.language, {})
+
     def is_word(self, name: str, word: str) -> bool:
         """Whether a word is one of a group."""
-        return re.fullmatch(_group(name), word) is not None
+        return re.fullmatch(_group(name), word) is not None or re.fullmatch(_folded_group(name), word) is not None
 
     def listed(self, items: Iterable[str]) -> str:
         """Return items as a list in a sentence."""
@@ -142,6 +158,12 @@ def _group(name: str) -> re.Pattern[str]:
     latin, *others = str(_words()["means"][name]).split(")|")
     pattern = rf"\b{latin if latin.endswith(')') else latin + ')'}\b"
     return re.compile("|".join([pattern, *others]))
+
+
+@cache
+def _folded_group(name: str) -> re.Pattern[str]:
+    """Return a group as indexes hold its words, without accents."""
+    return re.compile(re.sub(r"[^\W\d_]+", lambda match: fold(match[0]), _group(name).pattern))
 
 
 @cache

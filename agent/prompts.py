@@ -56,8 +56,8 @@ NOTHING_SEEN = "Nothing of the video has been seen yet. Ask again in a moment, o
 """Ours: the answer to a question that comes before the first caption of a watch in the background."""
 
 CONFIRM = (
-    "Not yet: “{sentence}” is not borne out by what it cites ({problem}). Read or look at that range with the tools, then "
-    "give the whole answer anew, corrected where it must be."
+    "Not yet: “{sentence}” is not borne out by what it cites ({problem}). Read or look at that range with the tools, "
+    "then give the whole answer anew, corrected where it must be."
 )
 """Ours: sent when what an answer cites does not bear a sentence of it."""
 CALL_AGAIN = "The call of {tool} could not be read: its arguments are not valid JSON. Call it again."

@@ -149,8 +149,8 @@ DESCRIPTIONS: Mapping[str, str] = {
         "names. What it finds are candidates."
     ),
     "find_objects": (
-        "Look through a short range for a thing described in words, and get when and where in the picture it is. Use it "
-        "for things that no note names. It is slow."
+        "Look through a short range for a thing described in words, and get when and where in the picture it is. "
+        "Use it for things that no note names. It is slow."
     ),
     "watch_clip": (
         "Ask a model that watches moving pictures about a range: how something is done, in what order, or "

@@ -84,7 +84,7 @@ class VideoAgent:
             `sqlite`), or None for this object's lifetime.
         pictures: whether the model can see and gets the tool `frames`; None: what its profile says.
         context_tokens: how much the model reads at once; None: what its profile says, else 32,000.
-        summary_llm: a chat model that writes the summaries where one is needed, as of a video too long to be sent whole,
+        summary_llm: a chat model that writes the summaries where one is needed, as of a video too long to be sent,
             also as `"provider:model"`; None: `llm`; `"extractive"`: extracts of the captions, which cost nothing.
         models_gb: how many gigabytes the senses' models may take together; where they need more, the video is read
             once for each group that fits. None for most of the device's memory.

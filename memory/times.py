@@ -165,7 +165,7 @@ def _read(text: str, asks_when: bool, every_clock: bool) -> str:
     numbers = number_words()
     text = re.sub(rf"\b(?:a )?({'|'.join(numbers)})(?=[\s-]+(?:{unit}))", lambda m: f"{numbers[m[1]]:g}", text)
     text = re.sub(
-        rf"\b(second|minute) ({'|'.join(numbers)})\b(?! ?(?:{unit}))", lambda m: f"{m[1]} {numbers[m[2]]:g}", text
+        rf"\b(second|minute|sekunde|segundo|minuto|seconde) ({'|'.join(numbers)})\b(?! ?(?:{unit}))", lambda m: f"{m[1]} {numbers[m[2]]:g}", text
     )
     text = re.sub(_CLOCK, lambda m: _clock_text(text, m, asks_when, every_clock), text)
     # "the second minute", "der 2. Minute", "la 2e minute": a whole one; of seconds, the moment.

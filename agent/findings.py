@@ -1,0 +1,209 @@
+"""What follows from the notes of a video for one question: sentences, each with the captions that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from videochat.agent.notes import (
+    Notes,
+    at_most,
+    crowd,
+    joined_sentences,
+    length_of,
+    range_text,
+    same_moment,
+    when,
+)
+from videochat.agent.phrases import Phrases
+from videochat.agent.word_overlap import coverage
+from videochat.intervals import Interval
+from videochat.memory import Hit, appearances
+from videochat.memory.appearances import Appearance, labels_meant
+from videochat.memory.query import Query
+from videochat.records import Caption, Kind
+
+# How much of what a question is about a caption must share to be quoted; found on one half of
+# benchmarks/natural_questions.json.
+_ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.5, 0.3, 0.45
+_NEARLY_AS_GOOD = 0.75
+# So many words beside a thing ask what following it does not tell.
+_MOST_BESIDE = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence that follows from the notes, with the captions that it rests on."""
+
+    text: str
+    """In the language of the question, without citations."""
+    hits: tuple[Hit, ...] = ()
+    """What it rests on, best first; none where it rests on the file itself."""
+    computed: bool = False
+    """Whether it was counted, measured or compared, so that no single caption says it."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the notes say to a question."""
+
+    findings: list[Finding]
+    """Best first."""
+    found: bool = True
+    """Whether they answer it; else they are only what comes nearest."""
+
+
+class Asked:
+    """One question to the notes of one video: what it means among them, and how they are told.
+
+    Args:
+        query: the question as it was read.
+        notes: of the video.
+        hits: what was found for it, best first.
+    """
+
+    def __init__(self, query: Query, notes: Notes, hits: Sequence[Hit]) -> None:
+        self.query, self.notes, self.hits = query, notes, list(hits)
+        self.say = Phrases(query.text)
+        self.labels: list[str] = labels_meant([*query.subject, *query.names], (thing.name for thing in notes.things))
+        if query.asks == "count" and len(self._beside_labels()) >= _MOST_BESIDE:
+            self.labels = []  # it asks something of a thing that following it does not tell
+        self.topic = self.say.topic
+        self.text = query.text.casefold()
+
+    def itself(self) -> tuple[Hit, ...]:
+        """Return what stands for the video as a whole: its summary, else the caption that reaches furthest."""
+        if self.notes.whole is not None:
+            return (Hit(self.notes.whole),)
+        last = max(self.notes.captions, key=lambda c: c.end_seconds - c.start_seconds, default=None)
+        return () if last is None else (Hit(last),)
+
+    def counted(self, thing: Appearance) -> Finding:
+        """Return how many of a sort of thing there are, at once and in all."""
+        name = self.say.many(thing.at_once, thing.name)
+        key = "count_same" if thing.count == thing.at_once else "count"
+        text = self.say(key, what=name, n=thing.count, name=self.say.many(thing.count, thing.name))
+        return Finding(text, tuple(at_most(thing)), computed=True)
+
+    def fitting(self) -> list[Hit]:
+        """Return the hits that say what the question is about, best first."""
+        words = self.query.subject
+        captions = [hit.caption for hit in self.hits]
+        share = coverage(words or self.query.terms, captions)
+        if not words:
+            order = [hit for hit in self.hits if not self.query.kinds or hit.caption.kind in self.query.kinds]
+            return order if self.query.kinds else []
+        # That a thing is there answers only whether, when, where and how many.
+        mute = ("shot", "measure", "objects") if self.query.asks == "other" else ("shot", "measure")
+        fits = {
+            hit.caption.id: share[hit.caption.id] + max(hit.similarity - 0.2, 0.0)
+            for hit in self.hits
+            if hit.caption.kind not in mute
+            and (share[hit.caption.id] >= self._enough(hit.caption) or hit.similarity >= _ENOUGH_LIKENESS)
+        }
+        order = [hit for hit in self.hits if hit.caption.id in fits]
+        order = [hit for hit in order if hit.caption.kind in self.query.kinds] or order
+        order.sort(key=lambda hit: -fits[hit.caption.id])
+        return [hit for hit in order if fits[hit.caption.id] >= _NEARLY_AS_GOOD * fits[order[0].caption.id]]
+
+    def _enough(self, caption: Caption) -> float:
+        """Return how many of a sort of thing there are, at once and in all."""
+        # Where a question names the sense, less of its words tell which caption it means.
+        # Of a question in another language, captions can share little more than names.
+        foreign = self.say.language != (caption.language or "en")
+        return _ENOUGH_OF_KIND if caption.kind in self.query.kinds or foreign else _ENOUGH
+
+    def strange(self) -> bool:
+        """Whether the question is about something beside what its type and sense name."""
+        return not all(map(self.idle, self.query.subject))
+
+    def idle(self, word: str) -> bool:
+        """Whether a word only says that something is seen or heard."""
+        known = ("thing", "sound", "shot", "cut", "speech", "ocr", "person")
+        return len(word) < 2 or word in self.say.film_words or any(self.say.is_word(name, word) for name in known)
+
+    def meant(self) -> list[Appearance]:
+        """Return the sorts of things that the question means."""
+        return [thing for thing in self.notes.things if thing.name in self.labels]
+
+    def _beside_labels(self) -> list[str]:
+        """Return the words of the question that neither mean a thing that was followed nor are idle."""
+        return [word for word in self.query.subject if not self.idle(word) and not labels_meant([word], self.labels)]
+
+    def clipped(self, thing: Appearance, span: Interval | None = None) -> Appearance | None:
+        """Return what is seen of a thing in the range that the question names; None where nothing is."""
+        span = span or self.query.span
+        if span is None:
+            return thing
+        inside = [c for c in thing.captions if c.overlaps(*span)]
+        return appearances(inside)[0] if inside else None
+
+    def in_span(self, hits: Sequence[Hit]) -> list[Hit]:
+        """Return the hits within the range that the question names; all where it names none."""
+        span = self.query.span
+        return [h for h in hits if span is None or (h.start_seconds < span[1] and span[0] < h.end_seconds)]
+
+    def touching(self, kinds: Iterable[Kind], span: Interval) -> list[Hit]:
+        """Return what some senses noted within a range."""
+        found = [hit for kind in kinds for hit in self.notes.of(kind)]
+        return [hit for hit in found if hit.start_seconds < span[1] and span[0] < hit.end_seconds]
+
+    def crowded(self, thing: Appearance) -> list[Finding]:
+        """Return when the most of a sort of thing are in sight."""
+        start, end, cited = crowd(thing)
+        what = self.say.many(thing.at_once, thing.name)
+        return [Finding(self.say("most_at_once", what=what, when=range_text(start, end)), tuple(cited), computed=True)]
+
+    def shot(self, key: str, shot: Hit) -> Finding:
+        """Return a shot as a sentence."""
+        text = self.say(key, seconds=f"{length_of(shot):.1f}", when=when(shot))
+        return Finding(text, (shot,), computed=True)
+
+    def seen(self, thing: Appearance, *, yes: bool = False) -> Finding:
+        """Return when a sort of thing is in sight."""
+        spans = [range_text(start, end) for start, end in thing.spans[:4]]
+        key = "yes_seen" if yes else "seen_at"
+        firsts = [next(c for c in thing.captions if c.end_seconds > start) for start, _ in thing.spans[:4]]
+        hits = tuple(Hit(c, span=thing.spans[i] if len(thing.captions) > 1 else None) for i, c in enumerate(firsts))
+        return Finding(self.say(key, what=self.say.one(thing.name), when=self.say.listed(spans)), hits)
+
+    def in_sight(self, thing: Appearance) -> Finding:
+        """Return for how long a sort of thing is in sight."""
+        text = self.say("in_sight", what=self.say.one(thing.name), seconds=f"{thing.seconds:.1f}")
+        return Finding(text, self.seen(thing).hits, computed=True)
+
+    def told(self, hit: Hit) -> Finding:
+        """Return a caption as a sentence; of speech, the whole sentence of which it is a part."""
+        if hit.caption.kind == "speech" and hit.caption.attributes.get("words_known") is not False:
+            for group in joined_sentences(self.notes.of("speech")):
+                if any(same_moment(hit, other) for other in group):
+                    return self.spoken(sorted(group, key=lambda other: not same_moment(hit, other)), group)
+        return Finding(self.sentence(hit), (hit,))
+
+    def spoken(self, cited: Sequence[Hit], group: Sequence[Hit] | None = None) -> Finding:
+        """Return lines of speech as one quote; the first of those cited is the one that was looked for."""
+        words = " ".join(" ".join(hit.caption.text.split()) for hit in group or cited)
+        return Finding(self.say("said", what=words), tuple(cited))
+
+    def quoted(self, key: str, hit: Hit) -> str:
+        """Return a caption within a sentence."""
+        return self.say(key, what=" ".join(hit.caption.text.split()))
+
+    def sentence(self, hit: Hit, *, yes: bool = False) -> str:
+        """Return a caption as a sentence."""
+        caption = hit.caption
+        text = " ".join(caption.text.split())
+        if caption.kind == "speech":
+            known = caption.attributes.get("words_known") is not False
+            return self.say("said", what=text) if known else self.say("somebody_speaks")
+        if caption.kind == "ocr":
+            return self.say("shown", what=text)
+        if caption.kind == "objects":
+            return self.say("yes_seen" if yes else "seen_at", what=self.say.one(caption.text), when=when(hit))
+        if caption.kind == "shot":
+            return (
+                self.say("change")
+                if caption.attributes.get("event") == "sudden_change"
+                else self.say("shot_is", seconds=f"{length_of(hit):.1f}", when=when(hit))
+            )
+        return self.say("measured" if caption.kind == "measure" else "noted", what=text)

@@ -1,0 +1,216 @@
+"""Answers that are counted, measured or compared: lengths, sizes, numbers of things and shots, extremes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from videochat.agent.findings import Asked, Finding
+from videochat.agent.notes import (
+    at_most,
+    best_of,
+    joined_sentences,
+    length_of,
+    range_text,
+    when,
+)
+from videochat.agent.word_overlap import coverage
+from videochat.intervals import clock
+from videochat.memory import Hit, appearances
+from videochat.memory.appearances import labels_meant
+from videochat.memory.merged import merge_equal
+from videochat.memory.words import all_words
+from videochat.records import Caption
+
+_QUOTES, _LISTED = 3, 12
+_MOST_WORDS = 0.5
+
+
+def length(asked: Asked) -> list[Finding]:
+    """Return how long what it asks about is: a shot, a thing in sight, speech, the video, or what fits best."""
+    notes, say = asked.notes, asked.say
+    if asked.say.means("shot"):
+        shots = notes.of("shot")
+        if say.direction:
+            shot = best_of(shots, length_of, high=say.direction > 0)
+            return [asked.shot("shot_longest" if say.direction > 0 else "shot_shortest", shot)] if shot else []
+        at = asked.query.ordinal.position if asked.query.ordinal else None
+        if at is not None and -len(shots) <= at < len(shots):
+            return [asked.shot("shot_is", shots[at])]
+        return [asked.shot("shot_is", shot) for shot in shots[:_LISTED]]
+    if asked.labels:
+        return [asked.in_sight(thing) for thing in asked.meant()[:_QUOTES]]
+    if say.means("speech") or "speech" in asked.query.kinds:
+        spoken = merge_equal(c for c in notes.captions if c.kind == "speech")
+        if spoken:
+            total = sum(map(length_of, spoken))
+            return [Finding(say("speech_length", seconds=f"{total:.1f}"), tuple(spoken[:_QUOTES]), computed=True)]
+    if not [w for w in asked.query.subject if w not in say.film_words and not say.is_word("size", w)]:
+        return [*size(asked)] * asked.say.means("size") + [
+            Finding(
+                say(
+                    "length",
+                    length=clock(notes.video.duration_seconds),
+                    seconds=f"{notes.video.duration_seconds:.1f}",
+                ),
+                asked.itself(),
+                computed=True,
+            )
+        ]
+    return [
+        Finding(say("lasts", what=asked.sentence(hit), seconds=f"{length_of(hit):.1f}"), (hit,), computed=True)
+        for hit in asked.fitting()[:1]
+    ]
+
+
+def size(asked: Asked) -> list[Finding]:
+    """Return the size and shape of the picture."""
+    video = asked.notes.video
+    if not video.has_video:
+        return []
+    width, height = video.size or (0, 0)
+    shape = asked.say("portrait" if height > width else "landscape" if width > height else "square")
+    text = asked.say("size", width=width, height=height, shape=shape, rate=f"{video.frame_rate:.4g}")
+    return [Finding(text, asked.itself(), computed=True)]
+
+
+def about_sound(asked: Asked) -> list[Finding]:
+    """Return whether the video has sound, where that is all it asks."""
+    idle = [word for word in asked.query.subject if not asked.idle(word)]
+    if asked.query.asks not in ("presence", "other") or not asked.say.means("sound") or idle:
+        return []
+    spoken = merge_equal(c for c in asked.notes.captions if c.kind == "speech")
+    text = asked.say("sound" if asked.notes.video.has_audio else "silent")
+    return [Finding(text, (*spoken[:1], *asked.itself())[:1], computed=True)]
+
+
+def count(asked: Asked) -> list[Finding]:
+    """Return how many of what it asks for there are."""
+    notes, say = asked.notes, asked.say
+    if asked.labels:
+        things = [asked.clipped(thing) for thing in asked.meant()]
+        return [asked.counted(thing) for thing in things if thing is not None][:_QUOTES]
+    if say.means("shot") or say.means("cut"):
+        shots = asked.in_span(notes.of("shot"))
+        key = "cuts" if say.first("cut", "shot") == "cut" else "shots"
+        number = len(shots) - 1 if key == "cuts" else len(shots)
+        key = "no_cuts" if number == 0 else f"{key}_1" if number == 1 and say.knows(f"{key}_1") else key
+        return [Finding(say(key, n=number), tuple(shots[:_LISTED]), computed=True)] if shots else []
+    if "ocr" in asked.query.kinds and (texts := asked.in_span(notes.of("ocr"))):
+        return [Finding(say("texts", n=len(texts)), tuple(texts[:_LISTED]), computed=True)]
+    words = [word for word in asked.query.subject if not say.is_word("speech", word)]
+    if "speech" in asked.query.kinds and words:
+        having = [hit for hit in asked.in_span(notes.of("speech")) if shares(words, hit.caption)]
+        said = sum(_times(words, hit.caption.text) for hit in having)
+        text = say("said_times", n=said, what=" ".join(words))
+        return [Finding(text, tuple(having[:_QUOTES]), computed=True)] if having else []
+    if "speech" in asked.query.kinds and (spoken := asked.in_span(notes.of("speech"))):
+        return [Finding(say("sentences", n=len(joined_sentences(spoken))), tuple(spoken[:_QUOTES]), computed=True)]
+    return []
+
+
+def extreme(asked: Asked) -> list[Finding]:
+    """Return where most or least of what it asks for is."""
+    notes, say = asked.notes, asked.say
+    if say.means("shot") and (asked.topic in ("", "length")):
+        shot = best_of(notes.of("shot"), length_of, high=say.direction >= 0)
+        key = "shot_longest" if say.direction >= 0 else "shot_shortest"
+        return [asked.shot(key, shot)] if shot else []
+    if asked.topic in ("lightness", "moving_share", "camera_speed"):
+        held = [c for c in _windows(asked) if asked.topic in c.attributes]
+        best = best_of([Hit(c) for c in held], lambda hit: _value(asked, hit), high=say.direction >= 0)
+        if best is not None:
+            key = f"{asked.topic}_{'most' if say.direction >= 0 else 'least'}"
+            return [Finding(say(key, when=when(best), value=f"{_value(asked, best):.0%}"), (best,), computed=True)]
+    if asked.labels:
+        return asked.crowded(asked.meant()[0])
+    if notes.things and (say.means("thing") or asked.topic == "length"):
+        return [asked.in_sight(notes.things[0 if say.direction >= 0 else -1])]
+    return []
+
+
+def compare(asked: Asked) -> list[Finding]:
+    """Return how two ranges of the video differ in what it asks about: those that it names, else the halves."""
+    notes, say, middle = asked.notes, asked.say, asked.notes.video.duration_seconds / 2
+    spans = say.two_moments(asked.text, notes.video.duration_seconds) or [(0.0, middle), (middle, 2 * middle)]
+    topic = asked.topic or ("" if asked.labels else "lightness" if "measure" in asked.query.kinds else "")
+    if topic in ("lightness", "moving_share", "camera_speed"):
+        sides = []
+        for start, end in spans:
+            held = [c for c in notes.captions if topic in c.attributes and c.overlaps(start, end)]
+            if not held:
+                return []
+            sides.append((sum(float(c.attributes[topic]) for c in held) / len(held), held))
+        (one, first), (two, last) = sides
+        cited = Hit(first[0]), Hit(last[-1])
+        key = f"{topic}_{'same' if abs(one - two) < 0.02 else 'falls' if one > two else 'rises'}"
+        values = {
+            "one": f"{one:.0%}",
+            "two": f"{two:.0%}",
+            "first": _moment(*spans[0]),
+            "second": _moment(*spans[1]),
+        }
+        more = max(zip(sides, cited, strict=True), key=lambda s: s[0][0] * (say.direction or 1))[1]
+        hits = tuple(sorted(cited, key=lambda hit: hit is not more))
+        return [Finding(say(key, **values), hits, computed=True)]
+    if asked.labels:
+        counts: list[tuple[int, tuple[Hit, ...]]] = []
+        name = asked.labels[0]
+        for start, end in spans:
+            there = appearances([c for c in notes.captions if c.kind == "objects" and c.overlaps(start, end)], name)
+            counts.append((there[0].at_once, tuple(at_most(there[0]))) if there else (0, ()))
+        (one, firsts), (two, lasts) = counts
+        if not firsts and not lasts:
+            return []
+        text = say(
+            "more",
+            one=say.many(one, name),
+            two=say.many(two, name),
+            first=_moment(*spans[0]),
+            second=_moment(*spans[1]),
+        )
+        ordered = (*firsts[:2], *lasts[:2]) if one >= two else (*lasts[:2], *firsts[:2])
+        return [Finding(text, ordered, computed=True)]
+    named = labels_meant(all_words(asked.text), [thing.name for thing in notes.things])
+    return [asked.counted(thing) for thing in notes.things if thing.name in named]
+
+
+def measured(asked: Asked) -> list[Finding]:
+    """Return what was measured of what it asks for: light, colours, camera, motion."""
+    if "measure" not in asked.query.kinds and asked.topic not in ("lightness", "colours", "camera_speed"):
+        return []
+    topic = {"lightness": "light", "camera_speed": "camera", "moving_share": "motion"}.get(asked.topic, asked.topic)
+    held: dict[str, list[Caption]] = {}
+    for caption in _windows(asked):
+        phrase = str(caption.attributes.get(topic) or caption.text)
+        held.setdefault(re.sub(r"\s*\(?[\d.]+%.*?(?=,|;|$)", "", phrase) or phrase, []).append(caption)
+    groups = sorted(held.items(), key=lambda item: -len(item[1]))
+    return [
+        Finding(asked.say("measured", what=str(g[0].attributes.get(topic) or g[0].text)), (Hit(g[0]),), computed=True)
+        for _, g in groups[:2]
+    ]
+
+
+def _windows(asked: Asked) -> list[Caption]:
+    found = [c for c in asked.notes.captions if c.kind == "measure"]
+    span = asked.query.span
+    return found if span is None else [c for c in found if c.overlaps(*span)]
+
+
+def _value(asked: Asked, hit: Hit) -> float:
+    return float(hit.caption.attributes[asked.topic])
+
+
+def shares(words: Sequence[str], caption: Caption) -> bool:
+    """Whether a caption has most of some words."""
+    return coverage(list(words), [caption])[caption.id] >= _MOST_WORDS
+
+
+def _times(words: Sequence[str], text: str) -> int:
+    have = all_words(text)
+    return max(sum(other.startswith(word) for other in have) for word in words) or 1
+
+
+def _moment(start: float, end: float) -> str:
+    """Return a range that a question names; a moment, which is read as a second and a half around it, as that."""
+    return clock(start + 0.5) if end - start <= 2 else range_text(start, end)
