@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from videochat.agent.findings import Answered, Asked, Finding
 from videochat.agent.follow_up import ReadQuestion
-from videochat.agent.measured_answers import about_sound, compare, count, extreme, measured, shares, size
+from videochat.agent.measured_answers import about_sound, compare, count, extreme, length, measured, shares, size
 from videochat.agent.notes import (
     Notes,
     by_overlap,
@@ -98,9 +98,9 @@ def _by_type(asked: Asked) -> list[Finding]:
     query = asked.query
     if query.asks == "summary" and (query.span is not None or query.relation is not None):
         return []
-    if query.asks in ("list", "presence") and query.ordinal is not None and query.ordinal.kind is not None:
-        if ordered := _ordinal(asked):
-            return ordered
+    named = query.ordinal is not None and query.ordinal.kind is not None
+    if query.asks in ("list", "presence") and named and (ordered := _ordinal(asked)):
+        return ordered
     way = _WAYS.get(query.asks)
     return way(asked) if way else []
 

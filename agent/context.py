@@ -67,8 +67,8 @@ def build_context(
 
     Of each video: its name, length, picture, what watched it and how far. Then, where all of its captions fit into
     its share of the budget, all of them; else a summary, who and what appears, and the moments that fit, best first,
-    each in its place in time. Equal captions that touch are one interval. Measurements of light, colours and motion are shown
-    where they are asked for. What is left out is said.
+    each in its place in time. Equal captions that touch are one interval. Measurements of light, colours and motion
+    are shown where they are asked for. What is left out is said.
 
     Args:
         video_set: the videos.

@@ -15,8 +15,8 @@ from videochat.records import Caption
 
 _REWRITE = (
     "Rewrite the last question of a conversation about a video so that it can be understood without the conversation: "
-    "put in what its pronouns and its 'then' stand for, with times where they matter. Keep its language. Answer with the "
-    "question alone; if it stands alone already, repeat it."
+    "put in what its pronouns and its 'then' stand for, with times where they matter. Keep its language. Answer with "
+    "the question alone; if it stands alone already, repeat it."
 )
 _TURNS, _LONGEST = 6, 600
 _SLACK_SECONDS = 0.3

@@ -31,7 +31,8 @@ class Phrases:
         self.text = question.casefold().replace("’", "'")
         self.language = language_of(question)
         self.topic = next((name for name, pattern in _words()["topics"].items() if re.search(pattern, self.text)), "")
-        """What is measured that it asks for: `lightness`, `camera_speed`, `moving_share`, `colours`, `length`, or empty."""
+        """What is measured that it asks for: `lightness`, `camera_speed`, `moving_share`, `colours`, `length`, or
+        nothing."""
         least = re.search(_words()["directions"]["least"], self.text)
         self.direction = -1 if least else 1 if re.search(_words()["directions"]["most"], self.text) else 0
         """1 where it asks for the most of something, -1 for the least, 0 for neither."""

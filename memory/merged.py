@@ -15,8 +15,8 @@ _CELLS = 8  # boxes of one thing in one part of the picture
 def merge_equal(captions: Iterable[Caption]) -> list[Hit]:
     """Return captions in temporal order, those that say the same and touch as one hit with the span that they fill.
 
-    The same is said by equal words of one kind, by whatever source; of things with a place, also in the same part of the
-    picture, and of things that were followed, with the same `track_id`. Captions that hold numbers of their own
+    The same is said by equal words of one kind, by whatever source; of things with a place, also in the same part of
+    the picture, and of things that were followed, with the same `track_id`. Captions that hold numbers of their own
     (`measure`) stay apart.
 
     Args:

@@ -78,8 +78,8 @@ def named_time(text: str, duration_seconds: float, *, asks_when: bool = False) -
 def moments_in(text: str, duration_seconds: float) -> list[Interval]:
     """Return every place in the video that a statement names, in any wording, as ranges of seconds.
 
-    A clock text is one wherever it stands; a length ("for 20 seconds") is none. Digits of any script are read, and signs
-    without width are passed over. "Minute seven" is the two minutes around it.
+    A clock text is one wherever it stands; a length ("for 20 seconds") is none. Digits of any script are read, and
+    signs without width are passed over. "Minute seven" is the two minutes around it.
 
     Args:
         text: a sentence of an answer.
@@ -165,7 +165,9 @@ def _read(text: str, asks_when: bool, every_clock: bool) -> str:
     numbers = number_words()
     text = re.sub(rf"\b(?:a )?({'|'.join(numbers)})(?=[\s-]+(?:{unit}))", lambda m: f"{numbers[m[1]]:g}", text)
     text = re.sub(
-        rf"\b(second|minute|sekunde|segundo|minuto|seconde) ({'|'.join(numbers)})\b(?! ?(?:{unit}))", lambda m: f"{m[1]} {numbers[m[2]]:g}", text
+        rf"\b(second|minute|sekunde|segundo|minuto|seconde) ({'|'.join(numbers)})\b(?! ?(?:{unit}))",
+        lambda m: f"{m[1]} {numbers[m[2]]:g}",
+        text,
     )
     text = re.sub(_CLOCK, lambda m: _clock_text(text, m, asks_when, every_clock), text)
     # "the second minute", "der 2. Minute", "la 2e minute": a whole one; of seconds, the moment.

@@ -48,7 +48,8 @@ class VideoState:
     def shown(self) -> dict[str, Caption]:
         """Return the captions without those that a closer look of the same sense has replaced, by id.
 
-        A closer look is a watch of the same source at more pictures a second; it replaces what lies mostly in its ranges.
+        A closer look is a watch of the same source at more pictures a second; it replaces what lies mostly in its
+        ranges.
         """
         rates = {source: _rate(source) for source in {*self.watched, *(c.source for c in self.captions.values())}}
         closer: dict[str, list[tuple[float, Interval]]] = {}
