@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from videochat.agent.ask_options import AskOptions
+from videochat.agent.ask_options import AskOptions, RetrieverOptions
 from videochat.agent.background_watch import BackgroundWatch
 from videochat.agent.chat_models import resolve_llm
 from videochat.agent.citations import Evidence
@@ -13,7 +13,7 @@ from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.limits import Limits
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.toolkit import VideoToolkit
-from videochat.agent.video_agent import RetrieverOptions, VideoAgent
+from videochat.agent.video_agent import VideoAgent
 from videochat.agent.video_set import VideoSet
 from videochat.agent.watch import WatchReport, watch
 from videochat.renamed import getter

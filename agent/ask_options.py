@@ -29,6 +29,19 @@ class AskOptions(TypedDict, total=False):
     """Called with the second up to which the video has been read, where it must be watched first."""
 
 
+class RetrieverOptions(TypedDict, total=False):
+    """Keywords of `VideoAgent.as_retriever`; each may be left out."""
+
+    k: int
+    """How many documents at most; 8 if left out."""
+    kinds: list[str] | None
+    """Only captions of these kinds; None for all but summaries."""
+    start_seconds: float
+    """Only captions that end after this."""
+    end_seconds: float | None
+    """Only captions that start before this; None for the end."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One question as it was asked; the fields beside the text are those of `AskOptions`."""

@@ -24,6 +24,7 @@ _NEIGHBOUR_SECONDS = 6.0
 _SHARE_OF_HITS, _SHARE_WITH_NEIGHBOURS = 0.6, 0.85
 _SHARE_OF_OVERVIEW = 0.3
 _MOST_THINGS = 20
+_MOST_OF_KIND = 12
 # Brackets in words of the video would look like citations.
 _NO_BRACKETS = str.maketrans("[]", "()")
 
@@ -178,13 +179,19 @@ def _one_video(
     measured = [] if wants_measures else [c for c in captions if c.kind == "measure"]
     merged = merge_equal(c for c in captions if c.kind != "measure" or wants_measures)
     found = [hit for hit in hits if hit.caption.kind != "measure" or wants_measures]
+    best = _placed(merged, found)
+    # What lies on the screen or is said shares no word with a question that only names the sense.
+    meant = [hit for hit in merged if hit.caption.kind in query.kinds]
+    best += [hit for hit in meant if hit not in best] if len(meant) <= _MOST_OF_KIND else []
+    # The best has the lowest number.
+    evidence.add(best)
     room = budget - tokens_of_text(facts)
     sizes = f"({len(measured)} measurements of light, colours and motion are not shown.)" if measured else ""
     if tokens_of(merged) <= room:
         text = as_text(merged, evidence, video_set) if merged else ""
         return Context("\n".join(filter(None, [facts, text, sizes])), [h.caption for h in merged], 0)
     overview, told = _overview(video_set, video, evidence, int(room * _SHARE_OF_OVERVIEW))
-    chosen = _moments(merged, found, room - tokens_of_text(overview), video.duration_seconds)
+    chosen = _moments(merged, best, room - tokens_of_text(overview), video.duration_seconds)
     text = as_text(chosen, evidence, video_set) if chosen else ""
     missing = len(merged) - len(chosen)
     left_out = f"{missing} of {len(merged)} notes are not shown; the summary stands for them."
@@ -232,7 +239,20 @@ def _told(findings: Sequence[Finding], evidence: Evidence) -> str:
     )
 
 
-def _moments(merged: Sequence[Hit], hits: Sequence[Hit], room: int, duration_seconds: float) -> list[Hit]:
+def _placed(merged: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits as the intervals of which they are a part, in their order."""
+    by_key: dict[tuple[Kind, str], list[Hit]] = {}
+    for hit in merged:
+        by_key.setdefault((hit.caption.kind, hit.caption.text), []).append(hit)
+    found: dict[str, Hit] = {}
+    for hit in hits:
+        same = by_key.get((hit.caption.kind, hit.caption.text), [hit])
+        near = min(same, key=lambda m: abs(m.start_seconds - hit.caption.start_seconds))
+        found.setdefault(near.caption.id, near)
+    return list(found.values())
+
+
+def _moments(merged: Sequence[Hit], best: Sequence[Hit], room: int, duration_seconds: float) -> list[Hit]:
     """Return what fits: the hits, what is around them, and the rest spread over the video; in temporal order."""
     chosen: dict[str, Hit] = {}
     spent = 0
@@ -240,18 +260,11 @@ def _moments(merged: Sequence[Hit], hits: Sequence[Hit], room: int, duration_sec
     def add(hit: Hit, limit: float) -> None:
         nonlocal spent
         cost = tokens_of([hit])
-        if hit.caption.id not in chosen and spent + cost <= limit:
+        # However narrow the window, the best hit is sent.
+        if hit.caption.id not in chosen and (spent + cost <= limit or not chosen):
             chosen[hit.caption.id] = hit
             spent += cost
 
-    by_key: dict[tuple[Kind, str], list[Hit]] = {}
-    for hit in merged:
-        by_key.setdefault((hit.caption.kind, hit.caption.text), []).append(hit)
-    best = []
-    for hit in hits:
-        # A hit stands in the text as the interval of which it is a part.
-        same = by_key.get((hit.caption.kind, hit.caption.text), [hit])
-        best.append(min(same, key=lambda m: abs(m.start_seconds - hit.caption.start_seconds)))
     for hit in best:
         add(hit, room * _SHARE_OF_HITS)
     for hit in best:

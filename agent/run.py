@@ -283,7 +283,7 @@ class Run:
         if not text:
             if not self.limits.hit:
                 notes.append("The language model gave an empty answer")
-        elif status == "not_found" and not is_refusal(text):
+        elif status == "not_found" and not is_refusal(text) and not isinstance(self.settings.llm, ExtractiveAnswerer):
             notes.append("The answer cites nothing that was retrieved from the video, so nothing vouches for it")
         if isinstance(self.settings.llm, ExtractiveAnswerer) and text:
             notes.append("No language model is configured: these are the notes themselves")

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from videochat.agent.ask_options import AskOptions, Question, check_keywords
+from videochat.agent.ask_options import AskOptions, Question, RetrieverOptions, check_keywords
 from videochat.agent.background_watch import BackgroundWatch
 from videochat.agent.chat_models import ChatModel, can_call_tools, can_see, llm_name, resolve_llm
 from videochat.agent.conversation import DEFAULT_THREAD, Conversations
@@ -29,7 +30,7 @@ from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.verification import Verify
 from videochat.agent.video_set import VideoSet, merge_reports
 from videochat.agent.watch import WatchReport
-from videochat.errors import InvalidArgument, StoreError, UnknownName
+from videochat.errors import InvalidArgument, StoreError, UnknownName, check_number
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
@@ -42,19 +43,6 @@ if TYPE_CHECKING:
 
 AnyVideo = str | os.PathLike[str] | Video
 """A path, an http(s) address, or an opened video."""
-
-
-class RetrieverOptions(TypedDict, total=False):
-    """Keywords of `VideoAgent.as_retriever`; each may be left out."""
-
-    k: int
-    """How many documents at most; 8 if left out."""
-    kinds: list[str] | None
-    """Only captions of these kinds; None for all but summaries."""
-    start_seconds: float
-    """Only captions that end after this."""
-    end_seconds: float | None
-    """Only captions that start before this; None for the end."""
 
 
 class VideoAgent:
@@ -118,6 +106,10 @@ class VideoAgent:
         self.llm = resolve_llm(llm)
         if limits is not None and not isinstance(limits, Limits):
             raise InvalidArgument(f"limits must be Limits(...), got {limits!r}.")
+        if context_tokens is not None:
+            check_number("context_tokens", context_tokens, above=0)
+        if verify not in (True, False, "auto"):
+            raise InvalidArgument(f'verify must be True, False or "auto", got {verify!r}.')
         if not isinstance(video, str | os.PathLike | Video | Sequence):
             raise InvalidArgument(
                 f"A video is a path, an http(s) address or a Video, or a list of them; got {video!r}."
@@ -128,7 +120,7 @@ class VideoAgent:
             [video] if isinstance(video, str | os.PathLike | Video) else list(video),
             preset=preset,
             memory=memory,
-            summary_llm=_summary_llm(self.llm if summary_llm is None else resolve_llm(summary_llm)),
+            summary_llm=self.llm if summary_llm is None else resolve_llm(summary_llm),
             models_gb=models_gb,
         )
         self._notes_for_next_answer: list[str] = []
@@ -151,6 +143,8 @@ class VideoAgent:
             can_see(self.llm) if pictures is None else pictures,
             tuple(tools),
         )
+        if model and self._settings.mode == "retrieve":
+            self._notes_for_next_answer.append(f"The video model {model} is not used, since no tools are called")
         ids = sorted(video.id for video in self.video_set.videos)
         self._conversations = Conversations(
             checkpointer,
@@ -252,6 +246,24 @@ class VideoAgent:
             TypeError: there is no such keyword.
         """
         return _last(list(self._events(Question.read("ask", question, options), tokens=False)))
+
+    def messages(self, question: str, **options: Unpack[AskOptions]) -> list[BaseMessage]:
+        """Return what the language model would be sent for a question, without asking it; watches first as `ask` does.
+
+        Args:
+            question: in words.
+            options: as of `ask`.
+
+        Returns:
+            The system message, earlier turns, and the user message with what is sent of the videos.
+
+        Raises:
+            InvalidArgument: as `ask`.
+        """
+        asked = Question.read("messages", question, options)
+        with self._conversations.hold(asked.thread):
+            run = self._begin(asked)
+        return [SystemMessage(run.system), *run.input["messages"]]
 
     def stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """Yield evidence, steps and pieces of text as they come, and at the end the answer; see `ask`."""
@@ -425,10 +437,6 @@ class VideoAgent:
     def __repr__(self) -> str:
         named = repr(self.video.name) if not self.video_set.several else f"{len(self.videos)} videos"
         return f"VideoAgent({named}, llm={llm_name(self.llm)}, mode={self.mode!r})"
-
-
-def _summary_llm(llm: ChatModel) -> ChatModel | None:
-    return None if isinstance(llm, ExtractiveAnswerer) else llm
 
 
 def _no_tools(llm: ChatModel) -> str:

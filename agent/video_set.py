@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from videochat.agent.background_watch import BackgroundWatch
 from videochat.agent.chat_models import ChatModel
 from videochat.agent.closer_look import CloserLook
+from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.frame_search import FrameSearch
 from videochat.agent.pipeline import Progress
 from videochat.agent.watch import WatchReport, refine, watch
@@ -79,7 +80,7 @@ class VideoSet:
         self.refiner = make_refiner(chosen)
         self.models_gb = models_gb
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
-        self.summary_llm = summary_llm
+        self.summary_llm = None if isinstance(summary_llm, ExtractiveAnswerer) else summary_llm
         self._closer_look = CloserLook(self)
         self._finder: ObjectFinder | None = None
         self._frame_searches: dict[str | None, FrameSearch] = {}

@@ -2,11 +2,11 @@
 
     python benchmarks/grounding.py benchmarks/lies.json [--embeddings DIR] [--kept-apart] [--show]
 
-The file holds captions of invented videos, lies about them (wrong object, number, time, name, negation, order), and true
-sentences; each cites as a language model would. A sentence is doubted when its answer would not come out `grounded`: a
-citation does not resolve, or the check of `agent/grounding.py` finds a problem. `--embeddings` names a sentence-transformers
-model that compares words by meaning; without it only equal words count. `--kept-apart` takes the half on which nothing was
-found.
+The file holds captions of invented videos, lies about them (wrong object, number, time, name, negation, order), and
+true sentences; each cites as a language model would. A sentence is doubted when its answer would not come out
+`grounded`: a citation does not resolve, or the check of `agent/grounding.py` finds a problem. `--embeddings` names a
+sentence-transformers model that compares words by meaning; without it only equal words count. `--kept-apart` takes
+the half on which nothing was found.
 """
 
 import argparse

@@ -3,16 +3,16 @@
     python benchmarks/natural.py benchmarks/natural_questions.json ../shared/material [--kept-apart] [--show]
 
 Watches every clip that the questions name with the builtin preset and, where a `yolo*.pt` lies below the material and
-ultralytics is installed, a detector; texts are embedded by the sentence-transformers model below it, else by the builtin
-embedder. Each question is asked as a person would, in a conversation of its own (after the earlier questions that `after`
-names), without a language model or with `--llm provider:model`. An answer is right when
+ultralytics is installed, a detector; texts are embedded by the sentence-transformers model below it, else by the
+builtin embedder. Each question is asked as a person would, in a conversation of its own (after the earlier questions
+that `after` names), without a language model or with `--llm provider:model`. An answer is right when
 
 - where `refuses` is set: its status is `not_found`;
-- else: it is not `not_found`, every group of `says` has a pattern that its text holds, none of `never` does, and its first
-  citation shares a moment with one of the spans in `cites`.
+- else: it is not `not_found`, every group of `says` has a pattern that its text holds, none of `never` does, and its
+  first citation shares a moment with one of the spans in `cites`.
 
-`says`, `never`: regular expressions, in any case. Prints the share of right answers by type and language, and apart from
-it that of honest refusals. `--store DIR` keeps the captions for the next run.
+`says`, `never`: regular expressions, in any case. Prints the share of right answers by type and language, and apart
+from it that of honest refusals. `--store DIR` keeps the captions for the next run.
 """
 
 import argparse

@@ -39,12 +39,13 @@ Kind = Literal[
     "claim",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The senses a caption can come from. `measure`: light, colours, camera and motion as numbers; `claim`: what a model said
-of a clip when it was asked, with the question as an attribute, which is no evidence."""
+"""The senses a caption can come from. `measure`: light, colours, camera and motion as numbers; `claim`: what a model
+said of a clip when it was asked, with the question as an attribute, which is no evidence."""
 DERIVED_KINDS: frozenset[Kind] = frozenset({"summary", "claim"})
 """Kinds that nobody saw or heard; what names no kinds leaves them out."""
 
 _MOST_SECONDS = 1e9
+_MOST_SHOWN = 160  # characters of a caption where a citation is printed
 _LARGEST_WHOLE = 2**53
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -227,7 +228,9 @@ class Citation:
     def __str__(self) -> str:
         where = f" {[round(v) for v in self.caption.box]}" if self.caption.box else ""
         when = clock_range(self.start_seconds, self.end_seconds)
-        return f"[{when}] {self.caption.kind}: {self.caption.text}{where}"
+        text = self.caption.text
+        text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN].rsplit(' ', 1)[0]} …"
+        return f"[{when}] {self.caption.kind}: {text}{where}"
 
 
 @dataclass
@@ -320,8 +323,8 @@ class Answer:
     citations: list[Citation] = field(default_factory=list)
     """The captions it rests on, best first."""
     status: Status = "not_found"
-    """`grounded`: every citation resolved; `partly`: some did not and were removed, or parts of the answer
-    have none; `not_found`: nothing that was retrieved supports an answer."""
+    """`grounded`: every sentence that claims something cites captions that bear it, as far as was checked; `partly`:
+    not all of them do; `not_found`: nothing that was retrieved supports an answer."""
     steps: list[Step] = field(default_factory=list, repr=False)
     """The calls of tools, in the order in which the model asked for them."""
     usage: Usage = field(default_factory=Usage)
@@ -331,7 +334,7 @@ class Answer:
     option: str | None = None
     """The letter that was chosen where the question has options."""
     verdicts: list[Verdict] = field(default_factory=list)
-    """With `verify=True`, what a second look said of each cited sentence."""
+    """What a second call said of each cited sentence, where there was one."""
     seen_seconds: float | None = None
     """How far the videos had been watched, where that was not yet to their end."""
 
@@ -354,6 +357,46 @@ class Answer:
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "seen_seconds": self.seen_seconds,
         }
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """Return the JSON schema of `as_dict()`."""
+
+        def record(required: Sequence[str], **properties: Any) -> dict[str, Any]:
+            return {"type": "object", "properties": properties, "required": list(required)}
+
+        text, number, whole = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+        caption = record(
+            ("id", "video_id", "start_seconds", "end_seconds", "kind", "text", "source"),
+            id=text,
+            video_id=text,
+            start_seconds=number,
+            end_seconds=number,
+            kind={"enum": list(KINDS)},
+            text=text,
+            source=text,
+            score=number,
+            box={"type": "array", "items": number, "minItems": 4, "maxItems": 4},
+            track_id=whole,
+            language=text,
+            attributes={"type": "object"},
+        )
+        step = record(("tool", "args"), tool=text, args={"type": "object"}, seconds=number, captions=whole, error=text)
+        counts = dict.fromkeys(("model_calls", "tool_calls", "input_tokens", "output_tokens"), whole)
+        judgement = {"enum": list(get_args(Judgement))}
+        verdict = record(("sentence", "judgement", "reason"), sentence=text, judgement=judgement, reason=text)
+        fields_ = {
+            "text": text,
+            "status": {"enum": list(STATUSES)},
+            "citations": {"type": "array", "items": caption},
+            "notes": {"type": "array", "items": text},
+            "steps": {"type": "array", "items": step},
+            "usage": record(("seconds", "model_calls", "tool_calls"), seconds=number, **counts),
+            "option": {"type": ["string", "null"]},
+            "verdicts": {"type": "array", "items": verdict},
+            "seen_seconds": {"type": ["number", "null"]},
+        }
+        return record(list(fields_), **fields_)
 
     def __str__(self) -> str:
         lines = [self.text, *(f"  {citation}" for citation in self.citations)]

@@ -26,14 +26,17 @@ def make(clip: Video, tmp_path: Path) -> Iterator:
         video_set.close()
 
 
-def test_a_look_is_denser_and_kept_beside_the_first(make, clip: Video) -> None:
+def test_a_look_is_denser_and_stands_in_place_of_the_first_in_its_range(make, clip: Video) -> None:
     videos = make(Notes())
     videos.watch(clip)
     found, how = videos.look(clip, 2, 4)
     assert how == "looked with notes at 4 pictures a second"
     assert [caption.start_seconds for caption in found] == [2.0, 2.25, 2.5, 2.75, 3.0, 3.25, 3.5, 3.75]
     assert {caption.source for caption in found} == {"notes@4fps"}
-    assert len([c for c in videos.captions_of(clip).between() if c.source == "notes"]) == 12
+    stored = videos.captions_of(clip)
+    first = [c.start_seconds for c in stored.between() if c.source == "notes"]
+    assert first == [0.0, 1.0, *(float(second) for second in range(4, 12))]
+    assert len([c for c in stored.state.captions.values() if c.source == "notes"]) == 12, "the store keeps them all"
     assert videos.senses[0].source == "notes", "the sense of the line-up is left as it is"
 
 

@@ -25,7 +25,7 @@ def graph(llm: ScriptedLLM, tea: Path, memory: CaptionStore, *, with_tools: bool
         toolbox.get_tools() if with_tools else [],
         system="Answer.",
         limits=limits,
-        answer_check=AnswerCheck(evidence, limits, None, check_confirmed=with_tools),
+        answer_check=AnswerCheck(lambda text: [], limits, None, look_again=with_tools),
         foreign_tools=ForeignTools(toolbox, ()),
         window=32_000,
     )

@@ -13,9 +13,13 @@ from videochat.testing import ScriptedLLM
 PICTURE = {"type": "image", "base64": "AAAA", "mime_type": "image/jpeg"}
 
 
-def test_pictures_of_tools_come_from_the_user_after_all_results() -> None:
-    words = {"type": "text", "text": "At 3 s [1]:"}
-    results = [ToolMessage([words, PICTURE], tool_call_id="a"), ToolMessage("noted", tool_call_id="b")]
+OTHER = {"type": "image", "base64": "BBBB", "mime_type": "image/jpeg"}
+
+
+def test_pictures_of_tools_come_from_the_user_after_all_results_each_after_its_words() -> None:
+    words, later = {"type": "text", "text": "At 3 s [1]:"}, {"type": "text", "text": "At 5 s [2]:"}
+    blocks = [words, PICTURE, later, OTHER]
+    results = [ToolMessage(blocks, tool_call_id="a"), ToolMessage("noted", tool_call_id="b")]
     sent = pictures_to_user([HumanMessage("Q"), AIMessage(""), *results, AIMessage("A")])
     assert [type(message).__name__ for message in sent] == [
         "HumanMessage",
@@ -25,14 +29,21 @@ def test_pictures_of_tools_come_from_the_user_after_all_results() -> None:
         "HumanMessage",
         "AIMessage",
     ]
-    assert sent[2].content == "At 3 s [1]:"
-    assert sent[4].content[1:] == [PICTURE]
-    assert results[0].content == [words, PICTURE], "the conversation keeps them where they were"
+    assert [line for line in str(sent[2].content).splitlines() if line] == ["At 3 s [1]:", "At 5 s [2]:"]
+    assert sent[4].content[1:] == blocks
+    assert results[0].content == blocks, "the conversation keeps them where they were"
 
 
 def test_without_pictures_nothing_changes() -> None:
     messages: list[AnyMessage] = [HumanMessage("Q"), ToolMessage("noted", tool_call_id="b")]
     assert pictures_to_user(messages) == messages
+
+
+def test_words_of_a_tool_without_pictures_stay_with_the_tool() -> None:
+    blocks = ToolMessage([{"type": "text", "text": "noted"}, "and heard"], tool_call_id="b")
+    (sent,) = pictures_to_user([blocks])
+    assert isinstance(sent, ToolMessage)
+    assert sent.content == "noted\nand heard"
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,17 @@ def test_of_a_pasted_page_only_the_beginning_and_the_end_are_read() -> None:
     assert gist("short") == "short"
 
 
-def test_what_a_question_is_about_leaves_senses_and_numbers_aside() -> None:
-    assert about("What does the speaker say about 3 eggs on the slide?") == ["eggs"]
-    assert about("What is said?") == []
+@pytest.mark.parametrize(
+    ("question", "asks", "subject"),
+    [
+        ("What does the speaker say about 3 eggs on the slide?", "other", ["3", "eggs"]),
+        ("What is said about three eggs?", "other", ["eggs"]),
+        ("What is said?", "other", []),
+        ("How many cars are there?", "count", ["cars"]),
+        ("How dark is the kitchen?", "other", ["kitchen"]),
+    ],
+)
+def test_what_a_question_is_about_leaves_senses_aside(question: str, asks: Asks, subject: list[str]) -> None:
+    assert about(question, asks) == subject
+    query = Query.parse(question, 60.0)
+    assert (query.asks, query.subject) == (asks, tuple(subject))

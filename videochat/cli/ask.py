@@ -45,8 +45,26 @@ def add_commands(commands: Commands) -> None:
             "--mode", choices=("agent", "retrieve"), help="let the model look further, or answer at once"
         )
         command.add_argument(
-            "--verify", action="store_true", help="have each cited sentence judged against what it cites"
+            "--verify",
+            action=argparse.BooleanOptionalAction,
+            default="auto",
+            help="have each cited sentence judged against what it cites (default: where there is a language model)",
         )
+        command.add_argument(
+            "--sees",
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help="whether the language model sees pictures (default: what its profile says)",
+        )
+        command.add_argument(
+            "--context-tokens",
+            type=int,
+            metavar="N",
+            help="how many tokens the language model reads at once (default: what its profile says, else 32000)",
+        )
+    ask.add_argument(
+        "--show-prompt", action="store_true", help="print what the language model would be sent, and do not ask it"
+    )
     add_json_option(ask)
 
 
@@ -60,9 +78,20 @@ def _ask(options: argparse.Namespace) -> int:
         # Where another process is watching, the question is asked of what it has seen so far.
         with watch_progress(agent) as progress, contextlib.suppress(StoreError):
             agent.watch(progress=progress)
+        if options.show_prompt:
+            return _show_prompt(agent, options)
         answer = agent.ask(options.question) if options.json else _print_answer(agent, options.question)
     if options.json:
         print_json(answer.as_dict())
+    return 0
+
+
+def _show_prompt(agent: VideoAgent, options: argparse.Namespace) -> int:
+    messages = agent.messages(options.question)
+    if options.json:
+        print_json([{"role": message.type, "content": message.text} for message in messages])
+    else:
+        print("\n\n".join(f"{message.type.upper()}\n{message.text}" for message in messages))
     return 0
 
 
@@ -72,6 +101,8 @@ def _answering(options: argparse.Namespace) -> dict[str, Any]:
         "mode": options.mode,
         "video_model": options.video_model,
         "verify": options.verify,
+        "pictures": options.sees,
+        "context_tokens": options.context_tokens,
     }
 
 
