@@ -32,6 +32,7 @@ from videochat.memory.query import Query
 # How much of what a question is about a caption shares that comes near it.
 _NEAR, _NEAR_LIKENESS = 0.25, 0.25
 _QUOTES, _LISTED, _MOST_SENTENCES = 3, 12, 12
+_MOST_NAMED = 3
 
 
 def find(query: Query, notes: Notes, hits: Sequence[Hit]) -> Answered:
@@ -90,7 +91,12 @@ def _find(asked: Asked) -> Answered:
         found = _summary(asked)
     if not found and query.asks == "count":
         found = [f for f in _quotes(asked) if any(re.search(r"\d", h.caption.text) for h in f.hits)]
-    return Answered(found) if found else Answered(_nearest(asked), found=False)
+    if found:
+        return Answered(found)
+    named = [word for word in query.subject if not asked.idle(word)]
+    absent = query.asks == "presence" and 0 < len(named) <= _MOST_NAMED
+    nothing = [Finding(asked.say("nothing_of", what=" ".join(named)))] if absent else []
+    return Answered([*nothing, *_nearest(asked)], found=False)
 
 
 def _by_type(asked: Asked) -> list[Finding]:
@@ -218,12 +224,12 @@ def _ordinal(asked: Asked) -> list[Finding]:
         pieces = sorted(
             (c for thing in asked.meant() for c in thing.captions), key=lambda c: (c.start_seconds, c.end_seconds)
         )
-        if at == -1:
+        if at == -1 and not say.means("appears"):
             last = max(pieces, key=lambda c: c.end_seconds)
             return [Finding(say("last_seen", what=say.one(last.text), when=clock(last.end_seconds)), (Hit(last),))]
         starts = list({c.track_id if c.track_id is not None else c.id: c for c in reversed(pieces)}.values())[::-1]
         starts.sort(key=lambda c: c.start_seconds)
-        if at < len(starts):
+        if -len(starts) <= at < len(starts):
             first = starts[at]
             return [Finding(say("seen_from", what=say.one(first.text), when=clock(first.start_seconds)), (Hit(first),))]
         return []
@@ -279,6 +285,7 @@ def _within(asked: Asked, span: Interval) -> list[Finding]:
         else:
             found += [(hit.start_seconds, asked.told(hit)) for hit in hits[:_QUOTES]]
     things = [thing for thing in (asked.clipped(t, span) for t in asked.notes.things) if thing is not None]
+    things.sort(key=lambda thing: thing.first_seconds)
     if things:
         listed = asked.say.listed(asked.say.many(thing.at_once, thing.name) for thing in things[:6])
         cited = tuple(longest_of(thing) for thing in things[:3])

@@ -99,7 +99,7 @@ def build_context(
     return Context(text, shown, tokens_of_text(text), " ".join(left_out))
 
 
-def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: VideoSet) -> str:
+def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: VideoSet, *, named: bool = True) -> str:
     """Return captions in the template of Table 1, in temporal order, each with its kind, place, box and number.
 
     Numbers in brackets that the video itself shows are put in parentheses: they cite nothing.
@@ -108,6 +108,7 @@ def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: Vi
         captions: in any order; a hit stands for the whole of its span.
         evidence: which numbers them.
         video_set: their videos.
+        named: whether the name of each video stands above its captions, where there are several videos.
     """
     shown, numbers = [], {}
     items = list(captions)
@@ -118,8 +119,9 @@ def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: Vi
         plain = replace(caption, text=text, start_seconds=start, end_seconds=end)
         shown.append(plain)
         numbers[plain.id] = number
+    names = video_set.names if video_set.several and named else None
     sizes = {video.id: video.size or (1, 1) for video in video_set.videos}
-    return textualize(shown, numbers=numbers, names=video_set.names if video_set.several else None, sizes=sizes)
+    return textualize(shown, numbers=numbers, names=names, sizes=sizes)
 
 
 def facts_of(video_set: VideoSet, video: Video) -> str:
@@ -188,11 +190,11 @@ def _one_video(
     room = budget - tokens_of_text(facts)
     sizes = f"({len(measured)} measurements of light, colours and motion are not shown.)" if measured else ""
     if tokens_of(merged) <= room:
-        text = as_text(merged, evidence, video_set) if merged else ""
+        text = as_text(merged, evidence, video_set, named=False) if merged else ""
         return Context("\n".join(filter(None, [facts, text, sizes])), [h.caption for h in merged], 0)
     overview, told = _overview(video_set, video, evidence, int(room * _SHARE_OF_OVERVIEW))
     chosen = _moments(merged, best, room - tokens_of_text(overview), video.duration_seconds)
-    text = as_text(chosen, evidence, video_set) if chosen else ""
+    text = as_text(chosen, evidence, video_set, named=False) if chosen else ""
     missing = len(merged) - len(chosen)
     left_out = f"{missing} of {len(merged)} notes are not shown; the summary stands for them."
     body = [facts, overview, f"Moments:\n{text}" if text else "", f"({left_out})", sizes]
@@ -252,6 +254,17 @@ def _placed(merged: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:
     return list(found.values())
 
 
+def _neighbours(hit: Hit, merged: Sequence[Hit]) -> list[Hit]:
+    """Return what is around a moment, nearest first."""
+
+    def away(other: Hit) -> float:
+        return max(other.start_seconds - hit.end_seconds, hit.start_seconds - other.end_seconds, 0.0)
+
+    # A neighbour that lasts longer than the moment is no detail of it.
+    brief = [other for other in merged if other.end_seconds - other.start_seconds <= 2 * _NEIGHBOUR_SECONDS]
+    return sorted((other for other in brief if away(other) <= _NEIGHBOUR_SECONDS), key=away)
+
+
 def _moments(merged: Sequence[Hit], best: Sequence[Hit], room: int, duration_seconds: float) -> list[Hit]:
     """Return what fits: the hits, what is around them, and the rest spread over the video; in temporal order."""
     chosen: dict[str, Hit] = {}
@@ -269,12 +282,8 @@ def _moments(merged: Sequence[Hit], best: Sequence[Hit], room: int, duration_sec
         add(hit, room * _SHARE_OF_HITS)
     for hit in best:
         if hit.caption.id in chosen:
-            first, last = hit.start_seconds - _NEIGHBOUR_SECONDS, hit.end_seconds + _NEIGHBOUR_SECONDS
-            for other in merged:
-                # A neighbour that lasts longer than the moment is no detail of it.
-                near = other.start_seconds < last and first < other.end_seconds
-                if near and other.end_seconds - other.start_seconds <= 2 * _NEIGHBOUR_SECONDS:
-                    add(other, room * _SHARE_WITH_NEIGHBOURS)
+            for other in _neighbours(hit, merged):
+                add(other, room * _SHARE_WITH_NEIGHBOURS)
     parts = max(int(room / 60), 1)
     seen: set[tuple[int, Kind]] = set()
     for hit in merged:

@@ -90,6 +90,13 @@ class Asked:
         words = self.query.subject
         captions = [hit.caption for hit in self.hits]
         share = coverage(words or self.query.terms, captions)
+        if self.query.names:
+            # What captions in English call the things that the question names.
+            named = coverage(self.query.names, captions)
+            # Pairs of signs are no words that could be counted.
+            spaced = self.say.language not in ("zh", "ja")
+            known = min(len(self.query.names) / max(len(words), 1), 1.0) if spaced else 1.0
+            share = {id_: max(value, known * named[id_]) for id_, value in share.items()}
         if not words:
             order = [hit for hit in self.hits if not self.query.kinds or hit.caption.kind in self.query.kinds]
             return order if self.query.kinds else []

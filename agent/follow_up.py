@@ -93,15 +93,16 @@ def _from_citations(query: Query, conversation: Conversation, duration: float) -
         kind = query.kinds[0] if query.kinds else cited[0].kind
         return ReadQuestion(replace(query, ordinal=Ordinal(kind, -1), relation=None), 0.0, span[0] + _SLACK_SECONDS)
     # "After that" names no moment of its own.
-    own = query.relation is not None and re.sub(words["refers"], "", query.relation.what).strip(" ?.!") != ""
-    if span is not None and re.search(words["then"], lowered) and not own and query.span is None:
+    own = query.relation is not None and bool(about(re.sub(words["idle"], " ", query.relation.what.casefold())))
+    then = re.search(words["then"], lowered) or (query.relation is not None and query.relation.name == "after")
+    if span is not None and then and not own and query.span is None:
         kinds = query.kinds or before.kinds
         after = kinds[0] if kinds else None
         start = min(span[1], duration)
-        then = (start, min(start + 5.0, duration)) if after is None and start < duration - 0.5 else None
+        follows = (start, min(start + 5.0, duration)) if after is None and start < duration - 0.5 else None
         order = None if after is None else Ordinal(after, 0)
         return ReadQuestion(
-            replace(query, ordinal=order, relation=None, span=then, asks="other", subject=(), kinds=kinds),
+            replace(query, ordinal=order, relation=None, span=follows, asks="other", subject=(), kinds=kinds),
             max(start, 0.0),
         )
     if query.asks == "other" and (short or re.search(words["goes_on"], lowered)) and query.span is None:

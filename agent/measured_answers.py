@@ -116,6 +116,10 @@ def extreme(asked: Asked) -> list[Finding]:
         shot = best_of(notes.of("shot"), length_of, high=say.direction >= 0)
         key = "shot_longest" if say.direction >= 0 else "shot_shortest"
         return [asked.shot(key, shot)] if shot else []
+    if asked.topic == "length" and (lines := [hit for k in asked.query.kinds for hit in notes.of(k)]):
+        line = best_of(lines, length_of, high=say.direction >= 0)
+        if line is not None:
+            return [Finding(say("lasts", what=asked.sentence(line), seconds=f"{length_of(line):.1f}"), (line,), True)]
     if asked.topic in ("lightness", "moving_share", "camera_speed"):
         held = [c for c in _windows(asked) if asked.topic in c.attributes]
         best = best_of([Hit(c) for c in held], lambda hit: _value(asked, hit), high=say.direction >= 0)
@@ -147,8 +151,8 @@ def compare(asked: Asked) -> list[Finding]:
         values = {
             "one": f"{one:.0%}",
             "two": f"{two:.0%}",
-            "first": _moment(*spans[0]),
-            "second": _moment(*spans[1]),
+            "first": _moment(asked, *spans[0]),
+            "second": _moment(asked, *spans[1]),
         }
         more = max(zip(sides, cited, strict=True), key=lambda s: s[0][0] * (say.direction or 1))[1]
         hits = tuple(sorted(cited, key=lambda hit: hit is not more))
@@ -166,8 +170,8 @@ def compare(asked: Asked) -> list[Finding]:
             "more",
             one=say.many(one, name),
             two=say.many(two, name),
-            first=_moment(*spans[0]),
-            second=_moment(*spans[1]),
+            first=_moment(asked, *spans[0]),
+            second=_moment(asked, *spans[1]),
         )
         ordered = (*firsts[:2], *lasts[:2]) if one >= two else (*lasts[:2], *firsts[:2])
         return [Finding(text, ordered, computed=True)]
@@ -211,6 +215,9 @@ def _times(words: Sequence[str], text: str) -> int:
     return max(sum(other.startswith(word) for other in have) for word in words) or 1
 
 
-def _moment(start: float, end: float) -> str:
+def _moment(asked: Asked, start: float, end: float) -> str:
     """Return a range that a question names; a moment, which is read as a second and a half around it, as that."""
-    return clock(start + 0.5) if end - start <= 2 else range_text(start, end)
+    if end - start <= 2:
+        return clock(start + 0.5)
+    span, ends = range_text(start, end), asked.notes.video.duration_seconds
+    return asked.say("at_start", when=span) if start <= 0 else asked.say("at_end", when=span) if end >= ends else span

@@ -51,6 +51,8 @@ class Phrases:
         """
         template = str(_words().get(self.language, {}).get(key) or _words()["en"][key])
         text = template.format(**values)
+        if key.startswith("at_"):
+            return text
         return re.sub(r"([.!?。])[.。]$", r"\1", text[:1].upper() + text[1:])
 
     @property

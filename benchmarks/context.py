@@ -161,7 +161,8 @@ def clips(folder: Path, material: Path, *, show: bool) -> None:
                     print(f"--- {clip}, {mode}: {question}\n{message}\n")
             print(
                 f"clips, {mode}: {lines} lines, {repeats / lines:.0%} repeat another, "
-                f"{measures / lines:.0%} measure unasked, evidence sent for {held} of {len(CLIPS)}, {tokens // len(CLIPS)} tokens each"
+                f"{measures / lines:.0%} measure unasked, evidence sent for {held} of {len(CLIPS)}, "
+                f"{tokens // len(CLIPS)} tokens each"
             )
 
 

@@ -89,13 +89,15 @@ class Query:
         text = _spelt(gist(question))
         lowered = text.casefold().replace("’", "'").strip()
         kinds, asks = meant_kinds(text), _asks(lowered)
-        means, span = named_time(lowered, duration_seconds, asks_when=asks == "when")
+        means, span, said = named_time(lowered, duration_seconds, asks_when=asks == "when")
         past = span[0] if span and span[0] >= duration_seconds else None
         if span is not None:
             # It names a place in the video even where that has no second left.
             start = min(max(span[0], 0.0), max(duration_seconds - 1.0, 0.0))
             span = None if past is not None else (start, max(min(span[1], duration_seconds), start + 0.5))
         rest = without_times(lowered) if span else text
+        if span and "⟨" not in said:
+            rest = rest.replace(said, " ")
         return cls(
             text,
             tuple(content_words(rest)),
@@ -174,7 +176,12 @@ def _kind_patterns() -> dict[Kind, re.Pattern[str]]:
 
 
 def _asks(text: str) -> Asks:
-    return cast("Asks", next((name for name, pattern in word_patterns("asks") if pattern.search(text)), "other"))
+    # Of several sentences the first that asks for something counts.
+    for sentence in (text, *re.split(r"(?<=[?？!。.])\s*", text)):
+        found = next((name for name, pattern in word_patterns("asks") if pattern.search(sentence.strip())), None)
+        if found:
+            return cast("Asks", found)
+    return "other"
 
 
 def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:
@@ -182,7 +189,7 @@ def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:
     words = "|".join(f"(?P<p{place.replace('-', '_')}>{pattern})" for place, pattern in order["positions"].items())
     place = rf"(?:\b|(?=[第最首]))(?:{words})"
     for kind, nouns in order["nouns"].items():
-        if found := re.search(rf"{place}\s*(?:\w+\s+)?(?:{nouns})", text):
+        if found := re.search(rf"{place}\s*の?\s*(?:\w+\s+)?(?:{nouns})", text):
             return Ordinal(kind, _position(found))
     for kind in order["nouns"]:
         if kind in kinds and (found := re.search(rf"{place}(?:\b|(?<=[一二三四五后先末始]))", text)):

@@ -49,8 +49,10 @@ def _rules() -> list[tuple[str, str]]:
     return [(rule["means"], pattern) for rule in _times()["rules"] for pattern in rule["patterns"]]
 
 
-def named_time(text: str, duration_seconds: float, *, asks_when: bool = False) -> tuple[str, Interval | None]:
-    """Return what kind of time a question names, and the range as it stands; None where it names none for sure.
+def named_time(text: str, duration_seconds: float, *, asks_when: bool = False) -> tuple[str, Interval | None, str]:
+    """Return what kind of time a question names, the range as it stands, and the words that name it.
+
+    Where it names none for sure the range is None.
 
     Args:
         text: in lower case.
@@ -71,8 +73,8 @@ def named_time(text: str, duration_seconds: float, *, asks_when: bool = False) -
             if means == "last" and start < -duration_seconds:
                 continue  # "Does the battery last 20 hours?"
             if start < end:
-                return means, (start, end)
-    return "", None
+                return means, (start, end), found[0]
+    return "", None, ""
 
 
 def moments_in(text: str, duration_seconds: float) -> list[Interval]:

@@ -9,6 +9,7 @@ from langchain_core.tools import tool
 
 from videochat import VideoAgent
 from videochat.agent.citations import Evidence
+from videochat.agent.grounding import SentenceCheck, check_sentences
 from videochat.agent.limits import Limits, LimitsMiddleware
 from videochat.agent.middleware import NO_ANSWER, AnswerCheck
 from videochat.agent.multiple_choice import Choice
@@ -19,10 +20,15 @@ from videochat.testing import ScriptedLLM, call
 CAPTION = Caption("v1", 14.0, 18.0, "speech", "the milk is poured", "test")
 
 
-def check(choice: Choice | None = None, *, confirmed: bool = True) -> AnswerCheck:
+def held(text: str) -> list[SentenceCheck]:
+    """Hold an answer against one caption, as a run does."""
     evidence = Evidence()
     evidence.add([CAPTION])
-    return AnswerCheck(evidence, LimitsMiddleware(Limits()), choice, check_confirmed=confirmed)
+    return check_sentences(text, evidence, duration_seconds=60.0)
+
+
+def check(choice: Choice | None = None, *, look_again: bool = True) -> AnswerCheck:
+    return AnswerCheck(held, LimitsMiddleware(Limits()), choice, look_again=look_again)
 
 
 def after(answer_check: AnswerCheck, message: AIMessage) -> dict[str, Any] | None:
@@ -34,7 +40,11 @@ def after(answer_check: AnswerCheck, message: AIMessage) -> dict[str, Any] | Non
     [
         (AIMessage(" "), "empty answer"),
         (AIMessage("It is milk."), "letter of one option in parentheses: (A), (B)"),
-        (AIMessage("(A) Milk [1]."), "[1] (seconds 14 to 18, 00:14-00:18) was only found by a search"),
+        (
+            AIMessage("(A) The milk is poured at 00:50 [1]."),
+            "“(A) The milk is poured at 00:50.” is not borne out by what it cites (it says 00:50, which 00:14-00:18",
+        ),
+        (AIMessage("(A) A dog chases seagulls [1]."), "(nothing cited says 'dog')"),
     ],
 )
 def test_each_lack_is_told_once(message: AIMessage, told: str) -> None:
@@ -46,11 +56,32 @@ def test_each_lack_is_told_once(message: AIMessage, told: str) -> None:
     assert after(answer_check, message) is None
 
 
-def test_an_answer_that_lacks_nothing_is_taken() -> None:
-    assert after(check(confirmed=False), AIMessage("Milk [1].")) is None
-    confirmed = check()
-    confirmed.evidence.look_at("v1", 10, 20)
-    assert after(confirmed, AIMessage("Milk [1].")) is None
+@pytest.mark.parametrize(
+    "answer",
+    ["The milk is poured [1].", "The milk is poured [1]. A cat comes.", "Nothing noted in the video answers this."],
+)
+def test_an_answer_whose_citations_bear_it_is_taken(answer: str) -> None:
+    assert after(check(), AIMessage(answer)) is None
+
+
+def test_an_answer_goes_back_once_however_many_sentences_are_not_borne_out() -> None:
+    answer_check = check()
+    update = after(answer_check, AIMessage("The milk is poured [1]. A dog barks [1]. A cat sleeps [1]."))
+    assert update is not None
+    assert "“A dog barks.”" in update["messages"][-1].text
+    assert after(answer_check, AIMessage("A cat sleeps [1].")) is None
+
+
+def test_without_tools_to_look_with_nothing_goes_back_for_its_citations() -> None:
+    assert after(check(look_again=False), AIMessage("A dog barks [1].")) is None
+
+
+def test_when_the_model_may_not_be_called_again_the_answer_is_taken(tea: Path, tea_memory: CaptionStore) -> None:
+    llm = ScriptedLLM("A dog barks [1].")
+    agent = VideoAgent(tea, memory=tea_memory, llm=llm, limits=Limits(model_calls=1), verify=False)
+    answer = agent.ask("When is the milk poured?")
+    assert answer.text == "A dog barks [00:14-00:18]."
+    assert answer.status == "partly"
 
 
 def test_calls_of_tools_are_left_alone() -> None:
@@ -92,7 +123,7 @@ def test_captions_of_foreign_tools_are_stored_and_can_be_cited(
 
     llm = ScriptedLLM(call("detect", what="steam"), cite)
     with CaptionStore(tmp_path, embeddings="builtin") as memory:
-        agent = VideoAgent(tea, memory=memory, preset=["subtitles"], llm=llm, tools=[detect])
+        agent = VideoAgent(tea, memory=memory, preset=["subtitles"], llm=llm, tools=[detect], verify=False)
         answer = agent.ask("When is there steam?")
         assert answer.status == "grounded", answer
         assert [citation.caption for citation in answer.citations] == [steam]

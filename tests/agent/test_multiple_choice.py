@@ -51,8 +51,8 @@ def test_options_that_are_none_are_refused(options: list[str]) -> None:
 
 
 def test_an_answer_without_an_option_goes_back(tea: Path, tea_memory: CaptionStore) -> None:
-    llm = ScriptedLLM(call("read", start=13, end=18), "It is poured [2].", "(B) The milk is poured last [2].")
-    agent = VideoAgent(tea, memory=tea_memory, llm=llm)
+    llm = ScriptedLLM(call("read", start=13, end=18), "It is poured [1].", "(B) The milk is poured last [1].")
+    agent = VideoAgent(tea, memory=tea_memory, llm=llm, verify=False)
     answer = agent.ask("What comes last?", options=["water", "milk"])
     assert (answer.option, answer.status) == ("B", "grounded")
     assert "letter of one option" in llm.sent[2][-1].text
@@ -63,3 +63,9 @@ def test_without_a_model_the_option_with_the_most_words_is_chosen(tea: Path, tea
     agent = VideoAgent(tea, memory=tea_memory, llm="extractive")
     answer = agent.ask("What is poured last?", options=["the orange juice", "the milk", "a cocktail"])
     assert (answer.option, answer.status) == ("B", "grounded")
+
+
+def test_without_a_model_no_option_may_have_a_word_in_the_notes(tea: Path, tea_memory: CaptionStore) -> None:
+    agent = VideoAgent(tea, memory=tea_memory, llm="extractive")
+    answer = agent.ask("What is said about milk?", options=["quarks", "gluons"])
+    assert (answer.option, answer.status, answer.citations) == ("A", "not_found", [])

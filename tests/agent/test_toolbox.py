@@ -1,5 +1,6 @@
 """The tools on their own: LangChain's standard suites, and apps of other shapes."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from langgraph.prebuilt import ToolNode
 
 from tests.fakes.video_language_models import smolvlm
 from videochat import VideoAgent, VideoToolkit
+from videochat.agent import Evidence
+from videochat.agent.toolbox import Toolbox
+from videochat.agent.video_set import VideoSet
 from videochat.memory import CaptionStore
-from videochat.records import Caption
+from videochat.records import Caption, Kind
 from videochat.testing import Scene, ScriptedLLM, call, draw_video
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -111,28 +115,102 @@ def test_a_retriever_in_a_chain(tea: Path, tea_memory: CaptionStore) -> None:
     assert "Now the milk is poured" in chain.invoke("When is the milk poured?")
 
 
-def test_pictures_go_to_the_user_turn(tea: Path, tea_memory: CaptionStore) -> None:
-    llm = ScriptedLLM(call("frames", start=0, end=4, n=2), "A title [13].")
+def test_pictures_go_to_the_user_turn_each_after_its_number(tea: Path, tea_memory: CaptionStore) -> None:
+    llm = ScriptedLLM(call("frames", start=0, end=4, n=2), "Nothing noted in the video answers this.")
     agent = VideoAgent(tea, memory=tea_memory, llm=llm, pictures=True)
     agent.ask("When is the milk poured?")
     *_, result, pictures = llm.sent[1]
     assert isinstance(result.content, str)
-    blocks: list[Any] = [*pictures.content]
-    assert [block["type"] for block in blocks] == ["text", "image", "image"]
+    heading, *blocks = [*pictures.content]
+    assert isinstance(heading, dict)
+    assert [block["type"] for block in blocks] == ["text", "image"] * 2
+    assert re.fullmatch(r"Picture at 1\.00 s \(00:01\) \[\d+\]:", blocks[0]["text"])
+    assert blocks[0]["text"] in result.content
 
 
-def test_a_video_model_is_asked_and_what_it_says_can_be_cited(tea: Path, tmp_path: Path) -> None:
-    def cite(messages: list) -> str:
-        return f"It says so [{messages[-1].artifact[0]['number']}]."
-
-    llm = ScriptedLLM(call("watch_clip", question="What is shown?", start=0, end=4), cite)
+@pytest.fixture
+def claiming(tea: Path, tmp_path: Path) -> Iterator[tuple[Toolbox, Caption]]:
+    """A toolbox whose video model has been asked once, and what it claimed."""
     smolvlm(tmp_path / "vlm")
-    memory = CaptionStore(tmp_path / "memory", embeddings="builtin")
-    agent = VideoAgent(tea, memory=memory, preset=["subtitles"], llm=llm, video_model=tmp_path / "vlm")
-    answer = agent.ask("What is shown?")
-    assert answer.status == "grounded", answer
-    assert answer.citations[0].caption.kind == "clip_caption"
-    assert agent.captions("clip_caption") == [answer.citations[0].caption]
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        videos = VideoSet([tea], memory=memory, preset=["subtitles"])
+        videos.watch_all()
+        toolbox = Toolbox(videos, Evidence(), video_model=str(tmp_path / "vlm"))
+        toolbox.watch_clip("What is shown?", 3, 9)
+        (claim,) = videos.captions_of(videos.videos[0]).between(kinds=["claim"])
+        yield toolbox, claim
+
+
+def test_what_a_video_model_says_is_shown_without_a_number_beside_what_was_noted(
+    claiming: tuple[Toolbox, Caption],
+) -> None:
+    toolbox, claim = claiming
+    text, brought = toolbox.watch_clip("What is shown?", 3, 9)
+    said, _, noted = text.partition("What was noted there:")
+    assert "00:03-00:09 another model says of this clip: " in said
+    assert not re.search(r"\[\d+\]", said)
+    assert "00:04-00:08: First we boil fresh water in the kettle. [1]" in noted
+    assert [item["kind"] for item in brought] == ["speech"]
+    assert dict(claim.attributes) == {"question": "What is shown?"}
+    assert claim.id not in toolbox.evidence.numbers
+
+
+@pytest.mark.parametrize("kinds", [None, ["claim"]])
+def test_a_claim_is_never_found_and_never_numbered(
+    claiming: tuple[Toolbox, Caption], kinds: list[Kind] | None
+) -> None:
+    toolbox, claim = claiming
+    _, found = toolbox.search(claim.text, kinds=kinds)
+    _, read = toolbox.read(0, 20)
+    toolbox.browse()
+    assert "claim" not in {item["kind"] for item in [*found, *read]}
+    assert claim.id not in toolbox.evidence.numbers
+
+
+def test_an_agent_may_cite_what_was_noted_where_a_claim_sent_it(tea: Path, tmp_path: Path) -> None:
+    def cite(messages: list) -> str:
+        (noted,) = messages[-1].artifact
+        return f"They boil fresh water [{noted['number']}]."
+
+    llm = ScriptedLLM(call("watch_clip", question="What is shown?", start=3, end=9), cite)
+    smolvlm(tmp_path / "vlm")
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        agent = VideoAgent(
+            tea, memory=memory, preset=["subtitles"], llm=llm, video_model=tmp_path / "vlm", verify=False
+        )
+        answer = agent.ask("What is boiled?")
+        assert answer.status == "grounded", answer
+        assert [citation.caption.kind for citation in answer.citations] == ["speech"]
+        assert len(agent.captions("claim")) == 1
+        assert "claim" not in {caption.kind for caption in agent.captions()}
+
+
+def test_what_was_counted_may_be_said(tea: Path, tmp_path: Path) -> None:
+    def cite(messages: list) -> str:
+        (cup,) = messages[-1].artifact
+        return f"There are 3 cups [{cup['number']}]."
+
+    llm = ScriptedLLM(call("count", what="cup"), cite, "There are 3 cups [1].")
+    with CaptionStore(tmp_path, embeddings="builtin") as memory:
+        agent = VideoAgent(tea, memory=memory, preset=["subtitles"], llm=llm, verify=False)
+        memory.add(Caption(agent.video.id, 14.0 + i, 18.0, "objects", "cup", "test", track_id=i) for i in (1, 2, 3))
+        answer = agent.ask("How many cups are there?")
+    assert (answer.status, len(llm.sent)) == ("grounded", 2), answer
+
+
+def test_browsing_has_the_summary_written_by_the_language_model_once(tea: Path, tmp_path: Path) -> None:
+    llm = ScriptedLLM(
+        call("browse"),
+        "Tea is made, and milk comes last.",
+        call("browse"),
+        "Nothing noted in the video answers this.",
+    )
+    with CaptionStore(tmp_path, embeddings="builtin") as memory:
+        agent = VideoAgent(tea, memory=memory, preset=["subtitles"], llm=llm)
+        agent.ask("What happens?")
+    once, again = (message.text for message in llm.sent[3] if isinstance(message, ToolMessage))
+    assert "00:00-00:20 Tea is made, and milk comes last. [" in once
+    assert once == again
 
 
 def test_several_videos_are_asked_together(tea: Path, tea_memory: CaptionStore, tmp_path: Path) -> None:
@@ -146,7 +224,9 @@ def test_several_videos_are_asked_together(tea: Path, tea_memory: CaptionStore, 
         ),
         lambda messages: " ".join(f"{said['text']} [{said['number']}]" for m in messages[-3:-1] for said in _said(m)),
     )
-    agent = VideoAgent([tea, coffee, tea], memory=tea_memory, preset=["subtitles"], llm=llm)
+    agent = VideoAgent(
+        [tea, coffee, tea], memory=tea_memory, preset=["subtitles"], llm=llm, summary_llm="extractive", verify=False
+    )
     assert len(agent.videos) == 2
     answer = agent.ask("What is done by hand, and when is the milk poured?")
     assert "[coffee.mp4 00:02-00:04]" in answer.text

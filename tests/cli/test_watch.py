@@ -23,7 +23,9 @@ def test_watch_captions_timeline(
     )
     assert capsys.readouterr().out.splitlines() == ["[00:09-00:13] speech: The leaves steep for exactly three minutes."]
     assert main(["timeline", str(demo_clip), "--memory", demo_memory]) == 0
-    assert capsys.readouterr().out.startswith("tags    ███")
+    lanes = capsys.readouterr().out.splitlines()
+    assert [lane.split()[0] for lane in lanes] == ["speech", "ocr", "shot", "measure", "00:00"]
+    assert lanes[3] == "measure  " + "█" * 71
     picture = tmp_path / "timeline.png"
     assert main(["timeline", str(demo_clip), "--memory", demo_memory, "--output", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")

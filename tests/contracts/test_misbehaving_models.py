@@ -12,9 +12,10 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import tool
 
 from videochat import Limits, VideoAgent
+from videochat.agent.verification import MARK, Verify
 from videochat.errors import InvalidArgument, LLMError
 from videochat.memory import CaptionStore
-from videochat.records import Answer
+from videochat.records import Answer, Caption
 from videochat.testing import ScriptedLLM, call
 
 QUESTION = "When is the milk poured?"
@@ -23,8 +24,8 @@ READ = call("read", start=13, end=18)
 
 @pytest.fixture
 def ask(tea: Path, tea_memory: CaptionStore) -> Callable[..., Answer]:
-    def ask(*script: Any, question: str = QUESTION, **settings: Any) -> Answer:
-        agent = VideoAgent(tea, memory=tea_memory, llm=ScriptedLLM(*script), **settings)
+    def ask(*script: Any, question: str = QUESTION, verify: Verify = False, **settings: Any) -> Answer:
+        agent = VideoAgent(tea, memory=tea_memory, llm=ScriptedLLM(*script), verify=verify, **settings)
         return agent.ask(question)
 
     return ask
@@ -105,7 +106,7 @@ def test_every_tool_says_what_is_wrong(ask: Callable[..., Answer], name: str, ar
 
     def after(messages: list[BaseMessage]) -> str:
         seen.append(messages[-1].text)
-        return "The video does not show this."
+        return "Nothing noted in the video answers this."
 
     assert ask(call(name, **arguments), after).status == "not_found"
     assert hint in seen[0]
@@ -156,7 +157,7 @@ def test_a_hundred_calls_in_one_turn_are_not_all_run(ask: Callable[..., Answer])
 def test_calls_made_together_are_told_in_the_order_of_the_model(ask: Callable[..., Answer]) -> None:
     slow = {"name": "browse", "args": {"question": "What is this about?"}, "id": "slow"}
     quick = [{"name": "read", "args": {"start": start, "end": 18}, "id": "same"} for start in (14, 16)]
-    answer = ask(AIMessage("", tool_calls=[slow, *quick]), "Milk [1].")
+    answer = ask(AIMessage("", tool_calls=[slow, *quick]), "Milk [1].", summary_llm="extractive")
     assert [step.tool for step in answer.steps] == ["browse", "read", "read"]
     assert [step.args.get("start") for step in answer.steps] == [None, 14, 16]
     assert all(step.seconds is not None for step in answer.steps)
@@ -249,7 +250,7 @@ def test_rate_limited_for_good(ask: Callable[..., Answer]) -> None:
         ask(*[ModelRateLimitError("429 slow down")] * 3)
 
 
-def test_the_context_overflows_and_is_cut(ask: Callable[..., Answer]) -> None:
+def test_the_context_overflows_and_is_cut(tea: Path, tmp_path: Path) -> None:
     sizes: list[int] = []
 
     def picky(messages: list[BaseMessage]) -> str:
@@ -259,7 +260,15 @@ def test_the_context_overflows_and_is_cut(ask: Callable[..., Answer]) -> None:
         assert QUESTION in messages[1].text
         return "Milk [1]."
 
-    answer = ask(picky, picky, picky, mode="retrieve")
+    with CaptionStore(tmp_path, embeddings="builtin") as memory:
+        llm = ScriptedLLM(picky, picky, picky)
+        agent = VideoAgent(tea, memory=memory, preset=["subtitles"], llm=llm, mode="retrieve", verify=False)
+        agent.watch()
+        stored = memory.captions_of(agent.video.id)
+        stored.record(
+            [Caption(agent.video.id, i / 5, i / 5 + 1, "clip_caption", f"cup number {i}", "test") for i in range(90)]
+        )
+        answer = agent.ask(QUESTION)
     assert sizes[0] > sizes[1] > sizes[2]
     assert answer.status == "grounded"
 
@@ -280,34 +289,90 @@ def test_caption_dumps_do_not_fill_the_window(ask: Callable[..., Answer]) -> Non
     assert max(sent[4:]) < sent[3] + 800
 
 
-def test_what_was_found_must_be_looked_at_before_it_is_cited(ask: Callable[..., Answer]) -> None:
+WRONG = "Milk comes at 00:05 [1]."
+"""What its citation, 00:14-00:18, cannot bear."""
+
+
+def test_what_its_citation_does_not_bear_goes_back(ask: Callable[..., Answer]) -> None:
     asked: list[str] = []
 
     def after(messages: list[BaseMessage]) -> AIMessage:
         asked.append(messages[-1].text)
         return READ
 
-    answer = ask("Milk [1].", after, "Milk, slowly [1].")
-    assert "[1] (seconds 14.5 to 17.5, 00:14-00:18) was only found by a search" in asked[0]
+    answer = ask(WRONG, after, "Milk, slowly [1].")
+    assert "“Milk comes at 00:05.” is not borne out by what it cites (it says 00:05, which 00:14-00:18 is not" in asked[0]
     assert (answer.text, answer.status) == ("Milk, slowly [00:14-00:18].", "grounded")
 
 
-def test_one_that_will_not_look_is_said_to_have_not(ask: Callable[..., Answer]) -> None:
-    answer = ask("Milk [1].", "Milk [1].")
+def test_one_that_insists_is_doubted(ask: Callable[..., Answer]) -> None:
+    answer = ask(WRONG, WRONG)
+    assert (answer.status, answer.usage.model_calls) == ("partly", 2)
+    assert "Doubtful: “Milk comes at 00:05.” (it says 00:05, which 00:14-00:18 is not)" in notes(answer)
+
+
+def test_one_that_cites_nothing_for_half_of_what_it_says_is_doubted(ask: Callable[..., Answer]) -> None:
+    answer = ask("The milk is poured [1]. A cat drinks it.")
     assert answer.status == "partly"
-    assert "not looked at again: 00:14-00:18" in notes(answer)
+    assert "Doubtful: “A cat drinks it.” (nothing is cited for it)" in notes(answer)
 
 
 def test_a_draft_stays_when_the_model_then_fails(ask: Callable[..., Answer]) -> None:
-    answer = ask("Milk [1].", ValueError("gone"))
-    assert answer.text == "Milk [00:14-00:18]."
+    answer = ask(WRONG, ValueError("gone"))
+    assert answer.text == "Milk comes at 00:05 [00:14-00:18]."
     assert answer.status == "partly"
     assert "failed (gone): this is a draft" in notes(answer)
 
 
+@pytest.mark.parametrize(
+    "judge",
+    [ValueError("gone"), "", "Looks fine to me.", "9: CONFIRMED", "1: CONFIRMED\n1: REJECTED"],
+    ids=["fails", "empty", "chats", "another number", "both ways"],
+)
+@pytest.mark.parametrize(("verify", "status"), [("auto", "grounded"), (True, "partly")])
+def test_a_judge_that_does_not_judge_confirms_nothing(
+    ask: Callable[..., Answer], judge: Any, verify: Verify, status: str
+) -> None:
+    answer = ask("Milk [1].", judge, mode="retrieve", verify=verify)
+    assert (answer.text, answer.status) == ("Milk [00:14-00:18].", status)
+    assert [verdict.judgement for verdict in answer.verdicts] == ["unverified"]
+    assert "by a second call: 1 unverified" in notes(answer)
+
+
+def test_a_judge_cannot_mend_a_time_that_is_wrong(ask: Callable[..., Answer]) -> None:
+    answer = ask(WRONG, "1: CONFIRMED - it says so", mode="retrieve", verify="auto")
+    assert answer.status == "partly"
+    assert "Doubtful: “Milk comes at 00:05.”" in notes(answer)
+
+
+def test_one_that_rejects_itself_is_marked(ask: Callable[..., Answer]) -> None:
+    answer = ask("Milk [1].", "1: REJECTED - no milk", mode="retrieve", verify="auto")
+    assert (answer.text, answer.status) == (f"Milk [00:14-00:18]. {MARK}", "partly")
+
+
+def test_a_judge_hangs(ask: Callable[..., Answer], never: threading.Event) -> None:
+    limits = Limits(seconds=0.5)
+    answer = ask("Milk [1].", lambda messages: str(never.wait()), mode="retrieve", verify="auto", limits=limits)
+    assert answer.text == "Milk [00:14-00:18]."
+    assert [verdict.judgement for verdict in answer.verdicts] == ["unverified"]
+
+
+@pytest.mark.parametrize("whole", ["", "so " * 400, ValueError("gone")], ids=["empty", "long", "fails"])
+def test_a_follow_up_that_it_does_not_make_whole_is_asked_as_it_is(
+    tea: Path, tea_memory: CaptionStore, whole: Any
+) -> None:
+    llm = ScriptedLLM("Milk [1].", whole, "Milk [1].")
+    agent = VideoAgent(tea, memory=tea_memory, llm=llm, mode="retrieve", verify=False)
+    agent.ask(QUESTION)
+    answer = agent.ask("And how is it poured?")
+    assert (answer.text, answer.status) == ("Milk [00:14-00:18].", "grounded")
+    assert llm.sent[2][-1].text.endswith("Question: And how is it poured?")
+
+
 def test_a_server_that_refuses_tools_is_asked_without_them(tea: Path, tea_memory: CaptionStore) -> None:
     refusal = ValueError("400: registry/model:1b does not support tools")
-    agent = VideoAgent(tea, memory=tea_memory, llm=ScriptedLLM(refusal, "Milk [1].", "Milk again [1]."))
+    llm = ScriptedLLM(refusal, "Milk [1].", "Milk again [1].")
+    agent = VideoAgent(tea, memory=tea_memory, llm=llm, verify=False)
     answer = agent.ask(QUESTION)
     assert (answer.status, agent.mode) == ("grounded", "retrieve")
     assert "cannot call tools" in notes(answer)
@@ -322,7 +387,7 @@ class HandsOn(ScriptedLLM):
 
 
 def test_a_wrapper_of_a_model_without_tools_is_asked_without_them(tea: Path, tea_memory: CaptionStore) -> None:
-    agent = VideoAgent(tea, memory=tea_memory, llm=HandsOn(script=["Milk [1]."]))
+    agent = VideoAgent(tea, memory=tea_memory, llm=HandsOn(script=["Milk [1]."]), verify=False)
     assert agent.mode == "agent"
     answer = agent.ask(QUESTION)
     assert (answer.status, agent.mode) == ("grounded", "retrieve")

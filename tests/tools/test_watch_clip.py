@@ -247,27 +247,36 @@ def test_from_upstreams_files_to_an_agent_on_a_real_clip(tmp_path):
     assert state["messages"][-1].text == "He dances [00:00-00:04]."
 
 
-def test_what_it_saw_is_stored_and_can_be_cited(toy, tmp_path):
+def test_what_it_says_is_stored_as_a_claim_and_cannot_be_cited(toy, tmp_path):
     clip = draw_demo(tmp_path / "tea.mp4")
-    llm = ScriptedLLM(call("watch_clip", question="What moves?", start=9, end=12), "A disc [00:09-00:12].")
+    shown: list[ToolMessage] = []
+
+    def cite(messages: list[Any]) -> str:
+        shown.append(messages[-1])
+        return "A disc [00:09-00:12]."
+
+    llm = ScriptedLLM(call("watch_clip", question="What moves?", start=9, end=12), cite, "A disc [00:09-00:12].")
     with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
-        agent = VideoAgent(clip, llm=llm, memory=memory, preset=["subtitles"], video_model=toy)
+        agent = VideoAgent(clip, llm=llm, memory=memory, preset=["subtitles"], video_model=toy, verify=False)
         answer = agent.ask("What moves at ten seconds?")
-        assert answer.status == "grounded"
-        (citation,) = answer.citations
-        assert (citation.start_seconds, citation.end_seconds, citation.caption.source) == (9, 12, toy.name)
-        assert citation.caption in agent.captions("clip_caption")
+        (claim,) = agent.captions("claim")
+        assert (claim.start_seconds, claim.end_seconds, claim.source) == (9, 12, toy.name)
+        assert claim.attributes == {"question": "What moves?"}
+        assert claim not in agent.captions()
+        first, *_, noted, _ = shown[0].text.splitlines()
+        assert first == "<video>"
+        assert "00:09-00:12 another model says of this clip: " in shown[0].text
+        assert noted.startswith("00:09-00:13: The leaves steep for exactly three minutes. [")
+        assert [item["kind"] for item in shown[0].artifact] == ["speech"]
+        assert answer.status == "partly"
+        assert [citation.caption.kind for citation in answer.citations] == ["speech"]
 
 
-def test_watch_gives_a_caption_of_what_was_seen(toy):
+def test_watch_gives_a_claim_with_the_question(toy):
     tool = WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache())
-    caption = tool.watch("What?", 8, 500)
-    assert (caption.start_seconds, caption.end_seconds, caption.kind, caption.source) == (
-        8,
-        10,
-        "clip_caption",
-        toy.name,
-    )
+    claim = tool.watch("What?", 8, 500)
+    assert (claim.start_seconds, claim.end_seconds, claim.kind, claim.source) == (8, 10, "claim", toy.name)
+    assert claim.attributes == {"question": "What?"}
     with pytest.raises(InvalidArgument, match="holds nothing"):
         tool.watch("What?", 20, 30)
 

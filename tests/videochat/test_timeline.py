@@ -21,7 +21,7 @@ def test_the_figure_has_a_lane_for_each_kind(tea: Path, tea_memory: CaptionStore
     figure = VideoAgent(tea, memory=tea_memory, llm="extractive").timeline()
     assert isinstance(figure, Figure)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["tags", "speech", "ocr", "shot"]
+    assert labels == ["speech", "ocr", "shot", "measure"]
     assert figure.axes[0].get_xlim() == (0, 20)
 
 
