@@ -28,6 +28,8 @@ from videochat.memory import Hit, browse
 from videochat.memory.appearances import place
 from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query
+from videochat.memory.times import number_words
+from videochat.memory.words import all_words
 
 # How much of what a question is about a caption shares that comes near it.
 _NEAR, _NEAR_LIKENESS = 0.25, 0.25
@@ -84,13 +86,13 @@ def _find(asked: Asked) -> Answered:
         ends = clock(asked.notes.video.duration_seconds)
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
     found = _by_type(asked) or _by_place(asked)
-    if not found and query.asks not in ("length", "size", "count"):
+    if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)
     idle = not (asked.strange() or query.kinds or asked.labels or query.ordinal)
     if not found and query.asks == "other" and idle:
         found = _summary(asked)
     if not found and query.asks == "count":
-        found = [f for f in _quotes(asked) if any(re.search(r"\d", h.caption.text) for h in f.hits)]
+        found = _with_numbers(_quotes(asked))
     if found:
         return Answered(found)
     named = [word for word in query.subject if not asked.idle(word)]
@@ -99,12 +101,18 @@ def _find(asked: Asked) -> Answered:
     return Answered([*nothing, *_nearest(asked)], found=False)
 
 
+def _with_numbers(findings: list[Finding]) -> list[Finding]:
+    """Return those that say how much: with a number in digits or words; "one" may be an article."""
+    words = {word for word, value in number_words().items() if value > 1}
+    return [f for f in findings if re.search(r"\d", f.text) or words & {*all_words(f.text)}]
+
+
 def _by_type(asked: Asked) -> list[Finding]:
     """Return what answers the type of the question."""
     query = asked.query
     if query.asks == "summary" and (query.span is not None or query.relation is not None):
         return []
-    named = query.ordinal is not None and query.ordinal.kind is not None
+    named = query.ordinal is not None and (query.ordinal.kind is not None or bool(asked.labels))
     if query.asks in ("list", "presence") and named and (ordered := _ordinal(asked)):
         return ordered
     way = _WAYS.get(query.asks)
@@ -335,5 +343,6 @@ _WAYS: Mapping[str, Callable[[Asked], list[Finding]]] = {
     "where": _where,
     "list": _list,
     "presence": _presence,
+    "amount": lambda asked: _with_numbers(_quotes(asked)),
 }
 """What answers a question, by `Query.asks`."""

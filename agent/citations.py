@@ -19,7 +19,10 @@ _TIMES = re.compile(rf"\[\s*({_TIME})\s*(?:[-–]\s*({_TIME}))?\s*\]")
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"”')]*(?:\s*\[[^\]\n]*\])*(?=\s|$)|(?=\n)|$)")
 
 
-_SHORTENED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|Prof|Sr|Jr|No|Nr|vs|etc|approx|ca|bzw|z\.B|e\.g|i\.e|[A-Z])\.$")
+_SHORTENED = re.compile(
+    r"\b(?:Dr|Mr|Mrs|Ms|St|Prof|Sr|Jr|No|Nr|vs|etc|approx|ca|bzw|z\.B|e\.g|i\.e|a\.m|p\.m|[A-Z])\.$"
+    r"|^(?:[-*•]\s*)?\d+[.)]$"
+)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,8 +26,8 @@ _SHARE_OF_HITS, _SHARE_WITH_NEIGHBOURS = 0.6, 0.85
 _SHARE_OF_OVERVIEW = 0.3
 _MOST_THINGS = 20
 _MOST_OF_KIND = 12
-# Brackets in words of the video would look like citations.
-_NO_BRACKETS = str.maketrans("[]", "()")
+NO_BRACKETS = str.maketrans("[]", "()")
+"""Brackets in words of the video would look like citations."""
 
 _SIGHTS: dict[Kind, str] = {
     "speech": "words that are said",
@@ -115,7 +116,7 @@ def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: Vi
     for item, number in zip(items, evidence.add(items), strict=True):
         caption = item.caption if isinstance(item, Hit) else item
         start, end = evidence.span_of(caption)
-        text = " ".join(caption.text.split()).translate(_NO_BRACKETS)
+        text = " ".join(caption.text.split()).translate(NO_BRACKETS)
         plain = replace(caption, text=text, start_seconds=start, end_seconds=end)
         shown.append(plain)
         numbers[plain.id] = number
@@ -131,7 +132,7 @@ def facts_of(video_set: VideoSet, video: Video) -> str:
     sound = "with sound" if video.has_audio else "without sound"
     noted = _noted_kinds(video_set, video)
     lines = [
-        f"Video {video_set.names[video.id].translate(_NO_BRACKETS)}: {clock(video.duration_seconds)} "
+        f"Video {video_set.names[video.id].translate(NO_BRACKETS)}: {clock(video.duration_seconds)} "
         f"({video.duration_seconds:.1f} seconds) long, {picture}, {sound}."
     ]
     if noted:
@@ -212,7 +213,7 @@ def _overview(video_set: VideoSet, video: Video, evidence: Evidence, room: int) 
             continue
         (number,) = evidence.add([caption])
         when = clock_range(caption.start_seconds, caption.end_seconds)
-        lines.append(f"{when} summary: {' '.join(caption.text.split()).translate(_NO_BRACKETS)} [{number}]")
+        lines.append(f"{when} summary: {' '.join(caption.text.split()).translate(NO_BRACKETS)} [{number}]")
         shown.append(caption)
     for thing in appearances(stored)[:_MOST_THINGS]:
         line, caption = appearance_line(thing, video.size, evidence)
@@ -260,8 +261,11 @@ def _neighbours(hit: Hit, merged: Sequence[Hit]) -> list[Hit]:
     def away(other: Hit) -> float:
         return max(other.start_seconds - hit.end_seconds, hit.start_seconds - other.end_seconds, 0.0)
 
-    # A neighbour that lasts longer than the moment is no detail of it.
-    brief = [other for other in merged if other.end_seconds - other.start_seconds <= 2 * _NEIGHBOUR_SECONDS]
+    # A neighbour that lasts longer than the moment is no detail of it, so that none begins long before.
+    longest = 2 * _NEIGHBOUR_SECONDS
+    first = bisect_left(merged, hit.start_seconds - _NEIGHBOUR_SECONDS - longest, key=lambda other: other.start_seconds)
+    last = bisect_right(merged, hit.end_seconds + _NEIGHBOUR_SECONDS, key=lambda other: other.start_seconds)
+    brief = [other for other in merged[first:last] if other.end_seconds - other.start_seconds <= longest]
     return sorted((other for other in brief if away(other) <= _NEIGHBOUR_SECONDS), key=away)
 
 
@@ -281,7 +285,7 @@ def _moments(merged: Sequence[Hit], best: Sequence[Hit], room: int, duration_sec
     for hit in best:
         add(hit, room * _SHARE_OF_HITS)
     for hit in best:
-        if hit.caption.id in chosen:
+        if hit.caption.id in chosen and spent < room * _SHARE_WITH_NEIGHBOURS:
             for other in _neighbours(hit, merged):
                 add(other, room * _SHARE_WITH_NEIGHBOURS)
     parts = max(int(room / 60), 1)

@@ -65,7 +65,10 @@ class Asked:
     def __init__(self, query: Query, notes: Notes, hits: Sequence[Hit]) -> None:
         self.query, self.notes, self.hits = query, notes, list(hits)
         self.say = Phrases(query.text)
-        self.labels: list[str] = labels_meant([*query.subject, *query.names], (thing.name for thing in notes.things))
+        # "Does anybody say ...?" asks for words, not for a person.
+        heard = bool({"speech", "ocr"} & {*query.kinds})
+        meant = [word for word in (*query.subject, *query.names) if not (heard and self.say.is_word("person", word))]
+        self.labels: list[str] = labels_meant(meant, (thing.name for thing in notes.things))
         if query.asks == "count" and len(self._beside_labels()) >= _MOST_BESIDE:
             self.labels = []  # it asks something of a thing that following it does not tell
         self.topic = self.say.topic
@@ -87,7 +90,8 @@ class Asked:
 
     def fitting(self) -> list[Hit]:
         """Return the hits that say what the question is about, best first."""
-        words = self.query.subject
+        # Words that only say that something is seen or heard tell no caption from another.
+        words = tuple(word for word in self.query.subject if not self.idle(word)) or self.query.subject
         captions = [hit.caption for hit in self.hits]
         share = coverage(words or self.query.terms, captions)
         if self.query.names:
@@ -114,7 +118,7 @@ class Asked:
         return [hit for hit in order if fits[hit.caption.id] >= _NEARLY_AS_GOOD * fits[order[0].caption.id]]
 
     def _enough(self, caption: Caption) -> float:
-        """Return how many of a sort of thing there are, at once and in all."""
+        """Return how much of the words of the question a caption must share to be quoted."""
         # Where a question names the sense, less of its words tell which caption it means.
         # Of a question in another language, captions can share little more than names.
         foreign = self.say.language != (caption.language or "en")

@@ -64,7 +64,7 @@ def read_question(
 def refers_back(text: str) -> bool:
     """Whether a question may need the turns before it to be understood."""
     words, lowered = follow_up_words(), text.casefold().strip(" ¿¡")
-    if any(re.search(words[name], lowered) for name in ("then", "before", "goes_on")):
+    if any(re.search(words[name], lowered) for name in ("then", "before", "during", "goes_on")):
         return True
     return re.search(words["refers"], lowered) is not None and re.search(words["alone"], lowered) is None
 
@@ -92,6 +92,8 @@ def _from_citations(query: Query, conversation: Conversation, duration: float) -
     if span is not None and re.search(words["before"], lowered):
         kind = query.kinds[0] if query.kinds else cited[0].kind
         return ReadQuestion(replace(query, ordinal=Ordinal(kind, -1), relation=None), 0.0, span[0] + _SLACK_SECONDS)
+    if span is not None and query.span is None and re.search(words["during"], lowered):
+        return ReadQuestion(replace(query, span=span, ordinal=None, relation=None, asks="other", subject=()))
     # "After that" names no moment of its own.
     own = query.relation is not None and bool(about(re.sub(words["idle"], " ", query.relation.what.casefold())))
     then = re.search(words["then"], lowered) or (query.relation is not None and query.relation.name == "after")

@@ -70,7 +70,7 @@ def check_sentences(
     before: list[Caption] = []
     for sentence in sentences(text):
         cited = evidence.cited_in(sentence)
-        if not cited and not _claims(sentence):
+        if not cited and not _claims(sentence, question):
             continue
         if not cited:
             found.append(SentenceCheck(sentence, [], "nothing is cited for it", certain=True))
@@ -93,9 +93,12 @@ def plain(sentence: str) -> str:
     return re.sub(r"^\s*(?:[-*•]|\d+[.)])\s+", "", text).strip()
 
 
-def _claims(sentence: str) -> bool:
+def _claims(sentence: str, question: str) -> bool:
     """Whether a sentence says something about the video that needs evidence."""
     text = plain(sentence).casefold()
+    option = re.sub(r"^\(?[a-h]\)\s*", "", text).strip(" .()")
+    if text.startswith("#") or (option != text.strip(" .()") and option in question.casefold()):
+        return False
     if text.endswith((":", "?")) or re.match(r"\(?[a-h]\)?$", text):
         return False
     if re.search(_grounding()["about_notes"], text):
@@ -245,31 +248,45 @@ def _numbers_missing(
 
 
 def _whole_numbers(text: str) -> set[float]:
-    """Return the numbers that a sentence states, without the parts of which larger ones are made."""
-    found = _numbers(text)
-    return {n for n in found if not any(m > n and (m - n in found and n in found) and m >= 21 for m in found)} or found
+    """Return the numbers that a text states; of "two hundred and fifty" only 250."""
+    return set(_spoken(text)[0])
 
 
 def _numbers(text: str) -> set[float]:
-    """Return the numbers of a text, in digits and in words; of "two hundred and fifty" 250 and its parts."""
+    """Return the numbers of a text, in digits and in words, with the parts of which larger ones are made."""
+    whole, parts = _spoken(text)
+    return whole | parts
+
+
+def _spoken(text: str) -> tuple[set[float], set[float]]:
+    """Return the numbers of a text, and the parts of those that are made of several words."""
     text = re.sub(r"(?<=\d)[,\u00a0 ](?=\d{3}\b)", "", unicodedata.normalize("NFKC", text).casefold())
-    found = {float(value.replace(",", ".")) for value in re.findall(r"\d+(?:[.,]\d+)?", text)}
-    total = now = 0.0
+    # The same letters are eleven in Spanish.
+    known = number_words().keys() - ({"once"} if guess_language(all_words(text)) == "en" else set())
+    whole: set[float] = set()
+    parts: set[float] = set()
+    total, now, open_ = 0.0, 0.0, False
     for word in [*re.findall(r"\d+(?:[.,]\d+)?|[^\W\d_]+", text), ""]:
         scale = _grounding()["scales"].get(word)
-        if word in number_words() or word[:1].isdigit():
-            value = number_words().get(word) or float(word.replace(",", ".") if word[:1].isdigit() else 0)
+        if word in known or word[:1].isdigit():
+            value = float(word.replace(",", ".")) if word[:1].isdigit() else number_words()[word]
             # Tens take units, hundreds take what is below them; what does not fit begins a number of its own.
-            now = now + value if now and value < 100 and (now % 100 == 0 or (now % 10 == 0 and value < 10)) else value
-            found |= {value, total + now}
-        elif scale:
-            now = max(now, 1.0) * scale
+            fits = open_ and ((now % 100 == 0 and value < 100) or (now % 10 == 0 and 0 < value < 10)) and now != 0
+            if open_ and not fits:
+                whole.add(total + now)
+                total = 0.0
+            now, open_ = (now + value if fits else value), True
+            parts |= {value, total + now}
+        elif scale and (open_ or word not in ("cent", "mil", "mille")):
+            now, open_ = max(now, 1.0) * scale, True
             if scale >= 1000:
                 total, now = total + now, 0.0
-            found |= {total + now}
-        elif word not in ("and", "und", "y", "et", "a"):
-            total = now = 0.0
-    return found
+            parts.add(total + now)
+        elif word not in ("and", "und", "y", "et") or not word:
+            if open_:
+                whole.add(total + now)
+            total, now, open_ = 0.0, 0.0, False
+    return whole, parts
 
 
 def _names_missing(text: str, said: str, question: str) -> list[str]:

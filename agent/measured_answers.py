@@ -45,7 +45,8 @@ def length(asked: Asked) -> list[Finding]:
         if spoken:
             total = sum(map(length_of, spoken))
             return [Finding(say("speech_length", seconds=f"{total:.1f}"), tuple(spoken[:_QUOTES]), computed=True)]
-    if not [w for w in asked.query.subject if w not in say.film_words and not say.is_word("size", w)]:
+    words = [w for w in asked.query.subject if w not in say.film_words and not say.is_word("size", w)]
+    if not words or say.names_film:
         return [*size(asked)] * asked.say.means("size") + [
             Finding(
                 say(
@@ -138,6 +139,13 @@ def compare(asked: Asked) -> list[Finding]:
     notes, say, middle = asked.notes, asked.say, asked.notes.video.duration_seconds / 2
     spans = say.two_moments(asked.text, notes.video.duration_seconds) or [(0.0, middle), (middle, 2 * middle)]
     topic = asked.topic or ("" if asked.labels else "lightness" if "measure" in asked.query.kinds else "")
+    if topic == "length" and (lines := [hit for kind in asked.query.kinds for hit in notes.of(kind)]):
+        fits = [hit for hit in lines if any(shares([word], hit.caption) for word in asked.query.subject)] or lines
+        fits.sort(key=length_of, reverse=say.direction >= 0)
+        return [
+            Finding(say("lasts", what=asked.sentence(hit), seconds=f"{length_of(hit):.1f}"), (hit,), computed=True)
+            for hit in fits[:_QUOTES]
+        ]
     if topic in ("lightness", "moving_share", "camera_speed"):
         sides = []
         for start, end in spans:

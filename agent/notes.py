@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 from videochat.intervals import Interval, clock
@@ -29,19 +30,19 @@ class Notes:
     """In temporal order, without summaries and claims."""
     whole: Caption | None = None
     """The summary of the whole, if one was made: what stands for the video itself."""
-    things: list[Appearance] = field(init=False)
+    _kinds: dict[Kind, list[Hit]] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self.things = appearances(self.captions)
+    @cached_property
+    def things(self) -> list[Appearance]:
+        """What appears, longest in sight first."""
+        return appearances(self.captions)
 
     def of(self, kind: Kind) -> list[Hit]:
         """Return the captions of a kind, equal ones that touch as one; of shots, parts joined, without key moments."""
-        found = [c for c in self.captions if c.kind == kind]
-        if kind == "shot":
-            return _shots(found)
-        if kind == "speech":
-            found = [c for c in found if c.attributes.get("words_known") is not False]
-        return merge_equal(found)
+        if kind not in self._kinds:
+            found = [c for c in self.captions if c.kind == kind and c.attributes.get("words_known") is not False]
+            self._kinds[kind] = _shots(found) if kind == "shot" else merge_equal(found)
+        return self._kinds[kind]
 
 
 def _shots(captions: Sequence[Caption]) -> list[Hit]:

@@ -42,6 +42,11 @@ class Phrases:
         """Words that name the video itself or how long it is."""
         return frozenset(word for text in _words()["film"]["words"].split() for word in all_words(text))
 
+    @property
+    def names_film(self) -> bool:
+        """Whether the question names the video itself."""
+        return re.search(_words()["film"]["named"], self.text) is not None
+
     def __call__(self, key: str, **values: object) -> str:
         """Return a sentence in the language of the question, in English where it is not known in that.
 
@@ -51,9 +56,9 @@ class Phrases:
         """
         template = str(_words().get(self.language, {}).get(key) or _words()["en"][key])
         text = template.format(**values)
-        if key.startswith("at_"):
-            return text
-        return re.sub(r"([.!?。])[.。]$", r"\1", text[:1].upper() + text[1:])
+        # A sentence that begins with what it is filled with begins with a capital.
+        text = text[:1].upper() + text[1:] if template.startswith("{") and template.endswith(".") else text
+        return re.sub(r"([.!?。])[.。]$", r"\1", text)
 
     @property
     def number(self) -> int:

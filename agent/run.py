@@ -290,16 +290,19 @@ class Run:
         if self.seen_seconds is not None:
             notes.append(f"Answered from what has been seen so far, up to {self._so_far()}")
         elif status == "not_found" and text and is_refusal(text):
-            text = with_watched_for(text, watched_for(self.video_set))
+            seen = watched_for(self.video_set)
+            if with_watched_for(text, seen) == text:
+                notes.append(f"Watched for: {seen}")
+            text = with_watched_for(text, seen)
         return self._answer(replace(assessed.checked, text=text), status, option, assessed.verdicts)
 
     def _assess(self, text: str) -> Assessment:
-        if isinstance(self.settings.llm, ExtractiveAnswerer) and not self.question.choice:
+        if isinstance(self.settings.llm, ExtractiveAnswerer):
             # It says what the notes say; there is nothing to hold against them.
             checked = self.evidence.check(text)
-            return Assessment(checked, "grounded" if self.answered.found and checked.cited else "not_found")
-        extractive = isinstance(self.settings.llm, ExtractiveAnswerer)
-        verify = self.settings.verify is True or (self.settings.verify == "auto" and not extractive)
+            found = bool(checked.cited) and (self.answered.found or self.question.choice is not None)
+            return Assessment(checked, "grounded" if found else "not_found")
+        verify = self.settings.verify is not False
         return assess(
             text,
             self.evidence,
@@ -315,6 +318,7 @@ class Run:
             self.evidence,
             duration_seconds=self.video_set.duration_seconds,
             question=str(self.question),
+            counts=self.evidence.counts,
             likeness=likeness_of(self.video_set.memory.embedder),
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from videochat.agent.citations import Evidence
-from videochat.agent.context import appearance_line, as_text, facts_of
+from videochat.agent.context import NO_BRACKETS, appearance_line, as_text, facts_of
 from videochat.agent.model_input import picture_block
 from videochat.agent.prompts import fenced
 from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
@@ -33,8 +33,6 @@ _READ_AT_MOST = 80
 _CLOSER_SECONDS = 120.0
 _PICTURE_BYTES = 4_000_000
 _NAMED_VIDEOS = 40
-# Brackets in words of the video would look like citations.
-_NO_BRACKETS = str.maketrans("[]", "()")
 _FOUND_FRAMES = 5
 PICTURE = "a picture that the model looked at itself"
 """Text of a caption that stands for a picture."""
@@ -82,9 +80,10 @@ class Toolbox:
 
     def as_data(self, hits: Iterable[Hit]) -> list[dict[str, Any]]:
         """Return hits as plain data, in their order."""
-        numbers = self.evidence.numbers
+        found = list(hits)
         return [
-            hit.caption.as_dict() | {"number": numbers[hit.caption.id], "similarity": hit.similarity} for hit in hits
+            hit.caption.as_dict() | {"number": number, "similarity": hit.similarity}
+            for hit, number in zip(found, self.evidence.add(found), strict=True)
         ]
 
     def browse(self, question: str = "", video: str | None = None) -> Result:
@@ -112,7 +111,7 @@ class Toolbox:
             )
         lines = [facts_of(self.video_set, chosen)]
         lines += [
-            f"{clock_range(c.start_seconds, c.end_seconds)} {c.text.translate(_NO_BRACKETS)} [{number}]"
+            f"{clock_range(c.start_seconds, c.end_seconds)} {c.text.translate(NO_BRACKETS)} [{number}]"
             for c, number in zip(summaries, self.evidence.add(summaries), strict=True)
         ]
         seen = [appearance_line(thing, chosen.size, self.evidence) for thing in appearances(stored)[:20]]
@@ -126,7 +125,7 @@ class Toolbox:
             whole = browse(self.video_set.captions_of(video), "whole")
             (number,) = self.evidence.add(whole[:1]) or [0]
             shown += whole[:1]
-            said = f": {whole[0].text[:300].translate(_NO_BRACKETS)} [{number}]" if whole else ""
+            said = f": {whole[0].text[:300].translate(NO_BRACKETS)} [{number}]" if whole else ""
             lines.append(f"{self.video_set.names[video.id]} ({clock(video.duration_seconds)}){said}")
         if left := len(self.video_set.videos) - _NAMED_VIDEOS:
             lines += [f"and {left} more; search finds moments in all of them"] if left > 0 else []
@@ -156,6 +155,8 @@ class Toolbox:
         """
         if not query.strip():
             raise ToolException("query is empty; give the words to look for.")
+        if kinds is not None and not (kinds := [kind for kind in kinds if kind != "claim"]):
+            return "A claim is no evidence; search for what was seen, heard or read.", []
         limit = math.inf if end is None else end
         check_interval(start, limit, open_end=True)
         chosen = self.video_set.videos if videos is None else [self.video_set.video(name) for name in videos]
@@ -244,7 +245,7 @@ class Toolbox:
         stored = self.video_set.captions_of(chosen)
         stored.record([said])
         when = clock_range(said.start_seconds, said.end_seconds)
-        claim = f"{when} another model says of this clip: {said.text.translate(_NO_BRACKETS)}"
+        claim = f"{when} another model says of this clip: {said.text.translate(NO_BRACKETS)}"
         noted = merge_equal(stored.between(start, end))[:_READ_AT_MOST]
         text = (
             f"{fenced(claim)}\n(A claim has no number and cannot be cited.{' What was noted there:' if noted else ''})"

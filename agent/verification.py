@@ -118,8 +118,14 @@ def _only_pictures(check: SentenceCheck) -> bool:
 
 
 def marked(text: str, verdicts_: list[Verdict]) -> str:
-    """Return the answer with rejected sentences marked."""
+    """Return the answer with rejected sentences marked; verdicts are in the order of the sentences."""
+    at = 0
     for verdict in verdicts_:
+        found = text.find(verdict.sentence, at)
+        if found < 0:
+            continue
+        at = found + len(verdict.sentence)
         if verdict.judgement == "rejected":
-            text = text.replace(verdict.sentence, f"{verdict.sentence} {MARK}", 1)
+            text = f"{text[:at]} {MARK}{text[at:]}"
+            at += len(MARK) + 1
     return text

@@ -16,7 +16,9 @@ from videochat.memory.times import named_time, number_words, without_times, word
 from videochat.memory.words import all_words, content_words, empty_words, english_names, fold, language_data
 from videochat.records import Kind
 
-Asks = Literal["summary", "length", "size", "count", "when", "where", "compare", "extreme", "list", "presence", "other"]
+Asks = Literal[
+    "amount", "summary", "length", "size", "count", "when", "where", "compare", "extreme", "list", "presence", "other"
+]
 RelationName = Literal["after", "before", "during", "between"]
 
 UNKNOWN_SECONDS = 1e9
@@ -106,7 +108,7 @@ class Query:
             "middle" if means == "middle" else "end" if means in ("end", "last", "within_last") else "start",
             past,
             kinds,
-            None if span else _ordinal(lowered, kinds),
+            None if span and means not in ("start", "end") else _ordinal(lowered, kinds),
             None if span else _relation(lowered),
             asks,
             tuple(about(rest, asks)),

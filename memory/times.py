@@ -87,8 +87,7 @@ def moments_in(text: str, duration_seconds: float) -> list[Interval]:
         text: a sentence of an answer.
         duration_seconds: how long the video is, for "in the last ten seconds".
     """
-    plain = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
-    plain = re.sub(r"(\d{1,3})(:\d\d)(:\d\d:\d\d)\b", r"\1\2", plain.casefold().replace("’", "'"))
+    plain = re.sub(r"(\d{1,3})(:\d\d)(:\d\d:\d\d)\b", r"\1\2", _plain(text).casefold().replace("’", "'"))
     read = without_times(plain, every_clock=True, marked=True)
     found: list[Interval] = []
     for means, pattern in _rules():
@@ -97,7 +96,9 @@ def moments_in(text: str, duration_seconds: float) -> list[Interval]:
         for match in _filled(pattern).finditer(read):
             lasting = re.search(_times()["lasting"], read[: match.start()]) and "@" not in match[0]
             if "⟨" in match[0] and not (lasting and means in ("between", "moment")):
-                found.append(_range(means, match, duration_seconds))
+                start, end = _range(means, match, duration_seconds)
+                # "At 0:50 and 0:10" names two moments.
+                found += [(start, end)] if start < end else [(end - 0.5, end + 1.0), (start - 0.5, start + 1.0)]
                 read = f"{read[: match.start()]}{' ' * len(match[0])}{read[match.end() :]}"
     minutes = {
         60 * (float(word) if word.isdecimal() else number_words().get(word, -1.0))
@@ -155,10 +156,17 @@ def without_times(text: str, *, asks_when: bool = False, every_clock: bool = Fal
     return read if marked else re.sub(r"⟨[@#]?[\d./]+⟩", " ", read)
 
 
+def _plain(text: str) -> str:
+    """Return a text with ASCII digits, without signs that have no width."""
+    signs = [sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf"]
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in signs)
+
+
 def _read(text: str, asks_when: bool, every_clock: bool) -> str:
     times = _times()
     units = {name: rf"(?:{pattern})(?![a-zà-ÿ])" for name, pattern in times["units"].items()}
     unit = "|".join(units.values())
+    text = text if text.isascii() else _plain(text)
     # What is quoted is what is asked about.
     text = re.sub(r"[⟨⟩]|\"[^\"]+\"|“[^”]+”|‘[^’]+ [^’]+’|(?<!\w)'[^']+ [^']+'(?!\w)", " ", text)
     text = re.sub(r"[零一二三四五六七八九十百两]+(?=(?:个半?|分|秒|小时))", lambda m: _zh_number(m[0]), text)

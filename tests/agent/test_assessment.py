@@ -19,7 +19,7 @@ DOG = "A dog barks [1]."
 DOG_DOUBT = "Doubtful: “A dog barks.” (nothing cited says 'dog')"
 
 
-def assessed(text: str, reply: str | Exception | None = None, **more: bool) -> Assessment:
+def assessed(text: str, reply: str | Exception | None = None, *, must_verify: bool = False) -> Assessment:
     """Assess an answer that may cite two captions; with a reply, by a second call that gives it."""
     evidence = Evidence()
     evidence.add(
@@ -37,7 +37,7 @@ def assessed(text: str, reply: str | Exception | None = None, **more: bool) -> A
             return AIMessage(reply or "")
 
     checks = check_sentences(text, evidence, duration_seconds=60.0)
-    return assess(text, evidence, checks, ask=ask, **more)
+    return assess(text, evidence, checks, ask=ask, must_verify=must_verify)
 
 
 def test_what_its_citations_bear_is_grounded() -> None:
@@ -72,7 +72,9 @@ def test_what_they_do_not_bear_is_partly_and_told(text: str, notes: list[str]) -
 
 
 def test_of_many_doubtful_sentences_the_first_are_told_and_the_rest_counted() -> None:
-    found = assessed(f"The water boils [2]. {' '.join(f'A cat eats {fish}.' for fish in ('cod', 'eel', 'ray'))} {DOG} {LATE}")
+    found = assessed(
+        f"The water boils [2]. {' '.join(f'A cat eats {fish}.' for fish in ('cod', 'eel', 'ray'))} {DOG} {LATE}"
+    )
     doubts = [note for note in found.notes if note.startswith("Doubtful")]
     assert [note.split("“")[-1].split("”")[0] for note in doubts[:3]] == [
         "A cat eats cod.",

@@ -55,9 +55,14 @@ def sent(videos: VideoSet, question: str, *captions: Caption, tokens: int = 4000
 def test_facts_come_first(videos: VideoSet) -> None:
     context, _ = sent(videos, "What happens?", note(videos.videos[0], 3, 5, "clip_caption", "a man pours milk"))
     facts = context.text.splitlines()[0]
-    assert facts.startswith("Video film.mp4: 01:00 (60.0 seconds) long, 320x180 pixels, 1 pictures a second, without sound.")
+    assert facts.startswith(
+        "Video film.mp4: 01:00 (60.0 seconds) long, 320x180 pixels, 1 pictures a second, without sound."
+    )
     assert "Noted: text on screen, descriptions of pictures." in facts
-    assert "Not watched for: words that are said, things, actions, regions, tags, cuts, light, colours and motion." in facts
+    assert (
+        "Not watched for: words that are said, things, actions, regions, tags, cuts, light, colours and motion."
+        in facts
+    )
     assert "Watched so far up to 00:00 of 01:00." in facts
     assert watched_for(videos) == "text on screen, descriptions of pictures"
 

@@ -18,7 +18,7 @@ OTHER = {"type": "image", "base64": "BBBB", "mime_type": "image/jpeg"}
 
 def test_pictures_of_tools_come_from_the_user_after_all_results_each_after_its_words() -> None:
     words, later = {"type": "text", "text": "At 3 s [1]:"}, {"type": "text", "text": "At 5 s [2]:"}
-    blocks = [words, PICTURE, later, OTHER]
+    blocks: list[str | dict[Any, Any]] = [words, PICTURE, later, OTHER]
     results = [ToolMessage(blocks, tool_call_id="a"), ToolMessage("noted", tool_call_id="b")]
     sent = pictures_to_user([HumanMessage("Q"), AIMessage(""), *results, AIMessage("A")])
     assert [type(message).__name__ for message in sent] == [

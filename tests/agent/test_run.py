@@ -164,9 +164,7 @@ def test_a_second_call_is_counted_and_marks(make: Any, verify: Verify) -> None:
     assert answer.usage.model_calls == 2
     assert answer.status == "partly"
     assert answer.text == f"Milk [00:14-00:18]. {MARK}"
-    assert (
-        "Checked: 1 cited sentence, by words against the notes and by a second call: 1 rejected." in answer.notes
-    )
+    assert "Checked: 1 cited sentence, by words against the notes and by a second call: 1 rejected." in answer.notes
 
 
 def test_a_second_call_is_made_unless_it_is_told_not_to(make: Any) -> None:

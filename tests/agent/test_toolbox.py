@@ -76,6 +76,17 @@ def test_what_is_counted_is_counted_once(toolkit: VideoToolkit) -> None:
     assert "Only these were followed: cup" in count.invoke({"what": "dog"})
 
 
+def test_equal_captions_that_touch_are_read_as_one_interval(tea: Path, tmp_path: Path) -> None:
+    with CaptionStore(tmp_path, embeddings="builtin") as memory:
+        toolbox = Toolbox(VideoSet([tea], memory=memory, preset=["subtitles"]), Evidence())
+        (video,) = toolbox.video_set.videos
+        memory.add(Caption(video.id, float(i), i + 1.0, "objects", "cup", "test", track_id=1) for i in range(3))
+        text, brought = toolbox.read(1, 3)
+        assert "00:01-00:03 thing: cup [1]" in text.splitlines()
+        assert len(brought) == 1
+        assert toolbox.evidence.check("A cup [1].").text == "A cup [00:01-00:03]."
+
+
 def test_a_closer_look_is_stored(tea: Path, tea_memory: CaptionStore) -> None:
     agent = VideoAgent(tea, memory=tea_memory, llm="extractive")
     look = {tool.name: tool for tool in agent.langchain_tools()}["look"]
@@ -121,8 +132,9 @@ def test_pictures_go_to_the_user_turn_each_after_its_number(tea: Path, tea_memor
     agent.ask("When is the milk poured?")
     *_, result, pictures = llm.sent[1]
     assert isinstance(result.content, str)
-    heading, *blocks = [*pictures.content]
-    assert isinstance(heading, dict)
+    content: Any = pictures.content
+    heading, *blocks = content
+    assert heading["type"] == "text"
     assert [block["type"] for block in blocks] == ["text", "image"] * 2
     assert re.fullmatch(r"Picture at 1\.00 s \(00:01\) \[\d+\]:", blocks[0]["text"])
     assert blocks[0]["text"] in result.content
@@ -156,9 +168,7 @@ def test_what_a_video_model_says_is_shown_without_a_number_beside_what_was_noted
 
 
 @pytest.mark.parametrize("kinds", [None, ["claim"]])
-def test_a_claim_is_never_found_and_never_numbered(
-    claiming: tuple[Toolbox, Caption], kinds: list[Kind] | None
-) -> None:
+def test_a_claim_is_never_found_and_never_numbered(claiming: tuple[Toolbox, Caption], kinds: list[Kind] | None) -> None:
     toolbox, claim = claiming
     _, found = toolbox.search(claim.text, kinds=kinds)
     _, read = toolbox.read(0, 20)

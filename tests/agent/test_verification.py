@@ -12,7 +12,7 @@ from videochat.agent import Evidence
 from videochat.agent.grounding import SentenceCheck, check_sentences
 from videochat.agent.verification import MARK, judge, judgements, marked, question_for
 from videochat.memory import CaptionStore, Hit
-from videochat.records import Caption
+from videochat.records import Caption, Verdict
 from videochat.testing import ScriptedLLM
 
 ANSWER = "Milk is poured [1]. Then a cat comes. Sugar is thrown away. [2] And tea [3]!"
@@ -49,6 +49,14 @@ def test_what_is_not_clearly_confirmed_is_not(evidence: Evidence, reply: str, fo
     verdicts = judge(saying(reply), cited(ANSWER, evidence), evidence.span_of)
     assert [verdict.judgement for verdict in verdicts] == found
     assert marked(ANSWER, verdicts).count(MARK) == found.count("rejected")
+
+
+def test_the_sentence_that_was_rejected_is_marked_and_no_other_that_has_its_words() -> None:
+    rejected = Verdict("Milk [1].", "rejected")
+    assert marked("No Milk [1]. Milk [1].", [Verdict("No Milk [1].", "confirmed"), rejected]) == (
+        f"No Milk [1]. Milk [1]. {MARK}"
+    )
+    assert marked("Milk [1]. Milk [1].", [rejected, rejected]) == f"Milk [1]. {MARK} Milk [1]. {MARK}"
 
 
 def test_the_reason_of_the_judge_is_kept() -> None:

@@ -301,7 +301,9 @@ def test_what_its_citation_does_not_bear_goes_back(ask: Callable[..., Answer]) -
         return READ
 
     answer = ask(WRONG, after, "Milk, slowly [1].")
-    assert "“Milk comes at 00:05.” is not borne out by what it cites (it says 00:05, which 00:14-00:18 is not" in asked[0]
+    assert (
+        "“Milk comes at 00:05.” is not borne out by what it cites (it says 00:05, which 00:14-00:18 is not" in asked[0]
+    )
     assert (answer.text, answer.status) == ("Milk, slowly [00:14-00:18].", "grounded")
 
 

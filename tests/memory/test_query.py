@@ -186,6 +186,12 @@ def test_a_named_time_lies_in_the_video_and_is_not_empty(question: str, duration
         ("Gibt es einen Hund?", "presence"),
         ("Which is the longest shot?", "extreme"),
         ("What is the difference between the two rooms?", "compare"),
+        ("How long is the video?", "length"),
+        ("Wie lange dauert das Video?", "length"),
+        ("What resolution does the video have?", "size"),
+        ("Where is the dog?", "where"),
+        ("¿Dónde está el perro?", "where"),
+        ("There is a dog. How many cats are there?", "count"),
         ("What does he hold?", "other"),
     ],
 )

@@ -137,6 +137,30 @@ def test_measurements_come_first_only_where_they_are_asked_for(store: CaptionSto
     assert recall(stored, "How does the camera move?", duration_seconds=9).hits[0].caption.kind == "measure"
 
 
+def test_what_a_model_claimed_is_not_found(store: CaptionStore) -> None:
+    rows: list[Any] = [(0, 4, "claim", "A cat sleeps in the pan."), (4, 8, "speech", "The pan is hot.")]
+    store.add(captions(rows=rows))
+    stored = store.captions_of("kitchen")
+    for question in ("Where does the cat sleep?", "What happens at 2 seconds?", "What happens?"):
+        assert "claim" not in {hit.caption.kind for hit in recall(stored, question, duration_seconds=9).hits}
+        assert "claim" not in {hit.caption.kind for hit in recall_library(store, question).hits}
+
+
+@pytest.mark.parametrize("over_videos", [False, True])
+def test_where_a_sense_has_looked_again_only_what_it_said_then_is_found(store: CaptionStore, over_videos: bool) -> None:
+    def note(start: float, end: float, text: str, source: str) -> Caption:
+        return Caption("kitchen", start, end, "objects", text, source)
+
+    first = [note(0, 4, "blurry cat", "eyes"), note(4, 8, "white cat", "eyes")]
+    stored = store.captions_of("kitchen")
+    stored.record(first, source="eyes", version="1", watched=(0, 8))
+    stored.record([note(5, 6, "white dog", "eyes@4fps")], source="eyes@4fps", version="1", watched=(4, 8))
+    store.add(captions("garden"))
+    found = recall_library(store, "white cat") if over_videos else recall(stored, "white cat", duration_seconds=8)
+    seen = {hit.caption.text for hit in found.hits if hit.caption.kind == "objects"}
+    assert seen == {"blurry cat", "white dog"}
+
+
 def test_the_first_of_what_is_meant_comes_first(store: CaptionStore) -> None:
     rows: list[Any] = [
         (20, 22, "objects", "car"),

@@ -46,13 +46,14 @@ def test_all_senses_with_a_model_watch_together(tiny: TinyCheckpoints, video: Vi
 def test_captions_are_condensed_after_a_watch(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> None:
     with CaptionStore(tmp_path) as store:
         stored = store.captions_of(video.id)
-        watch(video, make_tools(["ocr", "visual_facts"]), stored)
+        tags = make_tool("tags", model=tiny("siglip"), vocabulary=["dog", "cat"], min_score=0.0)
+        watch(video, [*make_tools(["ocr", "visual_facts"]), tags], stored)
         refiner = CaptionRefiner(tiny("t5"))
         refiner.prepare()
         assert refine(video, refiner, stored) > 0
         before = store.between(video.id)
         assert {"clip_caption", "video_caption"} <= {caption.kind for caption in before}
-        assert {"ocr", "tags"} <= {caption.kind for caption in before}, "the originals are kept"
+        assert {"ocr", "tags", "measure"} <= {caption.kind for caption in before}, "the originals are kept"
         assert refine(video, refiner, stored) == 0
         store.add([Caption(video.id, 0, 1, "speech", "Hello there", "test")])
         refine(video, refiner, stored)

@@ -1,0 +1,432 @@
+"""Answers without a model, by what a question asks for: the sentences, and the captions that each rests on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.harbour import Asker, harbour, noted, told
+from videochat import VideoAgent
+from videochat.agent.answers import find
+from videochat.agent.findings import Answered
+from videochat.agent.notes import Notes
+from videochat.media import Video
+from videochat.memory import CaptionStore
+from videochat.memory.query import Query
+from videochat.records import Caption
+
+Told = list[tuple[str, list[str]]]
+
+WELCOME = "Today we visit the old harbour, where the fishing boats arrive."
+FISH = "Fresh fish is sold here every morning."
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
+    return harbour(tmp_path_factory.mktemp("harbour"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionStore]:
+    with CaptionStore(tmp_path_factory.mktemp("memory"), embeddings="builtin") as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def ask(video: Video, store: CaptionStore) -> Asker:
+    return Asker(store, (video, noted(video)))
+
+
+@pytest.fixture
+def empty_store(tmp_path: Path) -> Iterator[CaptionStore]:
+    with CaptionStore(tmp_path / "other-memory", embeddings="builtin") as store:
+        yield store
+
+
+def assert_found(found: Answered, sentences: Told) -> None:
+    assert (told(found.findings), found.found) == (sentences, True)
+
+
+@pytest.mark.parametrize("question", ["What is this video about?", "Summarize the video.", "What is it?"])
+def test_a_summary_tells_what_was_noted_in_the_order_of_time(ask: Asker, question: str) -> None:
+    assert_found(
+        ask(question),
+        [
+            ("The video is 00:20 long and has 3 shots.", ["person 10-20"]),
+            ("The screen shows: “HARBOUR STREET”", ["ocr 1-4"]),
+            (f"Somebody says: “{WELCOME}”", ["speech 2-5", "speech 5-7"]),
+            (f"Somebody says: “{FISH}”", ["speech 9-12"]),
+            ("In sight: 3 people, 2 cars, 1 truck and 1 dog.", ["person 10-20", "car 0-6", "truck 5-8"]),
+            ("The screen shows: “FRESH FISH”", ["ocr 10-13"]),
+            ("Somebody says: “Goodbye, my friends.”", ["speech 15-17"]),
+            ("The screen shows: “THE END”", ["ocr 18-20"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "cited"),
+    [
+        ("What is the first text on screen?", "The screen shows: “HARBOUR STREET”", ["ocr 1-4"]),
+        ("What is the second text on screen?", "The screen shows: “FRESH FISH”", ["ocr 10-13"]),
+        ("What is the last text on screen?", "The screen shows: “THE END”", ["ocr 18-20"]),
+        ("What is said first?", f"Somebody says: “{WELCOME}”", ["speech 2-5", "speech 5-7"]),
+        ("What is the second thing that is said?", f"Somebody says: “{FISH}”", ["speech 9-12"]),
+        ("What is said last?", "Somebody says: “Goodbye, my friends.”", ["speech 15-17"]),
+        ("When does the first car appear?", "A car is first seen at 00:00.", ["car 0-6"]),
+        ("When does the second car appear?", "A car is first seen at 00:03.", ["car 3-9"]),
+        ("When is the last person seen?", "A person is last seen at 00:20.", ["person 10-20"]),
+        ("When does the dog appear for the first time?", "A dog is first seen at 00:16.", ["dog 16-19"]),
+    ],
+)
+def test_what_comes_first_and_last(ask: Asker, question: str, sentence: str, cited: list[str]) -> None:
+    assert_found(ask(question), [(sentence, cited)])
+
+
+def test_a_shot_by_its_number_is_told_with_what_is_in_it(ask: Asker) -> None:
+    assert told(ask("What is the second shot?").findings)[0] == ("A shot of 6.0 seconds, 00:08–00:14.", ["shot 8-14"])
+
+
+def test_shots_of_one_length_that_follow_each_other_are_two(ask: Asker) -> None:
+    sentences = [text for text, _ in told(ask("What is the third shot?").findings)]
+    assert sentences[0] == "A shot of 6.0 seconds, 00:14–00:20."
+    assert "A shot of 12.0 seconds, 00:08–00:20." not in sentences
+
+
+@pytest.mark.parametrize("question", ["What is the fifth text?", "What is the tenth shot?"])
+def test_a_place_in_an_order_that_there_is_not_is_not_found(ask: Asker, question: str) -> None:
+    assert not ask(question).found
+
+
+def test_what_happens_in_a_shot_is_what_was_noted_within_it(ask: Asker) -> None:
+    sentences = [text for text, _ in told(ask("What happens in the second shot?").findings)]
+    assert f"Somebody says: “{FISH}”" in sentences
+    assert "The screen shows: “THE END”" not in sentences
+
+
+@pytest.mark.parametrize(
+    ("question", "sentences"),
+    [
+        ("Is there a dog?", [("Yes, there is a dog from 00:16–00:19.", ["dog 16-19"])]),
+        (
+            "Are there any vehicles?",
+            [
+                ("Yes, there is a car from 00:00–00:09.", ["car 0-9"]),
+                ("Yes, there is a truck from 00:05–00:08.", ["truck 5-8"]),
+            ],
+        ),
+        ("Is there a car in the first five seconds?", [("Yes, there is a car from 00:00–00:09.", ["car 0-9"])]),
+        ("Is there any text?", [("The screen shows: “HARBOUR STREET”", ["ocr 1-4"])]),
+        ("Are there any cuts?", [("Cuts are at 00:08 and 00:14.", ["shot 8-14", "shot 14-20"])]),
+    ],
+)
+def test_what_is_there(ask: Asker, question: str, sentences: Told) -> None:
+    assert_found(ask(question), sentences)
+
+
+@pytest.mark.parametrize("question", ["Does anyone speak?", "Does anybody speak?", "Is anything said?"])
+def test_whether_somebody_speaks_is_answered_by_what_is_said(ask: Asker, question: str) -> None:
+    (finding,) = ask(question).findings
+    assert finding.text.startswith("Somebody says: “Today we visit the old harbour,")
+    assert finding.hits[0].caption.kind == "speech"
+
+
+@pytest.mark.parametrize("question", ["Is there an elephant?", "Is there a bird?", "Are there any cats or giraffes?"])
+def test_what_is_not_there_is_not_found(ask: Asker, question: str) -> None:
+    found = ask(question)
+    assert not found.found
+    assert not any(finding.text.startswith("Yes") for finding in found.findings)
+
+
+def test_of_what_is_not_there_it_is_said_that_there_is_no_note(ask: Asker) -> None:
+    assert told(ask("Is there an elephant?").findings) == [
+        ("Nothing noted in the video answers this: there is no note of “elephant”.", [])
+    ]
+    assert told(ask("Gibt es einen Elefanten?").findings) == [
+        ("Nichts, was im Video bemerkt wurde, beantwortet das: Von „elefanten“ ist nichts vermerkt.", [])
+    ]
+
+
+@pytest.mark.parametrize("question", ["Is there a person at 2 seconds?", "Is there a dog in the first five seconds?"])
+def test_what_is_there_at_another_time_only_is_not_there(ask: Asker, question: str) -> None:
+    found = ask(question)
+    assert not any(text.startswith("Yes") for text, _ in told(found.findings))
+    assert not found.found, told(found.findings)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentences"),
+    [
+        ("When is the dog there?", [("There is a dog from 00:16–00:19.", ["dog 16-19"])]),
+        ("When are there cars?", [("There is a car from 00:00–00:09.", ["car 0-9"])]),
+        ("When are there two cars?", [("2 cars at once, from 00:03–00:06, is the most.", ["car 0-6", "car 3-9"])]),
+        ("When is there a cut?", [("Cuts are at 00:08 and 00:14.", ["shot 8-14", "shot 14-20"])]),
+        ("When are boats mentioned?", [(f"Somebody says: “{WELCOME}”", ["speech 5-7", "speech 2-5"])]),
+        (
+            "When is it darkest?",
+            [("It is darkest at 00:10–00:15 (mean lightness 20%).", ["measure 10-15"])],
+        ),
+    ],
+)
+def test_when(ask: Asker, question: str, sentences: Told) -> None:
+    assert_found(ask(question), sentences)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "cited"),
+    [
+        ("Where is the dog?", "A dog: upper right of the picture.", "dog 16-19"),
+        ("Where is the car?", "A car: lower left of the picture.", "car 0-6"),
+        ("Where is the car at 8 seconds?", "A car: centre of the picture.", "car 3-9"),
+        ("Where is the person?", "A person: centre of the picture.", "person 10-20"),
+    ],
+)
+def test_where_is_a_place_of_the_picture_in_words(ask: Asker, question: str, sentence: str, cited: str) -> None:
+    assert_found(ask(question), [(sentence, [cited])])
+
+
+def test_where_a_thing_is_when_it_is_not_there_has_no_answer(ask: Asker) -> None:
+    assert ("A dog: upper right of the picture.", ["dog 16-19"]) not in told(
+        ask("Where is the dog at 1 second?").findings
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "sentences"),
+    [
+        (
+            "List the things in the video.",
+            [
+                (
+                    "In sight: 3 people, 2 cars, 1 truck and 1 dog.",
+                    ["person 10-20", "car 0-6", "truck 5-8", "dog 16-19"],
+                )
+            ],
+        ),
+        ("Which vehicles are in the video?", [("In sight: 2 cars and 1 truck.", ["car 0-6", "truck 5-8"])]),
+        ("What animals are there?", [("In sight: 1 dog.", ["dog 16-19"])]),
+        ("What objects are there at 14 seconds?", [("In sight: 3 people.", ["person 10-20"])]),
+        (
+            "List all texts.",
+            [
+                ("The screen shows: “HARBOUR STREET”", ["ocr 1-4"]),
+                ("The screen shows: “FRESH FISH”", ["ocr 10-13"]),
+                ("The screen shows: “THE END”", ["ocr 18-20"]),
+            ],
+        ),
+        (
+            "List everything that is said.",
+            [
+                (f"Somebody says: “{WELCOME}”", ["speech 2-5", "speech 5-7"]),
+                (f"Somebody says: “{FISH}”", ["speech 9-12"]),
+                ("Somebody says: “Goodbye, my friends.”", ["speech 15-17"]),
+            ],
+        ),
+        (
+            "List the shots.",
+            [
+                ("A shot of 8.0 seconds, 00:00–00:08.", ["shot 0-8"]),
+                ("A shot of 6.0 seconds, 00:08–00:14.", ["shot 8-14"]),
+                ("A shot of 6.0 seconds, 00:14–00:20.", ["shot 14-20"]),
+            ],
+        ),
+    ],
+)
+def test_a_list(ask: Asker, question: str, sentences: Told) -> None:
+    assert_found(ask(question), sentences)
+
+
+def test_a_list_keeps_to_the_time_that_the_question_names_by_a_relation(ask: Asker) -> None:
+    texts = [text for text, _ in told(ask("What text is shown after the fish is sold?").findings)]
+    assert "The screen shows: “HARBOUR STREET”" not in texts
+
+
+@pytest.mark.parametrize(
+    ("question", "sentences"),
+    [
+        ("What is said at 16 seconds?", [("Somebody says: “Goodbye, my friends.”", ["speech 15-17"])]),
+        (
+            "What happens at 11 seconds?",
+            [
+                (f"Somebody says: “{FISH}”", ["speech 9-12"]),
+                ("The screen shows: “FRESH FISH”", ["ocr 10-13"]),
+                ("In sight: 1 person.", ["person 10-20"]),
+            ],
+        ),
+        ("What can be seen in the first three seconds?", [("In sight: 1 car.", ["car 0-6"])]),
+    ],
+)
+def test_what_is_at_a_moment(ask: Asker, question: str, sentences: Told) -> None:
+    assert_found(ask(question), sentences)
+
+
+@pytest.mark.parametrize(
+    ("question", "when"), [("What happens at 01:00?", "01:00"), ("Is there a dog at 25 seconds?", "00:25")]
+)
+def test_past_the_end_there_is_nothing(ask: Asker, question: str, when: str) -> None:
+    found = ask(question)
+    assert told(found.findings) == [(f"The video is 00:20 long, so there is nothing at {when}.", [])]
+    assert not found.found
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "cited"),
+    [
+        # The line that was looked for is cited first; the quote is the whole sentence.
+        ("What is said about boats?", f"Somebody says: “{WELCOME}”", ["speech 5-7", "speech 2-5"]),
+        ("What is said about the harbour?", f"Somebody says: “{WELCOME}”", ["speech 2-5", "speech 5-7"]),
+        ("What is sold in the morning?", f"Somebody says: “{FISH}”", ["speech 9-12"]),
+    ],
+)
+def test_a_sentence_over_two_cues_is_quoted_whole(ask: Asker, question: str, sentence: str, cited: list[str]) -> None:
+    assert_found(ask(question), [(sentence, cited)])
+
+
+def test_what_follows_a_moment_is_told_first(ask: Asker) -> None:
+    found = ask("What is said after the fish is sold?")
+    assert told(found.findings)[0] == ("Somebody says: “Goodbye, my friends.”", ["speech 15-17"])
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "cited"),
+    [
+        ("Wie lang ist das Video?", "Das Video ist 00:20 (20.0 Sekunden) lang.", ["person 10-20"]),
+        ("Wie viele Schnitte gibt es?", "Es sind 2 Schnitte.", ["shot 0-8", "shot 8-14", "shot 14-20"]),
+        ("Wann ist der Hund zu sehen?", "Zu sehen ist dog, 00:16–00:19.", ["dog 16-19"]),
+        ("Wo ist der Hund?", "Dog: im Bild oben rechts.", ["dog 16-19"]),
+        ("Was wird zuerst gesagt?", f"Jemand sagt: „{WELCOME}“", ["speech 2-5", "speech 5-7"]),
+        ("Was steht als Letztes auf dem Bildschirm?", "Auf dem Bildschirm steht: „THE END“", ["ocr 18-20"]),
+        (
+            "Wann ist es am dunkelsten?",
+            "Am dunkelsten ist es bei 00:10–00:15 (mittlere Helligkeit 20%).",
+            ["measure 10-15"],
+        ),
+        ("¿Cuánto dura el vídeo?", "El vídeo dura 00:20 (20.0 segundos).", ["person 10-20"]),
+        ("¿Cuántos planos hay?", "Hay 3 planos.", ["shot 0-8", "shot 8-14", "shot 14-20"]),
+        ("¿Dónde está el perro?", "Dog: en la imagen, arriba a la derecha.", ["dog 16-19"]),
+        ("¿Cuándo se ve el perro?", "Se ve dog, 00:16–00:19.", ["dog 16-19"]),
+        ("¿Qué se dice primero?", f"Alguien dice: «{WELCOME}»", ["speech 2-5", "speech 5-7"]),
+        ("Combien de temps dure la vidéo ?", "La vidéo dure 00:20 (20.0 secondes).", ["person 10-20"]),
+        (
+            "Combien de personnes y a-t-il ?",
+            "On voit : 3 person.",
+            ["person 10-20", "person 12-16", "person 13-15"],
+        ),
+        ("Où est le chien ?", "Dog : dans l'image, en haut à droite.", ["dog 16-19"]),
+        ("Quel est le premier texte à l'écran ?", "À l'écran on lit : « HARBOUR STREET »", ["ocr 1-4"]),
+        ("Quel est le plan le plus long ?", "Le plan le plus long dure 8.0 secondes, 00:00–00:08.", ["shot 0-8"]),
+        ("视频有多长？", "视频长 00:20（20.0 秒）。", ["person 10-20"]),
+        ("有几个镜头？", "有 3 个镜头。", ["shot 0-8", "shot 8-14", "shot 14-20"]),
+        ("什么时候出现狗？", "00:16–00:19 可以看到 dog。", ["dog 16-19"]),
+        ("屏幕上最后的文字是什么？", "屏幕上写着：“THE END”", ["ocr 18-20"]),
+        ("什么时候最暗？", "最暗的时候是 00:10–00:15（平均亮度 20%）。", ["measure 10-15"]),
+        ("動画の長さは？", "動画の長さは 00:20（20.0 秒）です。", ["person 10-20"]),
+        ("人は何人いますか？", "3 person が見えます。", ["person 10-20", "person 12-16", "person 13-15"]),
+        ("最初のテキストは何ですか？", "画面の文字：「HARBOUR STREET」", ["ocr 1-4"]),
+        ("犬はいつ見えますか？", "00:16–00:19 に dog が見えます。", ["dog 16-19"]),
+        (
+            "一番暗いのはいつですか？",
+            "最も暗いのは 00:10–00:15 です（平均の明るさ 20%）。",
+            ["measure 10-15"],
+        ),
+    ],
+)
+def test_a_question_is_answered_in_its_language(ask: Asker, question: str, sentence: str, cited: list[str]) -> None:
+    assert_found(ask(question), [(sentence, cited)])
+
+
+@pytest.mark.parametrize(
+    ("question", "refusal"),
+    [
+        ("Is there an elephant?", "Nothing noted in the video answers this"),
+        ("Gibt es einen Elefanten?", "Nichts, was im Video bemerkt wurde, beantwortet das"),
+        ("¿Hay un elefante?", "Nada de lo anotado en el vídeo responde a esto"),
+        ("Y a-t-il un éléphant ?", "Rien de ce qui a été noté dans la vidéo ne répond à cela"),
+        ("有大象吗？", "视频中记录的内容没有回答这个问题"),
+        ("象はいますか？", "動画で記録された内容には、この質問の答えがありません"),
+    ],
+)
+def test_a_refusal_is_in_the_language_of_the_question(
+    video: Video, store: CaptionStore, ask: Asker, question: str, refusal: str
+) -> None:
+    answer = VideoAgent(video, memory=store, preset=["subtitles"], llm="extractive").ask(question)
+    assert answer.text.startswith(refusal)
+    assert answer.status == "not_found"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the licence plate of the car?",
+        "What is the name of the dog?",
+        "How much does the fish cost?",
+        "What is the price of the fish?",
+        "Where is the elephant?",
+        "What is said about Napoleon?",
+        "When is Napoleon mentioned?",
+        "How many elephants are there?",
+        "Who is the president?",
+        "What colour is the car?",
+    ],
+)
+def test_what_nobody_noted_is_not_answered(ask: Asker, question: str) -> None:
+    found = ask(question)
+    assert not found.found, told(found.findings)
+
+
+def test_what_costs_something_is_answered_by_a_note_with_a_number(video: Video, empty_store: CaptionStore) -> None:
+    price = Caption(video.id, 10, 12, "speech", "The fresh fish costs 8 euros.", "by hand")
+    ask = Asker(empty_store, (video, [price]))
+    assert_found(
+        ask("How much does the fish cost?"), [("Somebody says: “The fresh fish costs 8 euros.”", ["speech 10-12"])]
+    )
+
+
+@pytest.mark.parametrize("question", ["What is said?", "Is there a dog?", "When is the dog there?"])
+def test_without_notes_nothing_is_found(video: Video, question: str) -> None:
+    found = find(Query.parse(question, 20.0), Notes(video, []), [])
+    assert not found.found
+    assert not any(finding.hits for finding in found.findings)
+
+
+def test_a_video_without_notes_still_has_its_length(video: Video) -> None:
+    found = find(Query.parse("How long is the video?", 20.0), Notes(video, []), [])
+    assert_found(found, [("The video is 00:20 (20.0 seconds) long.", [])])
+
+
+def test_of_speech_without_words_only_that_it_is_there(video: Video, empty_store: CaptionStore) -> None:
+    heard = Caption(video.id, 3, 9, "speech", "somebody speaks", "ears", attributes={"words_known": False})
+    ask = Asker(empty_store, (video, [heard]))
+    assert_found(ask("Does anyone speak?"), [("Somebody speaks.", ["speech 3-9"])])
+    assert_found(
+        ask("What is this video about?"),
+        [("The video is 00:20 long.", ["speech 3-9"]), ("Somebody speaks.", ["speech 3-9"])],
+    )
+
+
+def test_a_follow_up_is_answered_from_its_side_of_the_moment(ask: Asker) -> None:
+    after = ask("What is the first text on screen?", start_seconds=5.0)
+    before = ask("What is the last text on screen?", end_seconds=15.0)
+    assert_found(after, [("The screen shows: “FRESH FISH”", ["ocr 10-13"])])
+    assert_found(before, [("The screen shows: “FRESH FISH”", ["ocr 10-13"])])
+
+
+def test_of_several_videos_each_in_which_something_is_found_answers(
+    video: Video, tmp_path: Path, empty_store: CaptionStore
+) -> None:
+    other = harbour(tmp_path, name="park.mp4")
+    dog = Caption(other.id, 1, 4, "objects", "dog", "by hand", box=(0, 0, 9, 9), track_id=1)
+    ask = Asker(empty_store, (video, noted(video)), (other, [dog]))
+    found = ask("When is the dog there?")
+    assert found.found
+    assert {finding.hits[0].caption.video_id: finding.text for finding in found.findings} == {
+        video.id: "There is a dog from 00:16–00:19.",
+        other.id: "There is a dog from 00:01–00:04.",
+    }
+    assert {finding.hits[0].caption.video_id for finding in ask("When are there cars?").findings} == {video.id}
+
+
+def test_of_several_videos_none_need_answer(video: Video, tmp_path: Path, empty_store: CaptionStore) -> None:
+    other = harbour(tmp_path, name="park.mp4")
+    ask = Asker(empty_store, (video, noted(video)), (other, noted(other)))
+    assert not ask("What is said about Napoleon?").found
