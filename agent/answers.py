@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from videochat.agent.findings import Answered, Asked, Finding
 from videochat.agent.follow_up import ReadQuestion
@@ -70,6 +71,9 @@ def find_in_videos(video_set: VideoSet, read: ReadQuestion, hits: Sequence[Hit])
         if video_set.several:
             query = Query.parse(query.text, video.duration_seconds)
         mine = [hit for hit in hits if hit.caption.video_id == video.id]
+        if not video_set.memory.embedder.semantic:
+            # It compares spelling, which says nothing of what a caption means.
+            mine = [replace(hit, similarity=0.0) for hit in mine]
         several.append(find(query, Notes(video, captions, whole), mine))
     found = [answered for answered in several if answered.found]
     if not found:
@@ -110,7 +114,7 @@ def _with_numbers(findings: list[Finding]) -> list[Finding]:
 def _by_type(asked: Asked) -> list[Finding]:
     """Return what answers the type of the question."""
     query = asked.query
-    if query.asks == "summary" and (query.span is not None or query.relation is not None):
+    if query.asks == "summary" and (query.span or query.relation or query.ordinal):
         return []
     named = query.ordinal is not None and (query.ordinal.kind is not None or bool(asked.labels))
     if query.asks in ("list", "presence") and named and (ordered := _ordinal(asked)):
@@ -123,9 +127,11 @@ def _by_place(asked: Asked) -> list[Finding]:
     """Return what is at the place in time that the question names: the first, the last, a range."""
     query = asked.query
     found: list[Finding] = []
-    if query.asks in ("other", "when", "list", "extreme", "presence", "where"):
+    if query.asks in ("other", "summary", "when", "list", "extreme", "presence", "where"):
         found = _ordinal(asked)
-    if not found and query.span is not None:
+    # What is not there at that time is not answered by what else is.
+    named = query.asks in ("presence", "count", "where", "amount") and (asked.labels or asked.strange())
+    if not found and query.span is not None and not named:
         found = _within(asked, query.span)
     return found
 
@@ -177,7 +183,9 @@ def _where(asked: Asked) -> list[Finding]:
     found = []
     for thing in asked.meant()[:_QUOTES]:
         inside = asked.clipped(thing)
-        hit = longest_of(inside or thing)
+        if inside is None:
+            continue
+        hit = longest_of(inside)
         if hit.caption.box is not None:
             where = asked.say.place(*place(hit.caption.box, size))
             found.append(Finding(asked.say("where", what=asked.say.one(thing.name), where=where), (hit,), True))
@@ -186,6 +194,8 @@ def _where(asked: Asked) -> list[Finding]:
 
 def _list(asked: Asked) -> list[Finding]:
     notes, say = asked.notes, asked.say
+    if asked.query.relation is not None:
+        return []
     if "ocr" in asked.query.kinds and not asked.labels:
         return [Finding(asked.quoted("shown", hit), (hit,)) for hit in asked.in_span(notes.of("ocr"))[:_LISTED]]
     if "speech" in asked.query.kinds and not asked.labels:
@@ -213,7 +223,7 @@ def _presence(asked: Asked) -> list[Finding]:
         if kind in asked.query.kinds and not subject:
             captions = [c for c in asked.notes.captions if c.kind == kind]
             hits = asked.in_span(known_first(merge_equal(captions)))
-            return [Finding(asked.sentence(hit, yes=True), (hit,)) for hit in hits[:1]]
+            return [asked.told(hit) for hit in hits[:1]]
     if asked.say.means("cut") and (shots := asked.notes.of("shot")):
         if len(shots) == 1:
             return [Finding(asked.say("no_cuts"), tuple(shots), computed=True)]
@@ -267,18 +277,20 @@ def _ordinal(asked: Asked) -> list[Finding]:
 def _within(asked: Asked, span: Interval) -> list[Finding]:
     """Return what is there in a range: what fits the question, else everything that has content."""
     start, end = span
+    # "The second shot" says where to look, not what for.
+    kinds = tuple(kind for kind in asked.query.kinds if kind != "shot" or asked.query.ordinal is None)
     there = [hit for hit in asked.hits if hit.start_seconds < end and start < hit.end_seconds]
-    if asked.query.kinds:
-        meant = [hit for hit in there if hit.caption.kind in asked.query.kinds]
-        meant = meant or asked.touching(asked.query.kinds, span)
-        if meant and "speech" in asked.query.kinds and meant[0].caption.kind == "speech":
+    if kinds:
+        meant = [hit for hit in there if hit.caption.kind in kinds]
+        meant = meant or asked.touching(kinds, span)
+        if meant and "speech" in kinds and meant[0].caption.kind == "speech":
             groups = joined_sentences(
                 sorted((h for h in meant if h.caption.kind == "speech"), key=lambda h: h.start_seconds)
             )
             return [asked.spoken(group) for group in groups[:_QUOTES]]
         if meant:
             return [asked.told(hit) for hit in by_overlap(meant, span)[:_QUOTES]]
-        if asked.query.kinds != ("measure",):
+        if kinds != ("measure",):
             return []
     if asked.query.subject and asked.query.asks not in ("summary", "list") and not asked.labels:
         fitting = [hit for hit in asked.fitting() if hit.start_seconds < end and start < hit.end_seconds]

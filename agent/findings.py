@@ -25,7 +25,7 @@ from videochat.records import Caption, Kind
 
 # How much of what a question is about a caption must share to be quoted; found on one half of
 # benchmarks/natural_questions.json.
-_ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.5, 0.3, 0.45
+_ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.46, 0.25, 0.45
 _NEARLY_AS_GOOD = 0.75
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
@@ -100,7 +100,8 @@ class Asked:
             # Pairs of signs are no words that could be counted.
             spaced = self.say.language not in ("zh", "ja")
             known = min(len(self.query.names) / max(len(words), 1), 1.0) if spaced else 1.0
-            share = {id_: max(value, known * named[id_]) for id_, value in share.items()}
+            named = {id_: known * value for id_, value in named.items()}
+            share = {id_: named[id_] if named[id_] >= max(value, _ENOUGH) else value for id_, value in share.items()}
         if not words:
             order = [hit for hit in self.hits if not self.query.kinds or hit.caption.kind in self.query.kinds]
             return order if self.query.kinds else []

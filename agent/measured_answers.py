@@ -19,7 +19,7 @@ from videochat.intervals import clock
 from videochat.memory import Hit, appearances
 from videochat.memory.appearances import labels_meant
 from videochat.memory.merged import merge_equal
-from videochat.memory.words import all_words
+from videochat.memory.words import all_words, tokens
 from videochat.records import Caption
 
 _QUOTES, _LISTED = 3, 12
@@ -103,10 +103,11 @@ def count(asked: Asked) -> list[Finding]:
     if "speech" in asked.query.kinds and words:
         having = [hit for hit in asked.in_span(notes.of("speech")) if shares(words, hit.caption)]
         said = sum(_times(words, hit.caption.text) for hit in having)
-        text = say("said_times", n=said, what=" ".join(words))
+        key = "said_once" if said == 1 and say.knows("said_once") else "said_times"
+        text = say(key, n=said, what=" ".join(words))
         return [Finding(text, tuple(having[:_QUOTES]), computed=True)] if having else []
-    if "speech" in asked.query.kinds and (spoken := asked.in_span(notes.of("speech"))):
-        return [Finding(say("sentences", n=len(joined_sentences(spoken))), tuple(spoken[:_QUOTES]), computed=True)]
+    if "speech" in asked.query.kinds and (groups := joined_sentences(asked.in_span(notes.of("speech")))):
+        return [Finding(say("sentences", n=len(groups)), tuple(group[0] for group in groups[:_LISTED]), computed=True)]
     return []
 
 
@@ -166,6 +167,8 @@ def compare(asked: Asked) -> list[Finding]:
         hits = tuple(sorted(cited, key=lambda hit: hit is not more))
         return [Finding(say(key, **values), hits, computed=True)]
     if asked.labels:
+        if len(asked.labels) > 1 and not say.two_moments(asked.text, notes.video.duration_seconds):
+            return [asked.counted(thing) for thing in sorted(asked.meant(), key=lambda thing: -thing.at_once)]
         counts: list[tuple[int, tuple[Hit, ...]]] = []
         name = asked.labels[0]
         for start, end in spans:
@@ -191,6 +194,9 @@ def measured(asked: Asked) -> list[Finding]:
     """Return what was measured of what it asks for: light, colours, camera, motion."""
     if "measure" not in asked.query.kinds and asked.topic not in ("lightness", "colours", "camera_speed"):
         return []
+    strange = [w for w in asked.query.subject if not asked.idle(w) and not asked.say.is_word("colour", w)]
+    if asked.labels or (asked.topic == "colours" and strange):
+        return []  # the colour of the picture is not that of a thing in it
     topic = {"lightness": "light", "camera_speed": "camera", "moving_share": "motion"}.get(asked.topic, asked.topic)
     held: dict[str, list[Caption]] = {}
     for caption in _windows(asked):
@@ -219,8 +225,10 @@ def shares(words: Sequence[str], caption: Caption) -> bool:
 
 
 def _times(words: Sequence[str], text: str) -> int:
-    have = all_words(text)
-    return max(sum(other.startswith(word) for other in have) for word in words) or 1
+    """Return how often a text has the word that it has most often, in any form."""
+    stems = [set(tokens([word])) for word in words]
+    have = [set(tokens([word])) for word in all_words(text)]
+    return max((sum(bool(stem & other) for other in have) for stem in stems), default=0)
 
 
 def _moment(asked: Asked, start: float, end: float) -> str:

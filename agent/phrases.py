@@ -144,7 +144,9 @@ def language_of(text: str) -> str:
         return "ja"
     if re.search(r"[\u4e00-\u9fff]", text):
         return "zh"
-    return guess_language(all_words(text))
+    lowered = text.casefold()
+    marked = [name for name, pattern in _words()["languages"].items() if re.search(pattern, lowered)]
+    return marked[0] if len(marked) == 1 else guess_language(all_words(text))
 
 
 def plural(label: str) -> str:

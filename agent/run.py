@@ -351,8 +351,8 @@ class Run:
     def _ask_aside(self, messages: list[BaseMessage]) -> AIMessage:
         """Ask the model something beside the answer itself: to make a question whole, to judge sentences."""
         left = max(self.settings.limits.seconds - self.limits.seconds, 1.0)
+        self.limits.model_calls += 1  # also one that fails
         reply = within(left, lambda: self.settings.llm.invoke(messages))
-        self.limits.model_calls += 1
         self.limits.count(reply)
         return reply
 

@@ -259,9 +259,12 @@ class CaptionStore:
         wanted, by = check_kinds(kinds), check_by(by)
         some = None if video_ids is None else self._known(video_ids)
         filters = some, wanted, (start_seconds, end_seconds)
-        if some is None or len(some) > _NAMED:
-            return self._library.search(query, k, filters, by)
-        return self._library.search_each(query, k, filters, by)
+        search = self._library.search if some is None or len(some) > _NAMED else self._library.search_each
+        hits = search(query, k, filters, by)
+        # What a closer look has replaced is found beside it.
+        closer = {hit.caption.video_id for hit in hits if "@" in hit.caption.source}
+        shown = {id_ for video_id in closer for id_ in self.captions_of(video_id).state.shown()}
+        return [hit for hit in hits if hit.caption.video_id not in closer or hit.caption.id in shown]
 
     def _known(self, video_ids: Iterable[str]) -> list[str]:
         given = [video_ids] if isinstance(video_ids, str) else list(dict.fromkeys(video_ids))

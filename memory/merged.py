@@ -16,8 +16,8 @@ def merge_equal(captions: Iterable[Caption]) -> list[Hit]:
     """Return captions in temporal order, those that say the same and touch as one hit with the span that they fill.
 
     The same is said by equal words of one kind, by whatever source; of things with a place, also in the same part of
-    the picture, and of things that were followed, with the same `track_id`. Captions that hold numbers of their own
-    (`measure`) stay apart.
+    the picture, and of things that were followed, with the same `track_id`. Shots, and captions that hold numbers of
+    their own (`measure`), stay apart.
 
     Args:
         captions: of one video, in any order.
@@ -37,7 +37,7 @@ def merge_equal(captions: Iterable[Caption]) -> list[Hit]:
 
 
 def _same(caption: Caption) -> tuple[object, ...]:
-    if caption.kind == "measure":
+    if caption.kind in ("measure", "shot"):
         return (caption.id,)
     words = tuple(all_words(caption.text)) or (caption.text,)
     if caption.track_id is not None:

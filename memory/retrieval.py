@@ -256,7 +256,9 @@ def _distinct(hits: Iterable[Hit]) -> list[Hit]:
         if caption.id in seen:
             continue
         seen.add(caption.id)
-        key = (caption.kind, *all_words(caption.text))
+        # Shots and measurements hold numbers of their own.
+        own = caption.kind in ("shot", "measure")
+        key = (caption.kind, caption.id) if own else (caption.kind, *all_words(caption.text))
         start, end = caption.start_seconds - _SLACK_SECONDS, caption.end_seconds + _SLACK_SECONDS
         touching = next(
             (i for i in alike.get(key, []) if kept[i].start_seconds <= end and start <= kept[i].end_seconds), None

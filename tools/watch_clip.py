@@ -115,7 +115,7 @@ class WatchClip(BaseTool):
     """Answers a question about a range of one video by looking at it.
 
     The answer is text for the model; the artifact is a list of one plain dict, `Caption.as_dict()` of the
-    answer with the range that was watched, so that an agent can cite it. Mistakes and missing weights come
+    answer, a claim about the range that was watched. Mistakes and missing weights come
     back as one sentence.
 
     Args:

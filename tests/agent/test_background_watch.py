@@ -42,7 +42,9 @@ def bells(agent: VideoAgent) -> BellRinger:
 
 def last_sent(agent: VideoAgent) -> str:
     assert isinstance(agent.llm, ScriptedLLM)
-    return agent.llm.sent[-1][-1].text
+    # The judge is asked after it.
+    texts = [messages[-1].text for messages in agent.llm.sent]
+    return next(text for text in reversed(texts) if "Question: " in text)
 
 
 def reach(agent: VideoAgent, seconds: int) -> None:

@@ -114,7 +114,7 @@ def test_what_is_counted_is_sent_as_well(videos: VideoSet) -> None:
     people = [note(video, s, s + 9, "objects", "person", track_id=s) for s in (1, 4, 20)]
     context, _ = sent(videos, "How many people are there?", *people)
     told = context.text.split("What follows from the notes:\n")[1]
-    assert told.startswith("- 2 people at once at most; 3 people were followed in all. [")
+    assert told.startswith("- 2 people at once at most, 3 people in all. [")
 
 
 def test_of_a_long_video_a_summary_what_appears_and_the_moments_are_sent(videos: VideoSet) -> None:

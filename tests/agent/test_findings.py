@@ -66,10 +66,10 @@ def test_what_stands_for_the_video_is_its_summary_else_what_reaches_furthest(vid
     [
         ([(0, 6), (3, 9)], "2 cars can be seen.", ["car 0-6", "car 3-9"]),
         ([(0, 5)], "1 car can be seen.", ["car 0-5"]),
-        ([(0, 5), (10, 15)], "1 car at once at most; 2 cars were followed in all.", ["car 0-5"]),
+        ([(0, 5), (10, 15)], "1 car at once at most, 2 cars in all.", ["car 0-5"]),
         (
             [(0, 6), (3, 9), (12, 15)],
-            "2 cars at once at most; 3 cars were followed in all.",
+            "2 cars at once at most, 3 cars in all.",
             ["car 0-6", "car 3-9"],
         ),
     ],
