@@ -18,6 +18,7 @@ from videochat.media import Video
 from videochat.memory import Gap, VideoCaptions
 from videochat.records import Caption
 from videochat.tools import PerceptionTool, Settled
+from videochat.tools.base import Missed
 
 # Items a sense may lag behind the decoder before the decoder waits: memory is bounded by this, not by length.
 _QUEUE_LENGTH = 8
@@ -120,6 +121,9 @@ class Pipeline:
                 held[id(job)].append(item)
             elif isinstance(item, Gap):
                 self.stored.record_gap(item)
+            elif isinstance(item, Missed):
+                gap = Gap(job.sense.source, item.start_seconds, item.end_seconds, item.reason)
+                self.stored.record_gap(gap)
             elif isinstance(item, Settled):
                 job.settled = min(max(item.seconds, job.settled), job.span[1])
                 self.added[job.sense.name] += self.stored.record(

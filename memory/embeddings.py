@@ -68,8 +68,8 @@ def resolve_embedder(
         return Embedder(*_sentence_transformer(DEFAULT_MODEL, needed_by))
     say(
         f"The text embedding model {DEFAULT_MODEL} is not on this machine, so captions are compared by their words, "
-        "not by their meaning. To change that: `videochat download embeddings`, then "
-        f"`videochat memory rebuild --embeddings {DEFAULT_MODEL}`."
+        "not by their meaning. To change that: `pip install 'videochat[offline]'` or `videochat download embeddings`, "
+        f"then `videochat memory rebuild --embeddings {DEFAULT_MODEL}`."
     )
     return Embedder(BUILTIN, WordEmbeddings(), semantic=False)
 

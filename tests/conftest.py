@@ -20,10 +20,12 @@ from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
 from videochat.media import Video
 from videochat.memory import CaptionStore, VideoCaptions
+from videochat.packaged import PACKAGES, packaged
 from videochat.testing import Scene, draw_video
 
 __all__ = ["tiny"]
 
+_PACKAGES = PACKAGES
 MATERIAL = Path(__file__).resolve().parents[2] / "shared" / "material"
 
 
@@ -72,8 +74,20 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     # What the machine happens to have must not decide which preset watches.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("videochat.packaged.PACKAGES", ())
     for name in ("VIDEOCHAT_LLM", "OPENAI_API_KEY", "LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def offline_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights that come as packages, for tests that are about them; CI installs them."""
+    monkeypatch.setattr("videochat.packaged.PACKAGES", _PACKAGES)
+    for package in _PACKAGES:
+        if packaged(package.model).folder is None:
+            if os.environ.get("CI"):
+                pytest.fail(f"the packages of {package.model} are not installed: {packaged(package.model).reason}")
+            pytest.skip("the extra `offline` is not installed")
 
 
 @pytest.fixture(scope="session")

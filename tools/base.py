@@ -30,6 +30,18 @@ costs and saves."""
 
 
 @dataclass(frozen=True)
+class Missed:
+    """A range that a sense could not make out, though it went on: it becomes a gap."""
+
+    start_seconds: float
+    """First moment."""
+    end_seconds: float
+    """First moment no longer."""
+    reason: str
+    """Why, as a sentence without a full stop."""
+
+
+@dataclass(frozen=True)
 class Settled:
     """A checkpoint in a tool's output: every caption that starts before `seconds` has been given.
 
@@ -128,8 +140,10 @@ class PerceptionTool(ABC):
     @abstractmethod
     def perceive(
         self, stream: Iterable[Any], video: Video, start_seconds: float, end_seconds: float
-    ) -> Iterator[Caption | Settled]:
-        """Yield captions, and a `Settled` checkpoint whenever nothing earlier is still open.
+    ) -> Iterator[Caption | Missed | Settled]:
+        """Yield captions, a `Missed` for what could not be made out, and a `Settled` checkpoint.
+
+        A checkpoint comes whenever nothing earlier is still open.
 
         Args:
             stream: `Frame`s as `needs` asks, or `AudioBlock`s, in order, from `[start_seconds, end_seconds)`;
@@ -161,7 +175,10 @@ class PerceptionTool(ABC):
             stream = (frame for _, frame in video.sample([self.needs], start, end))
         elif self.needs == "sound":
             stream = video.audio(start, end)
-        yield from self.perceive(stream, video, start, end)
+        for item in self.perceive(stream, video, start, end):
+            # Gaps are kept by a watch; here they are only silence.
+            if not isinstance(item, Missed):
+                yield item
 
     def as_langchain_tool(self, video: Video, memory: Memory) -> BaseTool:
         """Return a LangChain tool that runs this tool on a range of `video`, at a rate where it has one.

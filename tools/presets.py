@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from videochat.errors import InvalidArgument, UnknownName
@@ -68,7 +69,7 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             "builtin",
-            "needs no downloads and no GPU; reads and measures, but names no objects, people or actions",
+            "needs no downloads and no GPU; reads, measures, hears words with the extra offline; names no objects",
             _BUILTIN,
         ),
         Preset(
@@ -168,10 +169,25 @@ def make_tools(preset: str | Sequence[str | PerceptionTool] | None = None) -> li
         if name not in PRESETS:
             raise UnknownName("preset", name, PRESETS)
         line_up = PRESETS[name]
-        return [make_tool(tool, **line_up.options.get(tool, {})) for tool in line_up.tools]
+        senses = [make_tool(tool, **line_up.options.get(tool, {})) for tool in line_up.tools]
+        return [_hearing(sense) for sense in senses]
     if not isinstance(preset, Sequence):
         raise InvalidArgument(f"A preset is a name or a list of tool names and tools, got {preset!r}.")
     return [make_tool(tool) if isinstance(tool, str) else tool for tool in preset]
+
+
+def can_hear() -> bool:
+    """Whether Whisper base and what runs it are on this machine, so that the preset `builtin` hears words."""
+    from videochat.tools.whisper import whisper_weights
+
+    return find_spec("faster_whisper") is not None and is_here(whisper_weights("base", "faster-whisper"))
+
+
+def _hearing(sense: PerceptionTool) -> PerceptionTool:
+    """Return the sense that hears what is said in place of one that hears that somebody speaks, where it can be had."""
+    if sense.name != "speech_regions" or not can_hear():
+        return sense
+    return make_tool("speech", model="base", backend="faster-whisper")
 
 
 def make_refiner(preset: str | Sequence[str | PerceptionTool] | None = None) -> CaptionRefiner | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,12 +21,13 @@ from videochat.hub import Weights
 from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.renamed import getter
-from videochat.tools.base import Needs, PerceptionTool, Settled
+from videochat.tools.base import Missed, Needs, PerceptionTool, Settled
 from videochat.tools.model_tool import UsesModel
 from videochat.tools.subtitles import has_subtitles
 from videochat.tools.voice_activity import VOICE_BLOCK, load_voice_detector, voice_blocks
 from videochat.tools.whisper import (
     SIZES,
+    TRIES,
     Backend,
     Segment,
     WhisperModel,
@@ -55,7 +57,13 @@ _SEARCH_SECONDS = 10.0
 _MAX_QUIET_SECONDS = 30.0
 # Sentences, and words further apart than this, get captions of their own.
 _SENTENCE_PAUSE_SECONDS = 0.8
-_MAX_CAPTION_SECONDS = 12.0
+_MAX_CAPTION_SECONDS = 7.0
+# A cut within a sentence: a comma counts as much as a pause of this length.
+_COMMA_SECONDS = 0.4
+_CLAUSE_ENDS = (",", ";", ":", "，", "、", "；")
+# Another language is tried where words are less likely than this, and taken where it makes them likelier by so much.
+_UNSURE_LOGPROB, _SURER_BY = -0.7, 0.25
+_DECIDING_SECONDS = 2.0
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 
 
@@ -88,7 +96,8 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
             transformers Whisper; or the hub id of one.
         backend: the package that runs a named model: `openai-whisper`, or `faster-whisper`, which is quicker on a CPU
             and needs `pip install 'videochat[faster-whisper]'`. None takes what fits the files, else openai-whisper.
-        language: ISO 639 code of what is spoken; None lets Whisper find out in every stretch.
+        language: ISO 639 code of what is spoken; None lets Whisper find out at the first stretch of two seconds, and
+            again only where what it then hears is unlikely.
         prefer_subtitles: have nothing to do where subtitles give the words.
         device: device and floats; None for the best there is.
 
@@ -132,14 +141,16 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
 
     def perceive(
         self, stream: Iterable[AudioBlock], video: Video, start_seconds: float, end_seconds: float
-    ) -> Iterator[Caption | Settled]:
-        """Yield one caption for each sentence.
+    ) -> Iterator[Caption | Missed | Settled]:
+        """Yield one caption for each sentence, longer ones in parts of at most seven seconds cut at their pauses.
+
+        What Whisper cannot make out, tried in several ways, is a `Missed`.
 
         Raises:
             MissingDependency: the model is not on this machine, or is none.
         """
         for item in self._recognise(stream, start_seconds, end_seconds):
-            if isinstance(item, Settled):
+            if not isinstance(item, Utterance):
                 yield item
                 continue
             yield Caption(
@@ -208,14 +219,15 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
 
     def _recognise(
         self, stream: Iterable[AudioBlock], start_seconds: float, end_seconds: float
-    ) -> Iterator[Utterance | Settled]:
-        whisper = self.loaded()
+    ) -> Iterator[Utterance | Missed | Settled]:
+        listener = _Listener(self.loaded(), self.language)
         if self._voice_detector is None:
             self._voice_detector = load_voice_detector()
         for stretch in stretches(stream, start_seconds, self._voice_detector):
             if stretch.samples is not None:
                 with self.device.computing():
-                    segments = whisper.transcribe(stretch.samples, self.language)
+                    segments = listener.hear(stretch.samples)
+                yield from _missed(segments, stretch)
                 # Whisper always looks at 30 seconds, and sometimes places words in the part that is not there.
                 limit = min(stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE, end_seconds)
                 for utterance in utterances(segments, stretch.start_seconds):
@@ -225,6 +237,55 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
             if stretch.settled_seconds < end_seconds:
                 yield Settled(stretch.settled_seconds)
         yield Settled(end_seconds)
+
+
+class _Listener:
+    """A Whisper over the stretches of one file: one language until there is evidence of another, doubts looked into."""
+
+    def __init__(self, whisper: WhisperModel, language: str | None) -> None:
+        self._whisper, self._given = whisper, language
+        self._decided: str | None = None
+
+    def hear(self, samples: np.ndarray) -> list[Segment]:
+        """Return what is said; segments that stayed broken in every way of looking are among it."""
+        language = self._given or self._decided
+        heard = self._surest(samples, language)
+        if self._given is None and language is not None and _logprob(heard) < _UNSURE_LOGPROB:
+            other = self._surest(samples, None)
+            if other and other[0].language != language and _logprob(other) > _logprob(heard) + _SURER_BY:
+                heard = other
+        if heard and len(samples) >= _DECIDING_SECONDS * SAMPLE_RATE and not any(map(Segment.is_doubtful, heard)):
+            self._decided = heard[0].language
+        return heard
+
+    def _surest(self, samples: np.ndarray, language: str | None) -> list[Segment]:
+        heard = self._whisper.transcribe(samples, language)
+        attempt = 0
+        # A damaged model stays one, however it is asked.
+        damaged = any(not math.isfinite(segment.logprob) for segment in heard)
+        while not damaged and any(map(Segment.is_doubtful, heard)) and (attempt := attempt + 1) < TRIES:
+            again = self._whisper.transcribe(samples, language, attempt)
+            if again and (_doubts(again), -_logprob(again)) < (_doubts(heard), -_logprob(heard)):
+                heard = again
+        return heard
+
+
+def _logprob(segments: Sequence[Segment]) -> float:
+    """Return how likely what was heard is, at the mean; 0 for nothing, which needs no second look."""
+    return float(np.mean([segment.logprob for segment in segments])) if segments else 0.0
+
+
+def _doubts(segments: Sequence[Segment]) -> tuple[int, int]:
+    return sum(map(Segment.is_broken, segments)), sum(map(Segment.is_doubtful, segments))
+
+
+def _missed(segments: Sequence[Segment], stretch: Stretch) -> Iterator[Missed]:
+    """Yield what somebody says that Whisper could not make out."""
+    for segment in segments:
+        if segment.is_broken():
+            start = stretch.start_seconds + segment.start_seconds
+            end = stretch.start_seconds + max(segment.end_seconds, segment.start_seconds + 0.1)
+            yield Missed(round(start, 3), round(end, 3), "somebody speaks, but the words could not be made out")
 
 
 @dataclass(frozen=True)
@@ -334,7 +395,7 @@ def utterances(segments: Iterable[Segment], offset_seconds: float) -> Iterator[U
     """Split what was recognised at the ends of sentences and at pauses; put it on the time of the video."""
     for segment in segments:
         text = segment.text.strip()
-        if segment.is_invented() or not any(sign.isalnum() for sign in text):
+        if segment.is_silence() or segment.is_broken() or not any(sign.isalnum() for sign in text):
             continue
         # Without word times the segment is one word.
         score = float(np.exp(min(segment.logprob, 0.0)))
@@ -344,12 +405,27 @@ def utterances(segments: Iterable[Segment], offset_seconds: float) -> Iterator[U
             if sentence and (
                 sentence[-1].text.rstrip().endswith(_SENTENCE_ENDS)
                 or word.start_seconds - sentence[-1].end_seconds > _SENTENCE_PAUSE_SECONDS
-                or word.end_seconds - sentence[0].start_seconds > _MAX_CAPTION_SECONDS
             ):
                 yield from _utterance(sentence, segment.language, offset_seconds)
                 sentence = []
+            while sentence and word.end_seconds - sentence[0].start_seconds > _MAX_CAPTION_SECONDS:
+                cut = _best_cut([*sentence, word])
+                yield from _utterance(sentence[:cut], segment.language, offset_seconds)
+                sentence = sentence[cut:]
             sentence.append(word)
         yield from _utterance(sentence, segment.language, offset_seconds)
+
+
+def _best_cut(words: Sequence[Word]) -> int:
+    """Return before which word a sentence that is too long is cut: after a comma or pause, best in its later half."""
+
+    def worth(at: int) -> float:
+        comma = words[at - 1].text.rstrip().endswith(_CLAUSE_ENDS)
+        pause = words[at].start_seconds - words[at - 1].end_seconds
+        place = (words[at].start_seconds - words[0].start_seconds) / _MAX_CAPTION_SECONDS
+        return pause + _COMMA_SECONDS * comma + 0.1 * min(place, 1.0)
+
+    return max(range(1, len(words)), key=worth)
 
 
 def _utterance(words: list[Word], language: str | None, offset_seconds: float) -> Iterator[Utterance]:

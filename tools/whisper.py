@@ -42,8 +42,19 @@ NO_SPEECH = 0.6
 MIN_LOGPROB = -1.0
 """See `NO_SPEECH`; mean log probability of the tokens."""
 
-# One try at temperature 0, no sampling: the same sound gives the same text.
-_SETTINGS = {"temperature": 0.0, "word_timestamps": True, "condition_on_previous_text": False}
+# At temperature 0 there is no sampling: the same sound gives the same text.
+_SETTINGS: dict[str, Any] = {"temperature": 0.0, "word_timestamps": True, "condition_on_previous_text": False}
+# What is tried where a model repeats itself or is in doubt, one after another; the last draws, always the same.
+_TRIES_FASTER: tuple[dict[str, Any], ...] = (
+    {},
+    {"no_repeat_ngram_size": 3},
+    {"beam_size": 1},
+    {"temperature": 0.4, "beam_size": 1},
+)
+_TRIES_OPENAI: tuple[dict[str, Any], ...] = ({}, {"beam_size": 5}, {"temperature": 0.4})
+TRIES = len(_TRIES_FASTER)
+"""How often a stretch of sound is tried at most."""
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -81,22 +92,29 @@ class Segment:
     words: tuple[Word, ...]
     """Its words in order; empty if the model does not time them."""
 
-    def is_invented(self) -> bool:
-        """Return whether Whisper made the text up, by Whisper's own limits."""
-        silence = self.no_speech > NO_SPEECH and self.logprob < MIN_LOGPROB
-        # A damaged model writes with no likelihood at all (nan).
-        return silence or self.compression > MAX_COMPRESSION or not math.isfinite(self.logprob)
+    def is_silence(self) -> bool:
+        """Return whether nobody speaks, by Whisper's own limits; what it wrote is made up."""
+        return self.no_speech > NO_SPEECH and self.logprob < MIN_LOGPROB
+
+    def is_broken(self) -> bool:
+        """Return whether the text is none: it repeats itself, or a damaged model wrote it without any likelihood."""
+        return not self.is_silence() and (self.compression > MAX_COMPRESSION or not math.isfinite(self.logprob))
+
+    def is_doubtful(self) -> bool:
+        """Return whether another way of looking may give a better text, by Whisper's own limits."""
+        return self.is_broken() or (not self.is_silence() and self.logprob < MIN_LOGPROB)
 
 
 class WhisperModel(Protocol):
     """A loaded Whisper, whichever package runs it."""
 
-    def transcribe(self, samples: np.ndarray, language: str | None) -> list[Segment]:
+    def transcribe(self, samples: np.ndarray, language: str | None, attempt: int = 0) -> list[Segment]:
         """Recognise speech.
 
         Args:
             samples: float32 in [-1, 1], shape (n,), `SAMPLE_RATE` per second, at most 30 seconds.
             language: ISO 639 code; None lets Whisper find out.
+            attempt: 0, and up to `TRIES` - 1 where what came out before was doubtful; each looks in another way.
         """
         ...
 
@@ -159,9 +177,14 @@ class OpenAIWhisper:
                 with contextlib.suppress(RuntimeError):
                     self._model.set_alignment_heads(heads)
 
-    def transcribe(self, samples: np.ndarray, language: str | None) -> list[Segment]:
+    def transcribe(self, samples: np.ndarray, language: str | None, attempt: int = 0) -> list[Segment]:
         """Recognise speech; see `WhisperModel`."""
-        result = self._model.transcribe(samples, language=language, fp16=self._half, verbose=None, **_SETTINGS)
+        import torch
+
+        settings = _SETTINGS | _TRIES_OPENAI[min(attempt, len(_TRIES_OPENAI) - 1)]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_SEED)
+            result = self._model.transcribe(samples, language=language, fp16=self._half, verbose=None, **settings)
         return [
             Segment(
                 float(segment["start"]),
@@ -201,9 +224,15 @@ class FasterWhisper:
                 local_files_only=True,
             )
 
-    def transcribe(self, samples: np.ndarray, language: str | None) -> list[Segment]:
+    def transcribe(self, samples: np.ndarray, language: str | None, attempt: int = 0) -> list[Segment]:
         """Recognise speech; see `WhisperModel`."""
-        segments, about = self._model.transcribe(samples, language=language, **_SETTINGS)
+        import ctranslate2
+
+        ctranslate2.set_random_seed(_SEED)
+        settings = _SETTINGS | _TRIES_FASTER[min(attempt, len(_TRIES_FASTER) - 1)]
+        # Its own limits would drop a text that repeats itself without a word.
+        limits = {"compression_ratio_threshold": None, "log_prob_threshold": None, "no_speech_threshold": None}
+        segments, about = self._model.transcribe(samples, language=language, **limits, **settings)
         return [
             Segment(
                 float(segment.start),

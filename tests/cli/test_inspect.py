@@ -15,9 +15,12 @@ def test_presets_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"ffmpeg", "memory", "language model"} <= {part["part"] for part in json.loads(capsys.readouterr().out)}
 
 
-def test_what_needs_no_download_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["download", "builtin"]) == 0
-    assert "The preset 'builtin' needs no downloads." in capsys.readouterr().err
+def test_for_builtin_hearing_and_meaning_are_fetched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["download", "builtin"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Systran/faster-whisper-base (MIT, about 149 MB)")
+    assert "The preset 'builtin' needs Systran/faster-whisper-base" in said
+    assert "HF_HUB_OFFLINE" in said
 
 
 @pytest.mark.parametrize(

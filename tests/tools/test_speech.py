@@ -1,5 +1,6 @@
 """What is said, sentence by sentence, cut where nobody speaks."""
 
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -16,7 +17,7 @@ from videochat.media import Video
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video, seconds_of_voice
 from videochat.tools import speech
-from videochat.tools.base import Settled
+from videochat.tools.base import Missed, Settled
 from videochat.tools.speech import SpeechRecognizer, stretches, utterances
 from videochat.tools.voice_activity import load_voice_detector
 from videochat.tools.whisper import Segment, Word
@@ -241,4 +242,103 @@ def test_a_damaged_whisper_tells_nothing():
     video = Video(MATERIAL / "audio/jfk.flac")
     tool = SpeechRecognizer(MATERIAL / "weights/whisper-random-micro.pt", device="cpu")
     items = list(tool.perceive(video.audio(), video, 0.0, video.duration_seconds))
-    assert items == [Settled(video.duration_seconds)]
+    assert not captions(items)
+    assert [type(item) for item in items] == [Missed, Settled], "and says so"
+
+
+def heard(text: str, *, logprob: float = -0.2, compression: float = 1.0, language: str = "en") -> Segment:
+    return Segment(0.0, 3.0, text, logprob, 0.0, compression, language, (Word(0.0, 3.0, text, 0.9),))
+
+
+class Stubborn:
+    """Repeats itself until it is asked in a certain way; remembers how it was asked."""
+
+    def __init__(self, clear_at: int) -> None:
+        self.clear_at = clear_at
+        self.asked: list[int] = []
+
+    def transcribe(self, samples, language, attempt=0):
+        self.asked.append(attempt)
+        loops = attempt < self.clear_at
+        return [heard(" Oh yeah oh yeah." if loops else " It is clear.", compression=9.0 if loops else 1.0)]
+
+
+@pytest.mark.parametrize("clear_at", [0, 1, 3])
+def test_what_repeats_itself_is_tried_in_other_ways(clear_at, silero, clip):
+    whisper = Stubborn(clear_at)
+    tool = recognizer(whisper, silero)
+    items = list(tool.perceive(sounds(voiced([(2.0, 5.0)], 10.0)), clip, 0.0, 10.0))
+    assert [caption.text for caption in captions(items)] == ["It is clear."]
+    assert whisper.asked == list(range(clear_at + 1))
+    assert not [item for item in items if isinstance(item, Missed)]
+
+
+def test_what_stays_unclear_is_a_gap_and_not_lost_in_silence(silero, clip):
+    tool = recognizer(Stubborn(99), silero)
+    items = list(tool.perceive(sounds(voiced([(2.0, 5.0)], 10.0)), clip, 0.0, 10.0))
+    assert not captions(items)
+    (missed,) = [item for item in items if isinstance(item, Missed)]
+    assert 1.0 < missed.start_seconds < missed.end_seconds <= 6.0
+    assert "could not be made out" in missed.reason
+
+
+def test_the_language_is_decided_once_and_changed_only_with_evidence(silero, clip):
+    asked = []
+
+    class Polyglot:
+        """Hears German in the third stretch; English is unlikely there."""
+
+        def transcribe(self, samples, language, attempt=0):
+            asked.append(language)
+            if len(samples) < 4.1 * SAMPLE_RATE:  # the third is the long one
+                return [heard(" English.", language=language or "en")]
+            likely = -0.2 if language in (None, "de") else -0.9
+            return [heard(" Deutsch.", logprob=likely, language=language or "de")]
+
+    tool = recognizer(Polyglot(), silero)
+    sound = voiced([(1.0, 4.0), (8.0, 11.0), (15.0, 19.0), (23.0, 26.0)], 32.0)
+    found = captions(tool.perceive(sounds(sound), clip, 0.0, 32.0))
+    assert [caption.language for caption in found] == ["en", "en", "de", "de"]
+    assert asked == [None, "en", "en", None, "de"]
+
+
+def test_a_long_sentence_is_cut_at_its_comma_within_seven_seconds():
+    texts = " We walked along the river, past the mill, and came home when it was dark at last."
+    words, at = [], 0.0
+    for text in texts.split(" ")[1:]:
+        words.append(Word(at, at + 0.6, f" {text}", 0.9))
+        at += 0.6
+    (long,) = [Segment(0.0, at, texts, -0.2, 0.0, 1.0, "en", tuple(words))]
+    parts = list(utterances([long], 0.0))
+    assert [part.text for part in parts] == [
+        "We walked along the river, past the mill,",
+        "and came home when it was dark at last.",
+    ]
+    assert max(part.end_seconds - part.start_seconds for part in parts) <= 7.0
+
+
+@pytest.mark.material
+@pytest.mark.parametrize(
+    ("clip", "words"),
+    [
+        (
+            "audio/jfk.flac",
+            "and so my fellow americans ask not what your country can do for you ask what you can do for your country",
+        ),
+        ("videos/chaplin.mp4", ""),
+        ("videos/tears_of_steel_battle.webm", ""),
+    ],
+)
+def test_the_packaged_whisper_hears_what_is_said_and_invents_nothing(
+    offline_packages: None, material: Path, clip: str, words: str
+) -> None:
+    pytest.importorskip("faster_whisper")
+    video = Video(material / clip)
+    tool = SpeechRecognizer("base", backend="faster-whisper", prefer_subtitles=False)
+    if tool.unfit(video):
+        assert not words
+        return
+    found = captions(tool.run(video))
+    assert re.findall(r"[a-z]+", " ".join(caption.text for caption in found).lower()) == words.split()
+    assert all(caption.end_seconds - caption.start_seconds <= 7.0 for caption in found)
+    assert {caption.language for caption in found} <= {"en"}

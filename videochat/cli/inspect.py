@@ -54,10 +54,13 @@ def _wanted(what: str) -> tuple[str, list[Weights]]:
     from videochat.errors import UnknownName
     from videochat.hub import known
     from videochat.memory.embeddings import DEFAULT_MODEL
-    from videochat.tools import PRESETS
+    from videochat.tools import DEFAULT_PRESET, PRESETS
     from videochat.tools.frame_embeddings import FrameEmbedder
     from videochat.tools.object_search import ObjectFinder
+    from videochat.tools.whisper import whisper_weights
 
+    if what == DEFAULT_PRESET:
+        return f"The preset {what!r}", [whisper_weights("base", "faster-whisper"), known(DEFAULT_MODEL)]
     if what in PRESETS:
         return f"The preset {what!r}", PRESETS[what].weights()
     if what == "embeddings":
@@ -72,15 +75,13 @@ def _wanted(what: str) -> tuple[str, list[Weights]]:
 
 
 def _presets(options: argparse.Namespace) -> int:
-    from videochat.hub import cached
+    from videochat.hub import is_here
     from videochat.tools import PRESETS, make_tools
 
     listed: dict[str, dict[str, Any]] = {
         preset.name: {
             "summary": preset.summary,
-            "weights": [
-                dataclasses.asdict(weights) | {"here": cached(weights) is not None} for weights in preset.weights()
-            ],
+            "weights": [dataclasses.asdict(weights) | {"here": is_here(weights)} for weights in preset.weights()],
             "tools": {tool.name: {"kind": tool.kind, "sees": tool.sees} for tool in make_tools(preset.name)},
         }
         for preset in PRESETS.values()
