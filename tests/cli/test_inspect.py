@@ -19,7 +19,7 @@ def test_for_builtin_hearing_and_meaning_are_fetched(capsys: pytest.CaptureFixtu
     assert main(["download", "builtin"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("Systran/faster-whisper-base (MIT, about 149 MB)")
-    assert "The preset 'builtin' needs Systran/faster-whisper-base" in said
+    assert "The preset 'builtin' needs the model Systran/faster-whisper-base" in said
     assert "HF_HUB_OFFLINE" in said
 
 
