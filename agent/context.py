@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -113,16 +114,39 @@ def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: Vi
     """
     shown, numbers = [], {}
     items = list(captions)
+    things = _ThingNumbers(video_set)
     for item, number in zip(items, evidence.add(items), strict=True):
         caption = item.caption if isinstance(item, Hit) else item
         start, end = evidence.span_of(caption)
         text = " ".join(caption.text.split()).translate(NO_BRACKETS)
         plain = replace(caption, text=text, start_seconds=start, end_seconds=end)
+        if caption.kind == "objects" and caption.track_id is not None:
+            number_of_thing = things[caption.video_id].get((caption.text, caption.track_id), 1)
+            evidence.count(caption.text, number_of_thing)
+            plain = replace(plain, track_id=number_of_thing)
         shown.append(plain)
         numbers[plain.id] = number
     names = video_set.names if video_set.several and named else None
     sizes = {video.id: video.size or (1, 1) for video in video_set.videos}
     return textualize(shown, numbers=numbers, names=names, sizes=sizes)
+
+
+class _ThingNumbers(dict[str, dict[tuple[str, int], int]]):
+    """The number of each thing that was followed among those of its sort, from 1 in the order of time, by video id."""
+
+    def __init__(self, video_set: VideoSet) -> None:
+        super().__init__()
+        self._videos = video_set
+
+    def __missing__(self, video_id: str) -> dict[tuple[str, int], int]:
+        numbers: dict[tuple[str, int], int] = {}
+        sorts: Counter[str] = Counter()
+        for caption in self._videos.memory.captions_of(video_id).between(kinds=["objects"]):
+            if caption.track_id is not None and (caption.text, caption.track_id) not in numbers:
+                sorts[caption.text] += 1
+                numbers[caption.text, caption.track_id] = sorts[caption.text]
+        self[video_id] = numbers
+        return numbers
 
 
 def facts_of(video_set: VideoSet, video: Video) -> str:

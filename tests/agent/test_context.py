@@ -81,7 +81,7 @@ def test_what_fits_is_sent_whole_with_kinds_places_and_numbers(videos: VideoSet)
     lines = [re.sub(r" \[\d+\](?=;|$)", " [n]", line) for line in context.text.splitlines()]
     assert lines[1] == "cooking", "the class of the video, as in Table 1"
     assert "00:00-00:04 action: cooking [n]" in lines
-    assert "00:03-00:05 caption: a man pours milk [n]; thing: cup 2 (upper left) [10, 10, 50, 50] [n]" in lines
+    assert "00:03-00:05 caption: a man pours milk [n]; thing: cup 1 (upper left) [10, 10, 50, 50] [n]" in lines
     assert "00:05-00:10 regions: a white bowl (lower right): [250, 130, 300, 170] [n];" in lines
     assert "00:06-00:08: Now (stir). [n]" in lines, "brackets of the video are no citation"
     assert evidence.captions[1].text == "a man pours milk", "the best hit has the first number"
