@@ -25,6 +25,12 @@ WORDS = (
 
 QUESTIONS = ("When is the milk poured?", "What is on the screen at 10 seconds?", "When does the cat jump?")
 
+SPEECH = Path(__file__).with_name("kennedy_1961.opus")
+"""Eleven seconds of President Kennedy's inaugural address of January 20, 1961: a work of the United States government,
+in the public domain; the recording is the one that accompanies openai-whisper as `jfk.flac`."""
+SPOKEN_QUESTION = "What should citizens do for their nation?"
+"""Answered by a sentence of `SPEECH` that shares no word with it."""
+
 
 def draw_demo(path: str | os.PathLike[str]) -> Path:
     """Draw the demo clip: 20 seconds, five scenes with words, a voice, a subtitle stream."""
@@ -40,10 +46,25 @@ def draw_demo(path: str | os.PathLike[str]) -> Path:
     )
 
 
+def draw_speech(path: str | os.PathLike[str]) -> Path:
+    """Draw a clip with the sound of `SPEECH` and no subtitles."""
+    import ffmpeg
+
+    from videochat.ffmpeg import ffmpeg_exe
+
+    sound = ffmpeg.input(str(SPEECH))
+    picture = ffmpeg.input("color=midnightblue:size=320x180:rate=10:duration=11", f="lavfi")
+    job = ffmpeg.output(picture, sound, str(path), vcodec="libx264", acodec="aac", shortest=None, pix_fmt="yuv420p")
+    job.overwrite_output().run(cmd=[ffmpeg_exe(), "-v", "error"])
+    return Path(path)
+
+
 def run_demo(path: str | os.PathLike[str]) -> None:
-    """Draw the clip to `path`, watch it into a store of its own, and ask `QUESTIONS`."""
+    """Draw the clip to `path`, watch it into a store of its own, and ask `QUESTIONS`; then hear `SPEECH`, if it can."""
     from videochat.agent import VideoAgent
     from videochat.memory import CaptionStore
+    from videochat.memory.embeddings import DEFAULT_MODEL, is_present
+    from videochat.tools.presets import can_hear
 
     began = time.perf_counter()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -58,4 +79,16 @@ def run_demo(path: str | os.PathLike[str]) -> None:
         for question in QUESTIONS:
             answer = agent.ask(question)
             print(f"> {question}\n{answer}\n  {answer.status}, {answer.usage.seconds:.2f} s\n")
+    if can_hear() and is_present(DEFAULT_MODEL):
+        heard = draw_speech(Path(path).with_name("demo_speech.mp4"))
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            CaptionStore(folder, embeddings=DEFAULT_MODEL) as memory,
+            VideoAgent(heard, llm="extractive", preset="builtin", memory=memory) as agent,
+        ):
+            print(f"Drew {heard}, with eleven seconds of a speech and no subtitles.\n\n{agent.watch()}\n")
+            answer = agent.ask(SPOKEN_QUESTION)
+            print(f"> {SPOKEN_QUESTION}\n{answer}\n  {answer.status}, {answer.usage.seconds:.2f} s\n")
+    else:
+        print("To hear words and compare by meaning as well: pip install 'videochat[offline]'\n")
     print(f"Everything took {time.perf_counter() - began:.1f} s, without a GPU, a key or a download.")
