@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +32,8 @@ _HUES = (
 _COLOUR_SHARE = 0.12
 _STILL_PER_SECOND = 0.01
 _MOVING_PIXELS_PER_SECOND = 0.03
+# The picture in so many rows and columns; where this share of its parts with texture stands still, the camera does.
+_CELLS, _CELL_TEXTURE, _STILL_CELLS = 5, 0.02, 0.2
 # Of smaller pictures OpenCV's DIS raises an error or, where they are wide, ends the process.
 _MIN_FLOW_HEIGHT, _MIN_FLOW_WIDTH = 32, 12
 
@@ -133,7 +136,7 @@ class _Window:
             self._moving.append(0.0)
             return
         per_second = flow / (width * step_seconds)
-        camera = np.median(per_second[textured], axis=0)
+        camera = _camera_flow(per_second, textured)
         rest = np.linalg.norm(per_second - camera, axis=2)
         moving = textured & (rest > _MOVING_PIXELS_PER_SECOND)
         self._camera.append(camera)
@@ -187,6 +190,30 @@ class _Window:
 
     def _camera_speed(self) -> float:
         return float(np.median(np.linalg.norm(np.array(self._camera), axis=1)))
+
+
+def _camera_flow(per_second: np.ndarray, textured: np.ndarray) -> np.ndarray:
+    """Return how the camera moves, (dx, dy) in picture widths a second.
+
+    A moving camera moves the whole picture. Where enough parts of it stand still the camera does, however large what
+    passes before it.
+
+    Args:
+        per_second: flow, shape (height, width, 2), in picture widths a second.
+        textured: where it can be measured, bool, shape (height, width).
+    """
+    height, width = textured.shape
+    rows, columns = np.linspace(0, height, _CELLS + 1).astype(int), np.linspace(0, width, _CELLS + 1).astype(int)
+    speeds = []
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
+            marked = textured[top:bottom, left:right]
+            if marked.sum() >= _CELL_TEXTURE * marked.size:
+                cell = np.median(per_second[top:bottom, left:right][marked], axis=0)
+                speeds.append(float(np.linalg.norm(cell)))
+    if len(speeds) >= _CELLS and np.mean(np.array(speeds) < _STILL_PER_SECOND) >= _STILL_CELLS:
+        return np.zeros(2)
+    return np.asarray(np.median(per_second[textured], axis=0))
 
 
 def _lightness_word(mean: float) -> str:

@@ -113,3 +113,18 @@ def test_pictures_too_small_for_optical_flow_have_light_and_colours(tmp_path: Pa
     (caption,) = seen(make_tool("visual_facts"), video)
     assert "light: " in caption.text
     assert set(caption.attributes) == {"light", "colours", "lightness"}
+
+
+@pytest.mark.material
+@pytest.mark.parametrize(
+    ("clip", "still", "moving"), [("car-detection.mp4", (0.0, 30.0), None), ("parking_ride.webm", None, (10.0, 30.0))]
+)
+def test_a_fixed_camera_is_still_whatever_passes_before_it(
+    material: Path, clip: str, still: tuple[float, float] | None, moving: tuple[float, float] | None
+) -> None:
+    tool = make_tool("visual_facts")
+    found = [item for item in tool.run(Video(material / "videos" / clip)) if isinstance(item, Caption)]
+    for span, expected in ((still, True), (moving, False)):
+        within = [c for c in found if span is not None and span[0] <= c.start_seconds and c.end_seconds <= span[1]]
+        assert [c.attributes["camera"] == "still" for c in within] == [expected] * len(within)
+        assert bool(within) == (span is not None)
