@@ -24,7 +24,11 @@ from videochat.records import Caption
 Likeness = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
 """For each word of the first list, how like it is to the likest of the second, in [-1, 1], by meaning."""
 
+Entails = Callable[[str, str], tuple[float, float]]
+"""How likely a sentence follows from a text, and how likely it contradicts it, each in [0, 1]."""
+
 _SLACK_SECONDS = 1.5
+_SURE = 0.5
 # Found on one half of benchmarks/lies.json.
 _LIKE_ENOUGH = 0.62
 _SHARE_ENOUGH = 0.3
@@ -55,6 +59,7 @@ def check_sentences(
     question: str = "",
     counts: Mapping[str, frozenset[int]] | None = None,
     likeness: Likeness | None = None,
+    entails: Entails | None = None,
 ) -> list[SentenceCheck]:
     """Hold every sentence of an answer that claims something against the captions that it cites.
 
@@ -65,6 +70,8 @@ def check_sentences(
         question: names and numbers in it need no evidence.
         counts: what was counted, by label; such numbers need no caption that says them.
         likeness: of words, where a model of meaning is there; else only equal words count.
+        entails: a model of natural language inference, where there is one: what follows by it is not doubted for its
+            words, and what it says is contradicted is.
     """
     found: list[SentenceCheck] = []
     before: list[Caption] = []
@@ -81,6 +88,12 @@ def check_sentences(
             certain = bool(problem)
         if not problem:
             problem, certain = _word_problem(sentence, cited, question, counts or {}, likeness), False
+            if entails is not None:
+                follows, contradicts = entails("\n".join(c.text for c in cited), plain(sentence))
+                if contradicts > _SURE:
+                    problem = problem or "what is cited contradicts it"
+                elif follows > _SURE:
+                    problem = ""
         found.append(SentenceCheck(sentence, cited, problem, certain))
         before = cited
     return found
@@ -358,6 +371,18 @@ def _harmless() -> frozenset[str]:
 @cache
 def _grounding() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("grounding_words.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def entailment_model(model: str) -> Entails:
+    """Return a model of natural language inference by hub id or folder, loaded once.
+
+    Raises:
+        MissingDependency: it is not on this machine.
+    """
+    from videochat.cross_encoders import Entailment
+
+    return Entailment(model)
 
 
 def likeness_of(embedder: Embedder) -> Likeness | None:

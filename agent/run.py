@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from videochat.agent.events import Event
 from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.follow_up import read_question
 from videochat.agent.graph import make_graph
-from videochat.agent.grounding import SentenceCheck, check_sentences, likeness_of
+from videochat.agent.grounding import SentenceCheck, check_sentences, entailment_model, likeness_of
 from videochat.agent.limits import Limits, LimitsMiddleware, OutOfTime, within
 from videochat.agent.middleware import NO_ANSWER, AnswerCheck, ForeignTools
 from videochat.agent.phrases import is_refusal
@@ -320,6 +321,7 @@ class Run:
             question=str(self.question),
             counts=self.evidence.counts,
             likeness=likeness_of(self.video_set.memory.embedder),
+            entails=entailment_model(named) if (named := os.environ.get("VIDEOCHAT_ENTAILMENT")) else None,
         )
 
     def _picture_of(self, caption: Caption) -> bytes | None:

@@ -97,7 +97,7 @@ class CaptionStore:
         self.embedder: Embedder = resolve_embedder(wanted, say=_warn, needed_by=f"The store {self._name!r}")
         """What texts are compared by."""
         if model := reranker or os.environ.get("VIDEOCHAT_RERANKER"):
-            from videochat.reranker import Reranker
+            from videochat.cross_encoders import Reranker
 
             self.embedder = replace(self.embedder, rerank=Reranker(model))
         if remembered is not None and remembered.embedder != self.embedder.name:

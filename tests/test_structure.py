@@ -27,7 +27,7 @@ LEVELS = {
             ("packaged",),
             ("hub",),
             ("devices", "audio", "frames", "bert_encoder", "timeline"),
-            ("media", "batches", "text_embeddings", "reranker"),
+            ("media", "batches", "text_embeddings", "cross_encoders"),
             ("memory", "tools", "embed_model"),
             # Draws videos and fakes models: it stands on the rooms that it serves, below the agent.
             ("testing",),
