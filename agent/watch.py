@@ -112,6 +112,9 @@ def watch(
     for sense in senses:
         if reason := sense.unfit(video):
             report.skipped[sense.name] = reason
+            if sense.kind == "speech":
+                # Subtitles that came since say what was heard before; what those said that are gone is gone too.
+                stored.drop_other_versions(sense.source, "")
             continue
         sense.prepare()
         fit.append((sense, sense.version(video)))

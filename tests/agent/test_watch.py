@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.watching import Notes, failing_at, ids
+from videochat.agent import VideoAgent
 from videochat.agent.watch import WatchReport, group_by_memory, watch
 from videochat.errors import InvalidArgument
 from videochat.hub import Weights
@@ -167,3 +168,22 @@ def test_models_that_do_not_fit_together_run_after_one_another(
 def test_a_budget_that_is_none_is_refused(models_gb: float) -> None:
     with pytest.raises(InvalidArgument, match="must be a number above 0"):
         group_by_memory([], models_gb)
+
+
+def test_subtitles_that_come_later_replace_what_was_heard_and_go_with_their_file(tmp_path: Path) -> None:
+    clip = draw_video(tmp_path / "talk.mp4", [Scene(8.0)], speech=[(1.0, 4.0)])
+    subtitles = tmp_path / "talk.srt"
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as store:
+
+        def said() -> list[str]:
+            agent = VideoAgent(clip, preset=["subtitles", "speech_regions"], memory=store, llm="extractive")
+            agent.watch()
+            return [caption.text for caption in agent.captions("speech")]
+
+        heard = said()
+        assert heard
+        assert not any("Good morning" in text for text in heard)
+        subtitles.write_text("1\n00:00:01,000 --> 00:00:04,000\nGood morning.\n")
+        assert said() == ["Good morning."]
+        subtitles.unlink()
+        assert said() == heard
