@@ -26,6 +26,7 @@ from videochat.records import Caption, Kind
 # How much of what a question is about a caption must share to be quoted; found on one half of
 # benchmarks/natural_questions.json.
 _ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.46, 0.25, 0.45
+_SOME, _SOME_LIKENESS = 0.3, 0.35
 _NEARLY_AS_GOOD = 0.75
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
@@ -111,7 +112,11 @@ class Asked:
             hit.caption.id: share[hit.caption.id] + max(hit.similarity - 0.2, 0.0)
             for hit in self.hits
             if hit.caption.kind not in mute
-            and (share[hit.caption.id] >= self._enough(hit.caption) or hit.similarity >= _ENOUGH_LIKENESS)
+            and (
+                share[hit.caption.id] >= self._enough(hit.caption)
+                or hit.similarity >= _ENOUGH_LIKENESS
+                or (share[hit.caption.id] >= _SOME and hit.similarity >= _SOME_LIKENESS)
+            )
         }
         order = [hit for hit in self.hits if hit.caption.id in fits]
         order = [hit for hit in order if hit.caption.kind in self.query.kinds] or order

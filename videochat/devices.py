@@ -356,10 +356,10 @@ class SharedModels(Generic[_T]):
 
 def free_memory() -> None:
     """Give back what is no longer held: to the system, and to the GPU's other programs."""
-    import torch
-
     gc.collect()
-    if torch.cuda.is_available():
+    # Importing torch takes longer than a question; where nobody did, it holds nothing.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
     # glibc keeps what its threads have freed: more than a gigabyte after four models of usual size.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
