@@ -312,16 +312,12 @@ def _names_missing(text: str, said: str, question: str) -> list[str]:
         name, before = match[1], text[: match.start()].rstrip()
         first = not before or before[-1] in '.!?:“"(' or before.endswith("\n")
         parts = all_words(name)
-        if _NAMELESS.match(name) or not parts or (first and _common(parts[0])):
+        # The first word has its capital from where it stands.
+        if _NAMELESS.match(name) or not parts or first:
             continue
         if not any(part in known or any(SequenceMatcher(None, part, k).ratio() > 0.9 for k in known) for part in parts):
             names.append(name)
     return names
-
-
-def _common(word: str) -> bool:
-    """Whether a word at the head of a sentence has its capital from there, as far as can be told."""
-    return True
 
 
 def _denies_otherwise(text: str, cited: Sequence[Caption]) -> bool:

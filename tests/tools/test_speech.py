@@ -326,6 +326,8 @@ def test_a_long_sentence_is_cut_at_its_comma_within_seven_seconds():
             "and so my fellow americans ask not what your country can do for you ask what you can do for your country",
         ),
         ("videos/chaplin.mp4", ""),
+        ("videos/big_buck_bunny_0_30.webm", ""),
+        ("videos/parking_ride.webm", ""),
         ("videos/tears_of_steel_battle.webm", ""),
     ],
 )
