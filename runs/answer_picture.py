@@ -19,7 +19,7 @@ from videochat.demo import draw_demo
 from videochat.intervals import clock, clock_range
 
 QUESTION = "When is the milk poured?"
-COLOURS = {"speech": "#4c78a8", "ocr": "#f58518", "shot": "#54a24b", "tags": "#b8b8b8"}
+COLOURS = {"speech": "#4c78a8", "ocr": "#f58518", "shot": "#54a24b", "measure": "#b8b8b8"}
 
 
 def draw(agent: VideoAgent, out: Path) -> None:
