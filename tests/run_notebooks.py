@@ -43,6 +43,9 @@ def main() -> None:
             if save:
                 for cell in notebook.cells:
                     cell.metadata.pop("execution", None)  # when it ran: noise in every diff
+                    if "outputs" in cell:
+                        # Warnings of libraries name the folders of the machine on which it ran.
+                        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
                 nbformat.write(notebook, path)
             print(f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - began:.1f} s")
 

@@ -128,15 +128,16 @@ def _joined(package: Package, of: list[Distribution]) -> Packaged:
     place = _place(package)
     weights = place / package.weights
     if not (weights.is_file() and _is_right(weights, package.sha256)):
-        parts = [_file(one, part) for one, part in zip(of, package.parts, strict=True)]
-        missing = [part for part, found in zip(package.parts, parts, strict=True) if found is None]
-        if missing:
-            return Packaged(None, f"its package lacks {missing[0]}")
+        parts: list[Path] = []
+        for one, path in zip(of, package.parts, strict=True):
+            found = _file(one, path)
+            if found is None:
+                return Packaged(None, f"its package lacks {path}")
+            parts.append(found)
         place.mkdir(parents=True, exist_ok=True)
         with _new_file(weights) as joining:
             digest = hashlib.sha256()
             for part in parts:
-                assert part is not None  # noqa: S101 - those that are missing were named above
                 with part.open("rb") as read, joining.open("ab") as write:
                     while chunk := read.read(_CHUNK):
                         digest.update(chunk)
