@@ -28,6 +28,8 @@ class BackgroundWatch:
 
     def __init__(self, run: Callable[[Progress], list[WatchReport]]) -> None:
         self._run = run
+        self.seconds = 0.0
+        """How far the videos have been read."""
         self._stop = threading.Event()
         self._outcome: Future[list[WatchReport]] = Future()
         # Where it has ended already, the program lives on in other threads, and so does the watch.
@@ -46,6 +48,7 @@ class BackgroundWatch:
     def _go_on(self, seconds: float) -> None:
         if self._stop.is_set() or (self._ends_with_main and not threading.main_thread().is_alive()):
             raise _Stop
+        self.seconds = max(self.seconds, seconds)
 
     @property
     def done(self) -> bool:

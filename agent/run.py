@@ -363,4 +363,10 @@ class Run:
         start, end = self.evidence.span_of(caption)
         middle = (start + min(end, video.duration_seconds)) / 2
         span = (start, end) if (start, end) != (caption.start_seconds, caption.end_seconds) else None
-        return Citation(caption, lambda: self.video_set.picture(video, middle, max_side=240), span)
+        return Citation(
+            caption,
+            lambda: self.video_set.picture(video, middle, max_side=480),
+            span,
+            lambda: self.video_set.clip(video, start, end),
+            self.evidence.names.get(caption.video_id, ""),
+        )

@@ -81,6 +81,8 @@ class VideoSet:
         self.models_gb = models_gb
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
         self.summary_llm = None if isinstance(summary_llm, ExtractiveAnswerer) else summary_llm
+        self.watch_turn: threading.Lock | None = None
+        """What a watch in the background waits for; several sets with one lock watch one after another."""
         self._closer_look = CloserLook(self)
         self._finder: ObjectFinder | None = None
         self._frame_searches: dict[str | None, FrameSearch] = {}
@@ -183,8 +185,18 @@ class VideoSet:
         return reports
 
     def start_watching(self) -> BackgroundWatch:
-        """Watch every video in the background."""
-        return BackgroundWatch(self.watch_all)
+        """Watch every video in the background, when it is its turn."""
+        return BackgroundWatch(self._watch_in_turn)
+
+    def _watch_in_turn(self, progress: Progress) -> list[WatchReport]:
+        if self.watch_turn is None:
+            return self.watch_all(progress)
+        while not self.watch_turn.acquire(timeout=0.2):
+            progress(0.0)  # raises where it is to end
+        try:
+            return self.watch_all(progress)
+        finally:
+            self.watch_turn.release()
 
     def summarize(self, video: Video, *, write: bool = False) -> None:
         """Bring a video's summaries up to date with its captions; costs nothing when they are.
@@ -297,6 +309,20 @@ class VideoSet:
             jpeg = io.BytesIO()
             Image.fromarray(video.frame_at(seconds, max_side=max_side).image).save(jpeg, "JPEG", quality=80)
             return jpeg.getvalue()
+        return None
+
+    def clip(self, video: Video, start_seconds: float, end_seconds: float) -> bytes | None:
+        """Return a small MP4 of a range, or None where there is none.
+
+        Args:
+            video: which video.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+        """
+        from videochat.playback import clip_of
+
+        with contextlib.suppress(VideoChatError, OSError):
+            return clip_of(video, start_seconds, end_seconds)
         return None
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any
 
 from videochat.agent.pipeline import Job, Pipeline, Progress
@@ -55,6 +56,10 @@ class WatchReport:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; for one release also under the old name `by_tool`."""
         return asdict(self) | {"by_tool": dict(self.by_sense)}
+
+    def _repr_html_(self) -> str:
+        first, *rest = str(self).splitlines()
+        return f"<p>{escape(first)}</p><ul>{''.join(f'<li>{escape(line.strip())}</li>' for line in rest)}</ul>"
 
     def __str__(self) -> str:
         when = clock_range(self.start_seconds, self.end_seconds)

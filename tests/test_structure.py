@@ -21,13 +21,13 @@ LEVELS = {
     for level, names in enumerate(
         (
             ("renamed",),
-            ("errors", "printable"),
+            ("errors", "printable", "hosts"),
             ("intervals",),
-            ("records", "home", "download", "ffmpeg"),
+            ("records", "answer_html", "home", "download", "ffmpeg"),
             ("packaged",),
             ("hub",),
             ("devices", "audio", "frames", "bert_encoder", "timeline"),
-            ("media", "batches", "text_embeddings", "cross_encoders"),
+            ("media", "playback", "batches", "text_embeddings", "cross_encoders"),
             ("memory", "tools", "embed_model"),
             # Draws videos and fakes models: it stands on the rooms that it serves, below the agent.
             ("testing",),

@@ -1,13 +1,11 @@
-"""The records that travel between the rooms: caption, citation, answer. Standard library only.
+"""The records that travel between the rooms: caption, citation, answer.
 
 Times are seconds from the first picture of the video, intervals are half-open.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import html
 import json
 import math
 import re
@@ -17,6 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from videochat.answer_html import answer_html, answer_style, captions_html
 from videochat.errors import InvalidArgument, UnknownName, check_number
 from videochat.intervals import Interval, check_interval, clock_range
 from videochat.renamed import getter
@@ -45,6 +44,7 @@ DERIVED_KINDS: frozenset[Kind] = frozenset({"summary", "claim"})
 """Kinds that nobody saw or heard; what names no kinds leaves them out."""
 
 _MOST_SECONDS = 1e9
+_MOST_CLIPS = 4  # of an answer in a notebook
 _MOST_SHOWN = 160  # characters of a caption where a citation is printed
 _LARGEST_WHOLE = 2**53
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -186,6 +186,9 @@ class Caption:
         where = f" {[round(v) for v in self.box]}" if self.box else ""
         return f"[{clock_range(self.start_seconds, self.end_seconds)}] {self.kind}: {self.text}{where}"
 
+    def _repr_html_(self) -> str:
+        return captions_html([self.as_dict()])
+
 
 def _checked_box(box: Sequence[float]) -> tuple[float, float, float, float]:
     """Return a box as floats: whole numbers and broken ones are one box, also to the id and to Chroma."""
@@ -206,6 +209,10 @@ class Citation:
     """Makes a JPEG of the moment when called; None where there are no pictures."""
     span: Interval | None = None
     """Of equal captions that touch, the interval that they fill together; None for that of the caption alone."""
+    clip: Callable[[], bytes | None] | None = field(default=None, repr=False, compare=False)
+    """Makes a small MP4 of the moment when called, for a notebook; None where it cannot be had."""
+    video_name: str = field(default="", compare=False)
+    """Name of the video, where the answer must say which one."""
 
     @property
     def start_seconds(self) -> float:
@@ -217,9 +224,9 @@ class Citation:
         """First moment after what is cited."""
         return self.span[1] if self.span else self.caption.end_seconds
 
-    def __reduce__(self) -> tuple[type[Citation], tuple[Caption, None, Interval | None]]:
-        # What makes the picture holds an open video, which cannot travel to another process.
-        return Citation, (self.caption, None, self.span)
+    def __reduce__(self) -> tuple[type[Citation], tuple[Caption, None, Interval | None, None, str]]:
+        # What makes picture and clip holds an open video, which cannot travel to another process.
+        return Citation, (self.caption, None, self.span, None, self.video_name)
 
     def as_dict(self) -> dict[str, Any]:
         """Return `{start_seconds, end_seconds, kind, text}` of what is cited and what else the caption knows."""
@@ -403,20 +410,11 @@ class Answer:
         return "\n".join([*lines, *(f"  ({note})" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        rows = []
-        for citation in self.citations:
-            picture = citation.thumbnail() if citation.thumbnail else None
-            image = (
-                f'<img style="height:90px" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
-                if picture
-                else ""
-            )
-            when = clock_range(citation.start_seconds, citation.end_seconds)
-            rows.append(
-                f"<tr><td>{image}</td><td style='text-align:left'><b>{when}</b> {citation.caption.kind}<br>"
-                f"{html.escape(citation.caption.text)}</td></tr>"
-            )
-        notes = "".join(f"<div><i>{html.escape(note)}</i></div>" for note in self.notes)
-        text = html.escape(self.text).replace("\n", "<br>")
-        status = f"<div><small>{self.status.replace('_', ' ')}</small></div>"
-        return f"<div><p>{text}</p><table>{''.join(rows)}</table>{notes}{status}</div>"
+        pictures = [citation.thumbnail() if citation.thumbnail else None for citation in self.citations]
+        clips = [c.clip() if c.clip and number < _MOST_CLIPS else None for number, c in enumerate(self.citations)]
+        body = answer_html(self.as_dict(), pictures=pictures, clips=clips, names=self._names())
+        return f"<style>{answer_style()}</style>{body}"
+
+    def _names(self) -> dict[str, str]:
+        """Return the names by which the text tells several videos apart; of one, none."""
+        return {c.caption.video_id: c.video_name for c in self.citations if c.video_name}

@@ -7,6 +7,7 @@ import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from videochat.cli.common import (
     Commands,
@@ -65,6 +66,7 @@ def add_commands(commands: Commands) -> None:
     ask.add_argument(
         "--show-prompt", action="store_true", help="print what the language model would be sent, and do not ask it"
     )
+    ask.add_argument("--html", metavar="FILE", help="also write the answer as a page whose citations play the video")
     add_json_option(ask)
 
 
@@ -81,9 +83,32 @@ def _ask(options: argparse.Namespace) -> int:
         if options.show_prompt:
             return _show_prompt(agent, options)
         answer = agent.ask(options.question) if options.json else _print_answer(agent, options.question)
+        if options.html:
+            _write_page(agent, options, answer)
     if options.json:
         print_json(answer.as_dict())
     return 0
+
+
+def _write_page(agent: VideoAgent, options: argparse.Namespace, answer: Answer) -> None:
+    from videochat.answer_html import answer_page
+
+    target = Path(options.html)
+    videos = {video.id: (agent.video_set.names[video.id], _address(video.path, target)) for video in agent.videos}
+    pictures = [citation.thumbnail() if citation.thumbnail else None for citation in answer.citations]
+    try:
+        target.write_text(
+            answer_page(options.question, answer.as_dict(), videos=videos, pictures=pictures), encoding="utf-8"
+        )
+    except OSError as error:
+        raise VideoChatError(f"The page {options.html!r} cannot be written: {error}") from error
+    print(f"Wrote {options.html}", file=sys.stderr)
+
+
+def _address(video: Path, page: Path) -> str:
+    """Return the address of a video for a page: beside or below it a relative one, so that both can be moved."""
+    path, folder = video.resolve(), page.resolve().parent
+    return quote(path.relative_to(folder).as_posix()) if path.is_relative_to(folder) else path.as_uri()
 
 
 def _show_prompt(agent: VideoAgent, options: argparse.Namespace) -> int:

@@ -1,0 +1,161 @@
+"""What a browser can play, and how ffmpeg makes the rest so: re-wrapped where only the container is at fault, else
+encoded to H.264 and AAC while it is watched."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import ffmpeg
+from av.error import FFmpegError
+
+from videochat.errors import MediaError, VideoChatError
+from videochat.ffmpeg import ffmpeg_exe, running
+from videochat.media import Video
+
+_MOST_CLIP_BYTES = 3 * 2**20
+_MOST_CLIP_SECONDS = 12.0
+_PLAIN = ("yuv420p", "yuvj420p")
+_MP4 = {"h264", "vp9", "av1"}, {"aac", "mp3", "opus", "flac"}
+_WEBM = {"vp8", "vp9", "av1"}, {"opus", "vorbis"}
+_SOUND = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
+_SHIFT_SECONDS = 0.02  # what a player may count from another moment than we do
+
+
+@dataclass(frozen=True)
+class Playback:
+    """How a browser plays a video."""
+
+    way: Literal["file", "rewrapped", "encoded"]
+    """`file`: as it is; `rewrapped`: the same pictures in another container; `encoded`: pictures made anew."""
+    media_type: str
+    """MIME type of what the browser gets."""
+    why: str = ""
+    """What it cannot play of the file, for the person; empty for `file`."""
+
+
+def playback_of(video: Video) -> Playback:
+    """Return how browsers of today (H.264, VP8, VP9, AV1) play a video."""
+    with av.open(str(video.path), metadata_errors="ignore") as container:
+        wrapped = container.format.name
+        pictures = container.streams.best("video") if video.has_video else None
+        sound = container.streams.best("audio", related=pictures)
+        codec = pictures.codec_context.codec.canonical_name if pictures else ""
+        pixels = pictures.codec_context.pix_fmt if pictures else None
+        heard = sound.codec_context.codec.canonical_name if sound else ""
+    if not codec:
+        if wrapped in _SOUND:
+            return Playback("file", _SOUND[wrapped])
+        if "mp4" in wrapped and heard in _MP4[1]:
+            return Playback("file", "audio/mp4")
+        return Playback("encoded", "video/mp4", f"sound as {heard} in {wrapped.split(',')[0]}")
+    webm = "matroska" in wrapped and video.path.suffix.lower() == ".webm"
+    mp4 = "mp4" in wrapped
+    seen, listened = _WEBM if webm else _MP4
+    plain = codec != "h264" or pixels in _PLAIN
+    if codec in seen and plain and (not heard or heard in listened) and (webm or mp4):
+        if abs(video.subtitle_shift_seconds) <= _SHIFT_SECONDS:
+            return Playback("file", "video/webm" if webm else "video/mp4")
+        return Playback("encoded", "video/mp4", "its sound begins before its pictures")
+    if codec == "h264" and plain:
+        return Playback("rewrapped", "video/mp4", f"H.264 in {_container(wrapped)}" if not mp4 else f"sound as {heard}")
+    if codec in seen and plain:
+        return Playback("encoded", "video/mp4", f"{codec.upper()} in {_container(wrapped)}")
+    return Playback("encoded", "video/mp4", codec.upper() if plain else f"{codec.upper()} ({pixels})")
+
+
+def _container(name: str) -> str:
+    return {"matroska,webm": "Matroska", "mpegts": "MPEG-TS", "avi": "AVI", "flv": "FLV"}.get(name, name.split(",")[0])
+
+
+@contextlib.contextmanager
+def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[tuple[float, Any]]:
+    """Give a fragmented MP4 from a second on: H.264 and AAC, as it is made.
+
+    Args:
+        video: what to play.
+        start_seconds: from here, in seconds of the video.
+        way: `rewrapped` or `encoded`.
+
+    Yields:
+        The second at which it really begins, and what to read it from. Its own time starts at 0.
+
+    Raises:
+        MediaError: ffmpeg gives not a byte of it.
+    """
+    start = _key_second(video, start_seconds) if way == "rewrapped" else start_seconds
+    source = ffmpeg.input(str(video.path), nostdin=None, ss=f"{max(start - video.subtitle_shift_seconds, 0):.6f}")
+    streams = [source[str(stream)] for stream in _streams(video)]
+    codecs: dict[str, Any] = {"c:a": "aac", "ac": 2, "b:a": "128k"}
+    if not video.has_video:
+        pass
+    elif way == "rewrapped":
+        codecs["c:v"] = "copy"
+    else:
+        codecs |= _encoder(1280) | {"g": 48, "force_key_frames": "expr:gte(t,n_forced*2)"}
+    flags = "frag_keyframe+empty_moov+default_base_moof" if video.has_video else "empty_moov+default_base_moof"
+    more = {} if video.has_video else {"frag_duration": 2_000_000}
+    job = ffmpeg.output(*streams, "pipe:", format="mp4", movflags=flags, sn=None, dn=None, **codecs, **more)
+    with running(job, video.name) as pipe:
+        yield start, pipe
+
+
+def clip_of(video: Video, start_seconds: float, end_seconds: float, *, max_side: int = 480) -> bytes | None:
+    """Return a small MP4 (H.264, AAC) of a moment, to stand inside a document; None where it cannot be had.
+
+    Args:
+        video: the video.
+        start_seconds: first moment.
+        end_seconds: first moment no longer; at most 12 s are taken, and at least 2.
+        max_side: the longer side has at most so many pixels.
+    """
+    length = min(max(end_seconds - start_seconds, 2.0), _MOST_CLIP_SECONDS)
+    at = f"{max(start_seconds - video.subtitle_shift_seconds, 0):.6f}"
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "clip.mp4"
+        source = ffmpeg.input(str(video.path), nostdin=None, ss=at, t=f"{length:.3f}")
+        streams = [source[str(stream)] for stream in _streams(video)]
+        codecs = (_encoder(max_side) if video.has_video else {}) | {"c:a": "aac", "ac": 1, "b:a": "64k"}
+        job = ffmpeg.output(*streams, str(target), movflags="faststart", sn=None, dn=None, **codecs)
+        done = subprocess.run(
+            job.compile(cmd=[ffmpeg_exe(), "-v", "error"]), capture_output=True, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode or not target.is_file() or target.stat().st_size > _MOST_CLIP_BYTES:
+            return None
+        return target.read_bytes()
+
+
+def _encoder(max_side: int) -> dict[str, Any]:
+    # No pictures out of order: their times would begin after those of the sound.
+    scale = f"scale='min({max_side},iw)':'min({max_side},ih)':force_original_aspect_ratio=decrease:force_divisible_by=2"
+    return {"c:v": "libx264", "preset": "veryfast", "crf": 24, "bf": 0, "pix_fmt": "yuv420p", "vf": scale}
+
+
+def _streams(video: Video) -> list[int]:
+    with av.open(str(video.path), metadata_errors="ignore") as container:
+        pictures = container.streams.best("video") if video.has_video else None
+        sound = container.streams.best("audio", related=pictures)
+        return [stream.index for stream in (pictures, sound) if stream is not None]
+
+
+def _key_second(video: Video, seconds: float) -> float:
+    """Return the second of the last picture up to here that needs no other to be decoded."""
+    if seconds <= 0:
+        return 0.0
+    try:
+        with av.open(str(video.path), metadata_errors="ignore") as container:
+            stream: Any = container.streams.best("video")
+            zero = (container.start_time or 0) / av.time_base - video.subtitle_shift_seconds
+            container.seek(int((seconds + zero) / stream.time_base), stream=stream)
+            for packet in container.demux(stream):
+                if packet.pts is not None:
+                    return max(float(packet.pts * stream.time_base) - zero, 0.0)
+    except (FFmpegError, VideoChatError) as error:
+        raise MediaError(f"{video.name!r} cannot be sought ({error}).") from error
+    return 0.0
