@@ -132,7 +132,7 @@ def answer_page(
         answer, pictures=pictures, names=several, sources={id_: address for id_, (_, address) in videos.items()}
     )
     first = next(iter(answer["citations"]), None)
-    shown = (first or {}).get("video_id")
+    shown = str(first["video_id"]) if first else ""
     name, address = videos[shown] if shown in videos else next(iter(videos.values()))
     at = f"#t={first['start_seconds']:g},{first['end_seconds']:g}" if first else ""
     digest = base64.b64encode(hashlib.sha256(_PLAY_VIDEO.encode()).digest()).decode()
@@ -146,8 +146,9 @@ def answer_page(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_escape(question)}</title><style>{_PAGE_STYLE}{answer_style()}</style></head><body>"
         f"<h1>{_escape(question)}</h1>"
-        f'<video id="player" controls preload="metadata" src="{_escape(address + at)}" data-source="{_escape(address)}">'
-        f'</video><p id="name">{_escape(name)}</p>{body}<script>{_PLAY_VIDEO}</script></body></html>\n'
+        f'<video id="player" controls preload="metadata" src="{_escape(address + at)}" '
+        f'data-source="{_escape(address)}"></video><p id="name">{_escape(name)}</p>{body}'
+        f"<script>{_PLAY_VIDEO}</script></body></html>\n"
     )
 
 
@@ -191,7 +192,8 @@ class _Renderer:
     def _index(self, name: str, when: str) -> int | None:
         fits = [i for i, citation in enumerate(self._citations) if _when(citation) == when]
         named = [i for i in fits if self._names.get(self._citations[i]["video_id"], "") == name]
-        return (named or [None if name else i for i in fits] or [None])[0]
+        found = named or ([] if name else fits)
+        return found[0] if found else None
 
     def _button(self, index: int, label: str) -> str:
         return f'<button type="button" class="vc-cite" {self._data(index)}>{_escape(label)}</button>'
@@ -221,9 +223,10 @@ class _Renderer:
                 f'<img alt="" src="{shown}"></button>'
             )
         name = self._names.get(str(citation["video_id"]), "")
+        button = self._button(index, f"{name} {_when(citation)}".strip())
         tag = "q" if citation["kind"] in _SAID else "span"
         return (
-            f'<li class="vc-moment">{seen}<div class="vc-words">{self._button(index, f"{name} {_when(citation)}".strip())}'
+            f'<li class="vc-moment">{seen}<div class="vc-words">{button}'
             f'<small class="vc-kind">{_escape(str(citation["kind"]).replace("_", " "))}</small>'
             f"<{tag}>{_escape(citation['text'])}</{tag}></div></li>"
         )

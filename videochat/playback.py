@@ -1,9 +1,13 @@
-"""What a browser can play, and how ffmpeg makes the rest so: re-wrapped where only the container is at fault, else
-encoded to H.264 and AAC while it is watched."""
+"""What a browser can play of a video, and how ffmpeg makes the rest so.
+
+Where only the container is at fault the pictures are re-wrapped, else they are encoded to H.264, sound to AAC, while
+they are watched.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,8 +19,8 @@ import av
 import ffmpeg
 from av.error import FFmpegError
 
-from videochat.errors import MediaError, VideoChatError
-from videochat.ffmpeg import ffmpeg_exe, running
+from videochat.errors import MediaError
+from videochat.ffmpeg import ffmpeg_exe, reason, running
 from videochat.media import Video
 
 _MOST_CLIP_BYTES = 3 * 2**20
@@ -42,7 +46,7 @@ class Playback:
 
 def playback_of(video: Video) -> Playback:
     """Return how browsers of today (H.264, VP8, VP9, AV1) play a video."""
-    with av.open(str(video.path), metadata_errors="ignore") as container:
+    with _opened(video) as container:
         wrapped = container.format.name
         pictures = container.streams.best("video") if video.has_video else None
         sound = container.streams.best("audio", related=pictures)
@@ -75,7 +79,7 @@ def _container(name: str) -> str:
 
 
 @contextlib.contextmanager
-def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[tuple[float, Any]]:
+def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[tuple[float, io.BufferedReader]]:
     """Give a fragmented MP4 from a second on: H.264 and AAC, as it is made.
 
     Args:
@@ -138,7 +142,7 @@ def _encoder(max_side: int) -> dict[str, Any]:
 
 
 def _streams(video: Video) -> list[int]:
-    with av.open(str(video.path), metadata_errors="ignore") as container:
+    with _opened(video) as container:
         pictures = container.streams.best("video") if video.has_video else None
         sound = container.streams.best("audio", related=pictures)
         return [stream.index for stream in (pictures, sound) if stream is not None]
@@ -148,14 +152,22 @@ def _key_second(video: Video, seconds: float) -> float:
     """Return the second of the last picture up to here that needs no other to be decoded."""
     if seconds <= 0:
         return 0.0
+    with _opened(video) as container:
+        stream: Any = container.streams.best("video")
+        zero = (container.start_time or 0) / av.time_base - video.subtitle_shift_seconds
+        container.seek(int((seconds + zero) / stream.time_base), stream=stream)
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                return max(float(packet.pts * stream.time_base) - zero, 0.0)
+    return 0.0
+
+
+@contextlib.contextmanager
+def _opened(video: Video) -> Iterator[Any]:
     try:
         with av.open(str(video.path), metadata_errors="ignore") as container:
-            stream: Any = container.streams.best("video")
-            zero = (container.start_time or 0) / av.time_base - video.subtitle_shift_seconds
-            container.seek(int((seconds + zero) / stream.time_base), stream=stream)
-            for packet in container.demux(stream):
-                if packet.pts is not None:
-                    return max(float(packet.pts * stream.time_base) - zero, 0.0)
-    except (FFmpegError, VideoChatError) as error:
-        raise MediaError(f"{video.name!r} cannot be sought ({error}).") from error
-    return 0.0
+            yield container
+    except FFmpegError as error:
+        raise MediaError(
+            f"{video.name!r} can no longer be read ({reason(error)}). It was moved, deleted or changed; put it back."
+        ) from error

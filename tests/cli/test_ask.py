@@ -19,6 +19,23 @@ def test_ask_prints_one_object_for_programs(
     assert "milk" in best["text"]
 
 
+def test_ask_writes_a_page_whose_citations_play(
+    demo_clip: Path, demo_memory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "answer.html"
+    question = ["ask", str(demo_clip), "When is the milk poured?", "--memory", demo_memory]
+    assert main([*question, "--html", str(page)]) == 0
+    written = page.read_text()
+    assert 'data-start="14.500" data-end="17.500"' in written
+    assert f"{demo_clip.resolve().as_uri()}#t=14.5,17.5" in written
+    assert "data:image/jpeg;base64," in written
+    beside = demo_clip.parent / "answer.html"
+    assert main([*question, "--html", str(beside)]) == 0
+    assert 'src="tea.mp4#t=14.5,17.5"' in beside.read_text(), "both can be moved together"
+    assert main([*question, "--html", str(tmp_path / "nowhere" / "answer.html")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_ask_prints_the_answer_for_people(
     demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -198,4 +198,4 @@ def test_an_answer_travels_to_another_process_without_its_pictures() -> None:
 def test_an_answer_as_html_keeps_its_lines_and_says_its_status() -> None:
     shown = Answer("One <line>.\nAnother.")._repr_html_()
     assert "One &lt;line&gt;.<br>Another." in shown
-    assert "not found" in shown
+    assert "Not found" in shown

@@ -1,0 +1,65 @@
+"""What browsers play as it is, and what ffmpeg makes of the rest."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from videochat.errors import MediaError
+from videochat.ffmpeg import ffmpeg_exe
+from videochat.media import Video
+from videochat.playback import browser_stream, clip_of, playback_of
+from videochat.testing import Scene, draw_video, read_frame_number
+
+
+def remade(clip: Video, target: Path, *codecs: str) -> Video:
+    subprocess.run([ffmpeg_exe(), "-v", "error", "-i", str(clip.path), "-sn", *codecs, str(target)], check=True)
+    return Video(target)
+
+
+def test_h264_in_mp4_is_played_as_it_is(clip: Video, sound_only: Video) -> None:
+    assert playback_of(clip).way == "file"
+    assert playback_of(sound_only).media_type == "audio/mp4"
+
+
+def test_another_container_is_rewrapped_and_other_pictures_are_encoded(clip: Video, tmp_path: Path) -> None:
+    wrapped = playback_of(remade(clip, tmp_path / "a.mkv", "-c", "copy"))
+    assert (wrapped.way, wrapped.why) == ("rewrapped", "H.264 in Matroska")
+    old = playback_of(remade(clip, tmp_path / "a.mpg", "-c:v", "mpeg2video", "-r", "25"))
+    assert old.way == "encoded"
+    assert "MPEG2VIDEO" in old.why
+
+
+@pytest.mark.parametrize(("way", "seconds"), [("encoded", 0.0), ("encoded", 4.3), ("rewrapped", 7.2)])
+def test_a_stream_begins_where_it_says(tmp_path: Path, way: str, seconds: float) -> None:
+    video = Video(
+        draw_video(tmp_path / "n.mp4", [Scene(10, "", "gray")], numbered=True, start_seconds=1.5, speech=[(1, 9)])
+    )
+    with browser_stream(video, seconds, way=way) as (start, pipe):
+        data = pipe.read()
+    assert start <= seconds
+    assert seconds - start < (0.11 if way == "encoded" else 5.01)
+    with av.open(io.BytesIO(data), "r") as container:
+        frame = next(container.decode(video=0))
+        assert (frame.time or 0) < 0.05
+        assert container.streams.audio
+        shown = read_frame_number(np.asarray(frame.to_ndarray(format="rgb24")))
+    assert shown == pytest.approx(start * 10, abs=1)
+
+
+def test_a_clip_is_small_and_of_the_moment(tmp_path: Path) -> None:
+    video = Video(draw_video(tmp_path / "n.mp4", [Scene(20, "", "gray")], numbered=True))
+    data = clip_of(video, 6.0, 9.0)
+    assert data is not None
+    with av.open(io.BytesIO(data), "r") as container:
+        assert (container.duration or 0) / av.time_base == pytest.approx(3.0, abs=0.3)
+        frame = next(container.decode(video=0))
+        assert read_frame_number(np.asarray(frame.to_ndarray(format="rgb24"))) == pytest.approx(60, abs=1)
+    (tmp_path / "n.mp4").unlink()
+    with pytest.raises(MediaError, match="can no longer be read .*put it back"):
+        clip_of(video, 6.0, 9.0)
