@@ -28,6 +28,7 @@ LEVELS = {
             ("hub",),
             ("devices", "audio", "frames", "bert_encoder", "timeline"),
             ("media", "playback", "batches", "text_embeddings", "cross_encoders"),
+            ("clips",),
             ("memory", "tools", "embed_model"),
             # Draws videos and fakes models: it stands on the rooms that it serves, below the agent.
             ("testing",),

@@ -58,6 +58,18 @@ def running(job: Any, name: str) -> Iterator[io.BufferedReader]:
             process.wait()
 
 
+def run(job: Any) -> str:
+    """Run an ffmpeg job that writes files to its end; return what it complained of, empty where it succeeded."""
+    done = subprocess.run(
+        job.compile(cmd=[ffmpeg_exe(), "-v", "error", "-y", "-nostdin"]),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return "" if done.returncode == 0 else said[0] if said else f"status {done.returncode}"
+
+
 def seek_options(start_seconds: float, zero_seconds: float, container_start: float) -> dict[str, Any]:
     """Return the options of an input that is read from a second on, or from the key picture before it.
 

@@ -48,6 +48,19 @@ def parse_clock(text: str) -> float:
     return seconds
 
 
+def parse_range(text: str) -> tuple[float, float | None]:
+    """Return the seconds of `0:42-0:50`, as answers write it, also in brackets; the end of `0:42` is None.
+
+    Raises:
+        InvalidArgument: it is none, or its end is not after its start.
+    """
+    start, dash, end = text.strip().strip("[]").replace("–", "-").partition("-")
+    span = parse_clock(start), parse_clock(end) if dash else None
+    if span[1] is not None and span[1] <= span[0]:
+        raise InvalidArgument(f"The range {text!r} ends before it begins; write the earlier time first.")
+    return span
+
+
 def check_interval(start_seconds: float, end_seconds: float, *, open_end: bool = False) -> None:
     """Hold an interval to `0 <= start < end`.
 

@@ -329,6 +329,16 @@ class Video:
         return sorted(beside, key=lambda path: (len(path.name), path.name))
 
     @property
+    def streams(self) -> tuple[int | None, int | None]:
+        """Indexes in the file of the pictures and the sound that are read; None where there are none."""
+        return self._video_index, self._audio_index
+
+    @property
+    def zero_seconds(self) -> float:
+        """Timestamp in the file of second 0."""
+        return self._zero_seconds
+
+    @property
     def subtitle_shift_seconds(self) -> float:
         """What to add to the times of a file beside the video: its zero is where a player starts to play."""
         return self._container_start - self._zero_seconds

@@ -13,6 +13,7 @@ from videochat.intervals import (
     merge_intervals,
     missing_intervals,
     parse_clock,
+    parse_range,
 )
 
 
@@ -97,3 +98,12 @@ def test_what_is_missing() -> None:
     assert missing_intervals([(3, 9), (0, 2.9999999)], 2, 6) == []
     assert missing_intervals([(7, 9)], 2, 6) == [(2, 6)]
     assert missing_intervals([], 2, 6) == [(2, 6)]
+
+
+def test_ranges_are_read_as_answers_write_them() -> None:
+    assert parse_range("[00:42-00:47]") == (42, 47)
+    assert parse_range("1:02:05.5") == (3725.5, None)
+    assert parse_range("3 – 5") == (3, 5)
+    for wrong in ("0:47-0:42", "5-5", "-5", "5-", "a-b", ""):
+        with pytest.raises(InvalidArgument):
+            parse_range(wrong)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from videochat.errors import InvalidArgument, UnknownName
-from videochat.intervals import clock, parse_clock
+from videochat.intervals import clock, parse_clock, parse_range
 from videochat.records import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -85,6 +85,14 @@ def time_option(text: str) -> float:
     """Read seconds or a clock time, for argparse."""
     try:
         return parse_clock(text)
+    except InvalidArgument as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def range_option(text: str) -> tuple[float, float | None]:
+    """Read a range such as 0:42-0:50, or a time, for argparse."""
+    try:
+        return parse_range(text)
     except InvalidArgument as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
