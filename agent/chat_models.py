@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-from typing import Any
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from videochat.agent.extractive import EXTRACTIVE, ExtractiveAnswerer
-from videochat.errors import LLMError, UnknownName, first_line
+from videochat.chat_models import make_chat_model, model_name, profile_of
+from videochat.errors import LLMError
 
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 """What answers when only an OpenAI key is there."""
@@ -46,34 +45,14 @@ def resolve_llm(llm: ChatModel | str | None = None) -> ChatModel:
         )
     if llm == EXTRACTIVE:
         return ExtractiveAnswerer()
-    from langchain.chat_models import init_chat_model
-
-    settings: dict[str, Any] = {}
-    server = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
-    if llm.startswith("openai:") and server:
-        # Servers that speak the OpenAI protocol mostly know chat completions only, and many want no key.
-        key = os.environ.get("OPENAI_API_KEY") or "none"
-        settings = {"base_url": server, "use_responses_api": False, "api_key": key}
-    try:
-        model: ChatModel = init_chat_model(llm, **settings)
-        return model
-    except ImportError as error:
-        raise LLMError(f"The language model {llm!r} needs a package that is not installed: {error}") from error
-    except ValueError as error:
-        if listed := re.search(r"providers(?: are)?: ([\w, -]+)", str(error)):
-            known = [f"{name.strip()}:MODEL" for name in listed[1].split(",")]
-            raise UnknownName("LLM", llm, [EXTRACTIVE, *known]) from error
-        raise LLMError(f"The language model {llm!r} cannot be made: {first_line(error)}") from error
-    except Exception as error:
-        raise LLMError(f"The language model {llm!r} cannot be made: {first_line(error)}") from error
+    return make_chat_model(llm, besides=[EXTRACTIVE])
 
 
 def llm_name(llm: ChatModel) -> str:
     """Return the name of a chat model for people: its class and its model."""
     if isinstance(llm, ExtractiveAnswerer):
         return EXTRACTIVE
-    model = getattr(llm, "model_name", None) or getattr(llm, "model", None)
-    return f"{type(llm).__name__}{f' {model}' if model else ''}"
+    return model_name(llm)
 
 
 def can_call_tools(llm: ChatModel) -> bool:
@@ -81,7 +60,7 @@ def can_call_tools(llm: ChatModel) -> bool:
     bind = getattr(type(llm), "bind_tools", None)
     if bind is None or bind is BaseChatModel.bind_tools:
         return False
-    return bool(_profile(llm).get("tool_calling", True))
+    return bool(profile_of(llm).get("tool_calling", True))
 
 
 def refuses_tools(error: BaseException) -> bool:
@@ -102,13 +81,9 @@ def window_of(llm: ChatModel, context_tokens: int | None = None) -> int:
         llm: the model.
         context_tokens: what the user says; None: what the model's profile says, else `USUAL_TOKENS`.
     """
-    return int(context_tokens or _profile(llm).get("max_input_tokens") or USUAL_TOKENS)
+    return int(context_tokens or profile_of(llm).get("max_input_tokens") or USUAL_TOKENS)
 
 
 def can_see(llm: ChatModel) -> bool:
     """Whether a model's profile says that it takes pictures."""
-    return bool(_profile(llm).get("image_inputs", False))
-
-
-def _profile(llm: ChatModel) -> dict[str, Any]:
-    return dict(getattr(llm, "profile", None) or {})
+    return bool(profile_of(llm).get("image_inputs", False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -10,12 +9,6 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage
-
-
-def picture_block(jpeg: bytes) -> dict[str, Any]:
-    """Return a JPEG as a block of a message's content."""
-    return {"type": "image", "base64": base64.b64encode(jpeg).decode(), "mime_type": "image/jpeg"}
-
 
 CLEARED = "(Left out to save room. Its numbers stay valid; read the range again if you need its words.)"
 

@@ -15,11 +15,11 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from videochat.agent.citations import Evidence
 from videochat.agent.context import NO_BRACKETS, appearance_line, as_text, facts_of
-from videochat.agent.model_input import picture_block
 from videochat.agent.prompts import fenced
 from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
+from videochat.chat_models import picture_block
 from videochat.errors import VideoChatError
 from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video

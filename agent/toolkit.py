@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, PrivateAttr
 
+from videochat.agent.chat_models import ChatModel
 from videochat.agent.citations import Evidence
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.video_set import VideoSet
@@ -29,6 +30,7 @@ class VideoToolkit(BaseToolkit):
     Args:
         video: path, http(s) address, or `Video`; or a list of them.
         preset: as for `VideoAgent`.
+        clip_captions: as for `VideoAgent`.
         memory: as for `VideoAgent`.
         video_model: as for `VideoAgent`; with it there is `watch_clip`.
         pictures: offer `frames`, which returns pictures, to a model that can see.
@@ -49,6 +51,7 @@ class VideoToolkit(BaseToolkit):
         video: str | os.PathLike[str] | Video | Sequence[str | os.PathLike[str] | Video] = (),
         *,
         preset: str | Sequence[str | PerceptionTool] | None = None,
+        clip_captions: PerceptionTool | ChatModel | str | os.PathLike[str] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         video_model: str | os.PathLike[str] | None = None,
         pictures: bool = False,
@@ -58,7 +61,7 @@ class VideoToolkit(BaseToolkit):
         super().__init__(**more)
         if video_set is None:
             videos = [video] if isinstance(video, str | os.PathLike | Video) else list(video)
-            video_set = VideoSet(videos, preset=preset, memory=memory)
+            video_set = VideoSet(videos, preset=preset, clip_captions=clip_captions, memory=memory)
         self._toolbox = Toolbox(
             video_set,
             Evidence(names=video_set.names if video_set.several else {}),

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from videochat.agent.grounding import SentenceCheck, plain
-from videochat.agent.model_input import picture_block
 from videochat.agent.prompts import fenced
+from videochat.chat_models import picture_block
 from videochat.intervals import clock
 from videochat.records import Caption, Judgement, Verdict
 

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from langchain_core.messages import BaseMessage, SystemMessage
@@ -57,6 +56,8 @@ class VideoAgent:
             if its key is set, else the extractive answerer, which quotes captions and needs no model.
         preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
             are on this machine and that suits it (the first answer says which; nothing is downloaded).
+        clip_captions: who describes the video besides: a chat model that sees (also as `"provider:model"`), a
+            video-language model (folder or hub id), or a `ClipCaptioner` with settings; None for nobody.
         memory: a `CaptionStore` or the directory of one; None for the user's own.
         tools: further LangChain tools for the agent. Captions of these videos in their artifacts are stored and
             can be cited.
@@ -91,6 +92,7 @@ class VideoAgent:
         *,
         llm: ChatModel | str | None = None,
         preset: str | Sequence[str | PerceptionTool] | None = None,
+        clip_captions: PerceptionTool | ChatModel | str | os.PathLike[str] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         tools: Iterable[BaseTool] = (),
         video_model: str | os.PathLike[str] | None = None,
@@ -119,6 +121,7 @@ class VideoAgent:
         self.video_set = VideoSet(
             [video] if isinstance(video, str | os.PathLike | Video) else list(video),
             preset=preset,
+            clip_captions=clip_captions,
             memory=memory,
             summary_llm=self.llm if summary_llm is None else resolve_llm(summary_llm),
             models_gb=models_gb,
@@ -429,9 +432,7 @@ class VideoAgent:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

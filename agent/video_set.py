@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import threading
 from collections import Counter
@@ -18,15 +17,17 @@ from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.frame_search import FrameSearch
 from videochat.agent.pipeline import Progress
 from videochat.agent.watch import WatchReport, refine, watch
+from videochat.chat_models import jpeg_of
 from videochat.devices import BUDGET
 from videochat.errors import InvalidArgument, MissingDependency, StoreError, UnknownName, VideoChatError, check_number
 from videochat.hub import is_here
+from videochat.intervals import missing_intervals
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap, VideoCaptions
 from videochat.memory.summaries import summarize
 from videochat.records import Caption
 from videochat.renamed import keywords
-from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tools
+from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tool, make_tools
 
 if TYPE_CHECKING:
     from videochat.tools.object_search import ObjectFinder
@@ -45,6 +46,7 @@ class VideoSet:
         videos: one or several; the same content given twice is one video.
         preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
             are on this machine and that suits it; nothing is downloaded.
+        clip_captions: a further sense, `ClipCaptioner`, or its model; None for none.
         memory: a `CaptionStore`, or the place of one; None for the user's own.
         summary_llm: a chat model that writes the summaries where one is sent or browsed; None: extracts.
         models_gb: how many gigabytes the models of a watch may take together; None for most of the device's memory.
@@ -61,6 +63,7 @@ class VideoSet:
         videos: Sequence[str | os.PathLike[str] | Video],
         *,
         preset: str | Sequence[str | PerceptionTool] | None = None,
+        clip_captions: PerceptionTool | ChatModel | str | os.PathLike[str] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         summary_llm: ChatModel | None = None,
         models_gb: float | None = None,
@@ -77,6 +80,10 @@ class VideoSet:
         self.preset = chosen if isinstance(chosen, str) else None
         """Name of the line-up; None for one of the user's own."""
         self.senses = make_tools(chosen)
+        if isinstance(clip_captions, PerceptionTool):
+            self.senses.append(clip_captions)
+        elif clip_captions is not None:
+            self.senses.append(make_tool("clip_captions", model=clip_captions))
         self.refiner = make_refiner(chosen)
         self.models_gb = models_gb
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
@@ -174,6 +181,25 @@ class VideoSet:
                 report.captions_added += refine(video, self.refiner, stored)
             self.summarize(video)
         return report
+
+    def forecast(self, start_seconds: float = 0.0, end_seconds: float | None = None) -> list[str]:
+        """Return what a watch will ask of services that may cost money, a clause for each of them and video.
+
+        Args:
+            start_seconds: first moment of each video.
+            end_seconds: first moment no longer; None for the end.
+
+        Raises:
+            InvalidArgument: the range holds nothing.
+        """
+        found = []
+        for video in self.videos:
+            stored, span = self.captions_of(video), video.span(start_seconds, end_seconds)
+            for sense in self.senses:
+                if not sense.unfit(video):
+                    for part in missing_intervals(stored.watched(sense.source, sense.version(video)), *span):
+                        found.append(sense.forecast(video, *part))
+        return [clause for clause in found if clause]
 
     def watch_all(self, progress: Progress | None = None) -> list[WatchReport]:
         """Watch every video to its end; `progress` is told seconds of all of them together."""
@@ -303,12 +329,8 @@ class VideoSet:
         """
         if not video.has_video:
             return None
-        from PIL import Image
-
         with contextlib.suppress(VideoChatError):
-            jpeg = io.BytesIO()
-            Image.fromarray(video.frame_at(seconds, max_side=max_side).image).save(jpeg, "JPEG", quality=80)
-            return jpeg.getvalue()
+            return jpeg_of(video.frame_at(seconds, max_side=max_side).image)
         return None
 
     def clip(self, video: Video, start_seconds: float, end_seconds: float) -> bytes | None:

@@ -24,7 +24,7 @@ LEVELS = {
             ("errors", "printable", "hosts"),
             ("intervals",),
             ("records", "answer_html", "home", "download", "ffmpeg"),
-            ("packaged",),
+            ("packaged", "chat_models"),
             ("hub",),
             ("devices", "audio", "frames", "bert_encoder", "timeline"),
             ("media", "playback", "batches", "text_embeddings", "cross_encoders"),

@@ -133,6 +133,16 @@ class PerceptionTool(ABC):
         """Return what decides the captions of `video`; when it changes, the video is watched anew."""
         return self.source
 
+    def forecast(self, video: Video, start_seconds: float, end_seconds: float) -> str | None:
+        """Return what a watch of a range will ask of a service that may cost money, as a clause; None for nothing.
+
+        Args:
+            video: what will be watched.
+            start_seconds: first moment.
+            end_seconds: first moment no longer.
+        """
+        return None
+
     def memory_bytes(self) -> int:
         """Estimate what its model takes once loaded, in bytes on its own device; 0 without a model."""
         return 0 if self.weights is None else memory_of(self.weights, self.device.dtype.itemsize)

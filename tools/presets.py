@@ -21,6 +21,7 @@ TOOLS: dict[str, str] = {
     "speech": "videochat.tools.speech:SpeechRecognizer",
     "actions": "videochat.tools.actions:ActionRecognizer",
     "captions": "videochat.tools.captions:FrameCaptioner",
+    "clip_captions": "videochat.tools.clip_captions:ClipCaptioner",
     "dense_captions": "videochat.tools.dense_captions:DenseCaptioner",
     "scene_text": "videochat.tools.scene_text:SceneTextReader",
     "tags": "videochat.tools.tags:FrameTagger",

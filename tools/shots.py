@@ -13,6 +13,9 @@ from videochat.media import Video
 from videochat.records import AttributeValue, Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
 
+USUAL_THRESHOLD = 27.0
+"""Mean change of hue, saturation and lightness between two pictures that is a cut."""
+
 _MIN_SHOT_SECONDS = 0.5
 # A shot that goes on gets captions piece by piece, so that a lecture of an hour is not silent until its end.
 _MAX_PIECE_SECONDS = 120.0
@@ -32,7 +35,7 @@ class ShotDetector(PerceptionTool):
     kind: ClassVar[Kind] = "shot"
     sees: ClassVar[str] = "cuts between shots and sudden changes within a shot, exact to the picture"
 
-    def __init__(self, threshold: float = 27.0) -> None:
+    def __init__(self, threshold: float = USUAL_THRESHOLD) -> None:
         self.threshold = threshold
         self.needs: Needs = Sampling(every_seconds=None, max_side=256)
 
@@ -85,18 +88,37 @@ class ShotDetector(PerceptionTool):
             )
 
 
-class _Shot:
-    """The pictures since the last cut."""
+class CutDetector:
+    """Tells whether a picture begins a new shot; a fresh one for every shot, so that a resumed watch sees the same.
 
-    def __init__(self, first: Frame, threshold: float) -> None:
+    Args:
+        threshold: see `ShotDetector`.
+    """
+
+    def __init__(self, threshold: float = USUAL_THRESHOLD) -> None:
         from scenedetect import ContentDetector, FrameTimecode
         from scenedetect.detector import FlashFilter
 
         self._timecode = FrameTimecode
-        # A fresh detector for every shot: a watch that resumes at a cut then sees what it would have seen.
         self._detector = ContentDetector(
             threshold=threshold, min_scene_len=_MIN_SHOT_SECONDS, filter_mode=FlashFilter.Mode.SUPPRESS
         )
+        self.change = 0.0
+        """How much the last picture differs from the one before, 0-255."""
+
+    def add(self, frame: Frame) -> bool:
+        """Take the next picture; return whether it begins a new shot."""
+        moment = self._timecode(float(frame.seconds), fps=1000.0)
+        cuts = self._detector.process_frame(moment, np.ascontiguousarray(frame.image[:, :, ::-1]))
+        self.change = float(self._detector._frame_score or 0.0)
+        return bool(cuts)
+
+
+class _Shot:
+    """The pictures since the last cut."""
+
+    def __init__(self, first: Frame, threshold: float) -> None:
+        self._detector = CutDetector(threshold)
         self.start_seconds = first.seconds
         self._scores: list[tuple[float, float]] = []  # (seconds, change against the picture before)
         self.add(first)
@@ -104,10 +126,9 @@ class _Shot:
     def add(self, frame: Frame) -> bool:
         """Take the next picture; return whether it begins a new shot."""
         self.end_seconds = max(frame.end_seconds, frame.seconds + 0.001)
-        moment = self._timecode(float(frame.seconds), fps=1000.0)
-        cuts = self._detector.process_frame(moment, np.ascontiguousarray(frame.image[:, :, ::-1]))
-        self._scores.append((frame.seconds, float(self._detector._frame_score or 0.0)))
-        return bool(cuts)
+        is_cut = self._detector.add(frame)
+        self._scores.append((frame.seconds, self._detector.change))
+        return is_cut
 
     def sudden_changes(self) -> list[tuple[float, float]]:
         """Return (seconds, duration) of changes far above the usual, at most one a second."""

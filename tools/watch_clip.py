@@ -96,6 +96,15 @@ class ModelCache:
         self._models.move_to_end(key)
         return self._models[key][1]
 
+    def free(self, weights: str) -> None:
+        """Free a model, if it is loaded."""
+        with self.lock:
+            for key in [key for key in self._models if key[0] == weights]:
+                _, model = self._models.pop(key)
+                BUDGET.release(model)
+                del model
+        free_memory()
+
     def _make_room(self, left: int) -> None:
         dropped = False
         while self._models and sum(size for size, _ in self._models.values()) > left:
@@ -109,6 +118,31 @@ class ModelCache:
 
 _MODELS = ModelCache()
 """The one that all tools of this process share."""
+
+
+def ask_clip_model(
+    weights: str, video: Video, question: str, start_seconds: float, end_seconds: float, *, frames: int
+) -> str:
+    """Ask a model about a range of a video; all users in this process share what is loaded.
+
+    Args:
+        weights: folder or hub id.
+        video: where to look.
+        question: what to find out.
+        start_seconds: first moment.
+        end_seconds: first moment no longer.
+        frames: how many pictures, evenly spread over the range.
+
+    Raises:
+        MissingDependency: the weights or a package are not here, or do not fit into memory.
+    """
+    with _MODELS.lock:
+        return _MODELS.get(weights, None, None).answer(video, question, start_seconds, end_seconds, frames)
+
+
+def free_clip_model(weights: str) -> None:
+    """Free what `ask_clip_model` has loaded."""
+    _MODELS.free(weights)
 
 
 class WatchClip(BaseTool):

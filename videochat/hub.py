@@ -108,6 +108,13 @@ CATALOGUE: dict[str, Weights] = {
             "IDEA-Research/grounding-dino-tiny", "a2bb814dd30d776dcf7e30523b00659f4f141c71", "Apache-2.0", 690, 345
         ),
         Weights(
+            "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+            "7b375e1b73b11138ff12fe22c8f2822d8fe03467",
+            "Apache-2.0",
+            2040,
+            1020,
+        ),
+        Weights(
             "sentence-transformers/all-MiniLM-L6-v2",
             "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
             "Apache-2.0",

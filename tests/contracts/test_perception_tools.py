@@ -72,6 +72,7 @@ CASES = {
     "actions-videomae": Case("actions", actions("videomae")),
     "captions": Case("captions", florence),
     "captions-blip": Case("captions", lambda tiny: florence(tiny) | {"model": tiny("blip")}),
+    "clip_captions": Case("clip_captions", lambda tiny: {"model": tiny("talking_smolvlm"), "seconds": 5, "frames": 2}),
     "dense_captions": Case("dense_captions", florence),
     "scene_text": Case("scene_text", florence),
     "tags": Case("tags", tags("siglip")),
@@ -442,14 +443,14 @@ def three_hours(drawn: Path) -> Video:
 @pytest.mark.material
 def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny: TinyCheckpoints) -> None:
     name = CASES[case].name
-    slow = {"window_seconds": 300.0} if name == "actions" else {}
-    sense = at_rate(make_tool(name, **CASES[case].options(tiny), **slow), 1 / (600 if name == "objects" else 60))
+    slow = {"actions": {"window_seconds": 300.0}, "clip_captions": {"seconds": 30.0}}.get(name, {})
+    sense = at_rate(make_tool(name, **(CASES[case].options(tiny) | slow)), 1 / (600 if name == "objects" else 60))
     sense.prepare()
     if sense.unfit(three_hours):
         assert sense.name == "subtitles"
         return
-    # Three hours of listening take a minute; speech_regions does so for all that listen.
-    items = list(sense.run(three_hours, 9000.0 if sense.name == "speech" else 0.0))
+    # Three hours of listening take a minute; speech_regions does so for all that listen, shots for what counts on cuts.
+    items = list(sense.run(three_hours, 9000.0 if sense.name in ("speech", "clip_captions") else 0.0))
     check(sense, three_hours, items)
     told = captions_of(items)
     starts = [caption.start_seconds for caption in told]

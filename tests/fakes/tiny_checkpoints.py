@@ -15,6 +15,8 @@ import transformers
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import GenerationConfig
 
+from tests.fakes.video_language_models import talking_smolvlm
+
 _BYTES = sorted(ByteLevel.alphabet())
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -240,7 +242,7 @@ def t5(folder: Path) -> None:
 
 
 MAKERS: dict[str, Callable[[Path], None]] = {
-    maker.__name__: maker for maker in (florence, blip, xclip, videomae, siglip, clip, t5)
+    maker.__name__: maker for maker in (florence, blip, xclip, videomae, siglip, clip, t5, talking_smolvlm)
 }
 
 

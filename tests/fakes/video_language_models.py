@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
+    GenerationConfig,
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessor,
     Qwen3VLConfig,
@@ -92,7 +93,21 @@ def qwen3_vl(folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
-def smolvlm(folder: Path) -> None:
+def talking_smolvlm(folder: Path) -> None:
+    """SmolVLM that writes small letters, and comes to an end."""
+    tokenizer = smolvlm(folder)
+    ids: Any = tokenizer.convert_tokens_to_ids([*"abcdefghijklmnopqrstuvwxyz", "<end>"])
+    keep = set(ids)
+    GenerationConfig(
+        suppress_tokens=[number for number in range(len(tokenizer)) if number not in keep],
+        min_new_tokens=6,
+        exponential_decay_length_penalty=(12, 2.0),
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    ).save_pretrained(folder)
+
+
+def smolvlm(folder: Path) -> PreTrainedTokenizerFast:
     tokenizer = _tokenizer(
         image_token="<image>",
         fake_image_token="<fake_token_around_image>",
@@ -133,3 +148,4 @@ def smolvlm(folder: Path) -> None:
     torch.manual_seed(0)
     SmolVLMForConditionalGeneration(config).save_pretrained(folder)
     processor.save_pretrained(folder)
+    return tokenizer

@@ -12,10 +12,12 @@ from urllib.parse import quote
 from videochat.cli.common import (
     Commands,
     add_command,
+    add_describe_options,
     add_json_option,
     add_video_options,
     agent_for,
     print_json,
+    say_forecast,
     watch_progress,
 )
 from videochat.errors import InvalidArgument, StoreError, VideoChatError
@@ -36,6 +38,7 @@ def add_commands(commands: Commands) -> None:
     add_video_options(chat, several=True)
     chat.add_argument("--conversation", metavar="FILE", help="keep the conversation in this file and go on with it")
     for command in (ask, chat):
+        add_describe_options(command)
         command.add_argument(
             "--llm", metavar="PROVIDER:MODEL", help="language model (default: VIDEOCHAT_LLM, OpenAI, none)"
         )
@@ -77,6 +80,7 @@ def _ask(options: argparse.Namespace) -> int:
             "way round."
         )
     with agent_for(options, **_answering(options)) as agent:
+        say_forecast(agent)
         # Where another process is watching, the question is asked of what it has seen so far.
         with watch_progress(agent) as progress, contextlib.suppress(StoreError):
             agent.watch(progress=progress)
@@ -135,6 +139,7 @@ def _chat(options: argparse.Namespace) -> int:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and history in input()
     with agent_for(options, checkpointer=options.conversation, **_answering(options)) as agent:
+        say_forecast(agent)
         with watch_progress(agent) as progress:
             report = agent.watch(progress=progress)
         names = ", ".join(agent.video_set.names.values())

@@ -76,6 +76,18 @@ def add_watch_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_describe_options(command: argparse.ArgumentParser) -> None:
+    """Add who describes the video besides, and what that model costs."""
+    command.add_argument(
+        "--describe",
+        metavar="MODEL",
+        help="have the video described by a chat model that sees (PROVIDER:MODEL, such as openai:gpt-4.1-mini), or by "
+        "a video-language model (folder or hub id)",
+    )
+    command.add_argument("--price-in", type=float, metavar="PRICE", help="of a million tokens that it reads")
+    command.add_argument("--price-out", type=float, metavar="PRICE", help="of a million tokens that it writes")
+
+
 def add_json_option(command: argparse.ArgumentParser) -> None:
     """Add `--json`."""
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -113,7 +125,7 @@ def agent_for(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAge
     """Give an agent over the videos that were named, and close it.
 
     Args:
-        options: with `video`, `preset` and `memory`.
+        options: as `add_video_options` adds them, and `add_describe_options` where a command has them.
         settings: further arguments of `VideoAgent`.
     """
     from videochat.media import Video
@@ -122,11 +134,25 @@ def agent_for(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAge
     videos = [Video(path) for path in ([options.video] if isinstance(options.video, str) else options.video)]
     from videochat.agent import VideoAgent
 
+    if getattr(options, "describe", None):
+        from videochat.tools.clip_captions import ClipCaptioner
+
+        prices = (options.price_in, options.price_out)
+        price = None if prices == (None, None) else (prices[0] or 0.0, prices[1] or 0.0)
+        settings["clip_captions"] = ClipCaptioner(options.describe, price=price)
     agent = VideoAgent(videos, preset=options.preset, memory=options.memory, **settings)
     try:
         yield agent
     finally:
         agent.close()
+
+
+def say_forecast(agent: VideoAgent, start_seconds: float = 0.0, end_seconds: float | None = None) -> bool:
+    """Say before a watch what it will ask of services that may cost money; return whether it will ask any."""
+    clauses = agent.video_set.forecast(start_seconds, end_seconds)
+    for clause in clauses:
+        print(clause, file=sys.stderr)
+    return bool(clauses)
 
 
 @contextlib.contextmanager

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from videochat.cli.common import (
     Commands,
     add_command,
+    add_describe_options,
     add_json_option,
     add_video_options,
     agent_for,
     kind_option,
     print_json,
+    say_forecast,
     time_option,
     watch_progress,
 )
@@ -43,13 +45,20 @@ def add_commands(commands: Commands) -> None:
         command.add_argument("--end", type=time_option, default=None, metavar="TIME", help="up to here")
         add_json_option(command)
     watch.add_argument("--fps", type=float, metavar="RATE", help="pictures per second (default: each sense's own rate)")
+    add_describe_options(watch)
+    watch.add_argument("--forecast", action="store_true", help="say what would be asked of --describe, and stop")
     captions.add_argument("--kind", type=kind_option, help="only captions of this kind, or of this sense")
     timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
 
 
 def _watch(options: argparse.Namespace) -> int:
-    with agent_for(options) as agent, watch_progress(agent) as progress:
-        report = agent.watch(options.start, options.end, fps=options.fps, progress=progress)
+    with agent_for(options) as agent:
+        asks = say_forecast(agent, options.start, options.end)
+        if options.forecast:
+            print("Nothing that costs money." if not asks else "Nothing was watched.", file=sys.stderr)
+            return 0
+        with watch_progress(agent) as progress:
+            report = agent.watch(options.start, options.end, fps=options.fps, progress=progress)
     if options.json:
         print_json(report.as_dict())
     else:
