@@ -1,7 +1,8 @@
 """Conversations: the questions and answers of each thread, kept by a LangGraph checkpointer.
 
 A checkpoint holds questions, answers and the numbered evidence, and nothing of the work between: no caption
-dumps, no pictures. A turn that fails leaves no trace.
+dumps, no pictures. A turn that fails leaves no trace. Only the last checkpoint of a thread is kept, where that can be
+told to the checkpointer, since each holds all turns.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import asyncio
 import contextvars
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
@@ -25,9 +27,13 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 
 from videochat.agent.citations import Evidence
-from videochat.errors import InvalidArgument, MissingDependency, StoreError
+from videochat.errors import InvalidArgument, MissingDependency, StoreError, first_line
+
+if TYPE_CHECKING:
+    from videochat.agent.conversation_file import ConversationFile
 
 DEFAULT_THREAD = "main"
+_POLL_SECONDS = 0.05
 
 
 class _State(TypedDict, total=False):
@@ -54,6 +60,8 @@ class Conversation:
 class Conversations:
     """The threads of one agent. Turns of one thread come one after another, in the order they were asked.
 
+    Processes that share a file take turns in a thread: each reads what the others have added before it answers.
+
     Args:
         checkpointer: a LangGraph checkpointer, the path of an SQLite file, or None for this process's memory.
         about: what tells these conversations from those of other agents on the same checkpointer.
@@ -70,9 +78,13 @@ class Conversations:
         about: str,
         names: Mapping[str, str],
     ) -> None:
-        if isinstance(checkpointer, str | os.PathLike):
-            checkpointer = _sqlite(os.fspath(checkpointer))
-        self._saver: BaseCheckpointSaver[Any] = InMemorySaver() if checkpointer is None else checkpointer
+        self._file = _open(os.fspath(checkpointer)) if isinstance(checkpointer, str | os.PathLike) else None
+        self._own = checkpointer is None
+        self._saver: BaseCheckpointSaver[Any] = (
+            self._file or InMemorySaver()
+            if checkpointer is None or isinstance(checkpointer, str | os.PathLike)
+            else checkpointer
+        )
         self._about, self._names = about, names
         graph = StateGraph(_State)
         graph.add_node("keep", lambda state: {})
@@ -83,11 +95,17 @@ class Conversations:
         self._guard = threading.Lock()
 
     def load(self, thread: str) -> Conversation:
-        """Return a thread as it stands."""
-        state = _outside_of_runs(lambda: self._graph.get_state(self._config(thread))).values
-        return Conversation(
-            list(state.get("messages", [])), Evidence.from_dict(state.get("evidence", {}), names=self._names)
-        )
+        """Return a thread as it stands.
+
+        Raises:
+            StoreError: it cannot be read, or is no conversation.
+        """
+        with self._failures(thread):
+            state = self._state(thread)
+            messages, evidence = state.get("messages", []), state.get("evidence", {})
+            if not all(isinstance(message, HumanMessage | AIMessage) for message in messages):
+                raise ValueError("something in it is neither question nor answer")
+            return Conversation(list(messages), Evidence.from_dict(evidence, names=self._names))
 
     def keep(self, thread: str, question: str, answer: str, evidence: Evidence) -> None:
         """Add a turn to a thread.
@@ -97,13 +115,48 @@ class Conversations:
             question: with its options, if it has any.
             answer: with its `[n]`.
             evidence: of the whole conversation.
+
+        Raises:
+            StoreError: it cannot be written.
         """
-        turn = {"messages": [HumanMessage(question), AIMessage(answer)], "evidence": evidence.as_dict()}
-        _outside_of_runs(lambda: self._graph.invoke(turn, self._config(thread), durability="exit"))
+        messages: list[BaseMessage] = [HumanMessage(_whole(question)), AIMessage(_whole(answer))]
+        with self._failures(thread):
+            if self._own:
+                messages = [*self._state(thread).get("messages", []), *messages]
+                self.forget(thread)
+            turn = {"messages": messages, "evidence": evidence.as_dict()}
+            _outside_of_runs(lambda: self._graph.invoke(turn, self._config(thread), durability="exit"))
+
+    def _state(self, thread: str) -> dict[str, Any]:
+        state: dict[str, Any] = _outside_of_runs(lambda: self._graph.get_state(self._config(thread))).values
+        return state
+
+    @contextmanager
+    def _failures(self, thread: str) -> Iterator[None]:
+        check_thread(thread)
+        try:
+            yield
+        except Exception as error:
+            # A file that comes from elsewhere or is damaged fails anywhere in what reads it.
+            place = f" of {str(self._file.path)!r}" if self._file else ""
+            raise StoreError(
+                f"The conversation {thread!r}{place} cannot be used "
+                f"({first_line(error)[:160]}). Give another file, or begin another thread."
+            ) from error
 
     def forget(self, thread: str) -> None:
-        """Forget a thread."""
-        self._saver.delete_thread(self._config(thread)["configurable"]["thread_id"])
+        """Forget a thread.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._failures(thread):
+            self._saver.delete_thread(self._config(thread)["configurable"]["thread_id"])
+
+    def close(self) -> None:
+        """Let go of the file, if there is one, until the next turn."""
+        if self._file is not None:
+            self._file.close()
 
     @contextmanager
     def hold(self, thread: str) -> Iterator[None]:
@@ -111,7 +164,10 @@ class Conversations:
         ticket = self._queue(thread)
         try:
             ticket.result()
-            yield
+            with self._among_processes(thread) as attempts:
+                for _ in attempts:
+                    time.sleep(_POLL_SECONDS)
+                yield
         finally:
             self._leave(thread, ticket)
 
@@ -122,9 +178,17 @@ class Conversations:
         try:
             # Shielded: a ticket that is cancelled from outside would block those behind it.
             await asyncio.shield(asyncio.wrap_future(ticket))
-            yield
+            with self._among_processes(thread) as attempts:
+                for _ in attempts:
+                    await asyncio.sleep(_POLL_SECONDS)
+                yield
         finally:
             self._leave(thread, ticket)
+
+    def _among_processes(self, thread: str) -> AbstractContextManager[Iterable[None]]:
+        if self._file is None:
+            return nullcontext(())
+        return self._file.turn(self._config(thread)["configurable"]["thread_id"])
 
     def _queue(self, thread: str) -> Future[None]:
         ticket: Future[None] = Future()
@@ -154,11 +218,16 @@ def check_thread(thread: str) -> str:
     Raises:
         InvalidArgument: it is no text, or empty.
     """
-    if not isinstance(thread, str):
+    if not isinstance(thread, str) or thread != _whole(thread):
         raise InvalidArgument(f"thread must be a text, the name of a conversation, got {thread!r}.")
     if not thread.strip():
         raise InvalidArgument("A thread needs a name that is not empty.")
     return thread
+
+
+def _whole(text: str) -> str:
+    """Return a text with a `?` for each half of a surrogate pair, which no file holds."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _outside_of_runs(call: Callable[[], Any]) -> Any:
@@ -166,18 +235,11 @@ def _outside_of_runs(call: Callable[[], Any]) -> Any:
     return contextvars.Context().run(call)
 
 
-def _sqlite(path: str) -> BaseCheckpointSaver[Any]:
-    import sqlite3
-
+def _open(path: str) -> ConversationFile:
     try:
-        from langgraph.checkpoint.sqlite import SqliteSaver
+        from videochat.agent.conversation_file import ConversationFile
     except ImportError as error:
         raise MissingDependency(
             f"Conversations in the file {path!r} need a package that is not installed: pip install 'videochat[sqlite]'."
         ) from error
-    try:
-        saver = SqliteSaver(sqlite3.connect(path, check_same_thread=False))
-        saver.setup()
-    except sqlite3.Error as error:
-        raise StoreError(f"The conversations {path!r} cannot be opened ({error}); give another file.") from error
-    return saver
+    return ConversationFile(path)

@@ -427,6 +427,7 @@ class VideoAgent:
         """End a watch in the background, free the senses' models and the memory's files."""
         if self._background is not None:
             self._background.stop()
+        self._conversations.close()
         self.video_set.close()
 
     def __enter__(self) -> Self:

@@ -66,7 +66,7 @@ class Video:
         if not isinstance(source, str | os.PathLike) or not os.fspath(source):
             raise MediaError(f"A video needs a path or an http(s) address, got {source!r}.")
         text = os.fspath(source)
-        self.path: Path = download(text) if re.match(r"https?://", text) else Path(text).expanduser()
+        self.path: Path = download(text, Video) if re.match(r"(?i)https?://", text) else Path(text).expanduser()
         """The file that is read."""
         self.name: str = self.path.name
         """What people call it."""
