@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from collections.abc import Sequence
 from typing import Protocol
@@ -86,7 +87,8 @@ class CloserLook:
         start, end = video.span(start_seconds, end_seconds)
         names = [tool] if tool else self._names_for(Query.parse(question, video.duration_seconds))
         wanted = rate or _USUAL_RATE
-        fps = min(wanted, _MOST_PICTURES / (end - start))
+        # Powers of two: what is seen at each rate is stored, and there are odd rates without end.
+        fps = 2.0 ** min(math.ceil(math.log2(wanted)), math.floor(math.log2(_MOST_PICTURES / (end - start))))
         found: list[Caption] = []
         with _LOOKING:
             senses = [self._at_rate(name, fps) for name in names]

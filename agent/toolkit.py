@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, PrivateAttr
 
+from videochat.agent.background_watch import BackgroundWatch
 from videochat.agent.chat_models import ChatModel
 from videochat.agent.citations import Evidence
 from videochat.agent.toolbox import Toolbox
@@ -45,6 +45,7 @@ class VideoToolkit(BaseToolkit):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     _toolbox: Toolbox = PrivateAttr()
+    _background: BackgroundWatch | None = PrivateAttr(None)
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class VideoToolkit(BaseToolkit):
         self._toolbox = Toolbox(
             video_set,
             Evidence(names=video_set.names if video_set.several else {}),
-            watch_first=partial(_watch_all, video_set),
+            watch_first=self._watch_first,
             video_model=os.fspath(video_model) if video_model else None,
             pictures=pictures,
         )
@@ -79,12 +80,25 @@ class VideoToolkit(BaseToolkit):
         """Return the tools."""
         return self._toolbox.get_tools()
 
+    @property
+    def video_set(self) -> VideoSet:
+        """The videos."""
+        return self._toolbox.video_set
+
+    def start_watching(self) -> BackgroundWatch:
+        """Watch in the background what has not been watched; tools called meanwhile show what has been seen so far."""
+        if self._background is None or self._background.done:
+            self._background = self.video_set.start_watching()
+        return self._background
+
+    def _watch_first(self) -> None:
+        if self._background is None or self._background.done:
+            # Another process that is watching goes on, and what it has seen so far can be asked.
+            with suppress(StoreInUse):
+                self.video_set.watch_all()
+
     def close(self) -> None:
-        """Free the senses' models and the memory's files."""
-        self._toolbox.video_set.close()
-
-
-def _watch_all(video_set: VideoSet) -> None:
-    # Another process that is watching goes on, and what it has seen so far can be asked.
-    with suppress(StoreInUse):
-        video_set.watch_all()
+        """End a watch in the background, free the senses' models and the memory's files."""
+        if self._background is not None:
+            self._background.stop()
+        self.video_set.close()

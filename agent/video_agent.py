@@ -402,8 +402,7 @@ class VideoAgent:
         """Return a matplotlib figure of the captions of the (first) video over time, a lane for each kind."""
         from videochat.timeline import draw_timeline
 
-        captions = self.memory.between(self.video.id)
-        return draw_timeline(captions, self.video.duration_seconds, title=self.video.name)
+        return draw_timeline(self.memory.between(self.video.id), self.video.duration_seconds, title=self.video.name)
 
     def langchain_tools(self) -> list[BaseTool]:
         """Return the tools over these videos, for other LangChain apps; see `VideoToolkit`."""

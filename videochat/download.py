@@ -262,7 +262,7 @@ class _Http(urllib.request.HTTPHandler):
         self._peers = peers
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_Connection, peers=self._peers), req)  # type: ignore[arg-type]  # typeshed wants the class itself, which urllib only calls
+        return self.do_open(partial(_Connection, peers=self._peers), req)
 
 
 class _Https(urllib.request.HTTPSHandler):
@@ -271,7 +271,7 @@ class _Https(urllib.request.HTTPSHandler):
         self._peers = peers
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_TlsConnection, peers=self._peers), req)  # type: ignore[arg-type]  # as above
+        return self.do_open(partial(_TlsConnection, peers=self._peers), req)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

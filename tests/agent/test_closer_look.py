@@ -1,5 +1,6 @@
 """A sense again over a range, more densely; what it loads for one look serves the next."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_a_look_is_denser_and_stands_in_place_of_the_first_in_its_range(make, cl
 
 def test_a_long_range_is_seen_at_a_lower_rate_and_says_so(make, clip: Video) -> None:
     found, how = make(Notes()).look(clip, 0, 12, rate=40)
-    assert "at 20 pictures a second (at most 240 pictures; take a shorter range" in how
+    assert "at 16 pictures a second (at most 240 pictures; take a shorter range" in how
     assert len(found) <= 240
 
 
@@ -86,3 +87,11 @@ def test_closing_frees_what_the_looks_have_loaded(make, clip: Video, monkeypatch
     videos.look(clip, 1, 2, rate=2)
     videos.close()
     assert sorted(closed) == ["notes", "notes@2fps"]
+
+
+def test_odd_rates_add_no_captions_without_end(make, clip: Video) -> None:
+    videos = make(Notes())
+    for rate in (2.1, 2.5, math.pi, 3.999, 4):
+        videos.look(clip, 0, 2, rate=rate)
+    stored = videos.captions_of(clip).state.captions.values()
+    assert {c.source for c in stored if c.kind != "summary"} == {"notes@4fps"}

@@ -1,9 +1,12 @@
 """The MCP server in a process of its own, asked by a real client over stdio and over HTTP."""
 
+import http.client
+import json
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,21 +48,68 @@ async def test_over_stdio(tea: Path, tmp_path: Path) -> None:
         await use(client)
 
 
-@pytest.mark.enable_socket
-async def test_over_http(tea: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([*SERVE, str(tea), "--http", str(port)])
-    try:
+@pytest.fixture
+def serve(tea: Path) -> Iterator[Callable[..., str]]:
+    """Starts a server, with further arguments, and returns `127.0.0.1:port`."""
+    servers: list[subprocess.Popen] = []
+
+    def serve(host: str = "", *arguments: str) -> str:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        servers.append(subprocess.Popen([*SERVE, str(tea), "--http", f"{host}{port}", *arguments]))
         while True:
-            assert server.poll() is None, "the server has ended"
+            assert servers[-1].poll() is None, "the server has ended"
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+                    return f"127.0.0.1:{port}"
             time.sleep(0.1)
-        async with Client(f"http://127.0.0.1:{port}/mcp") as client:
-            await use(client)
-    finally:
+
+    yield serve
+    for server in servers:
         server.terminate()
         server.wait(20)
+
+
+@pytest.mark.enable_socket
+async def test_over_http(serve: Callable[..., str]) -> None:
+    address = serve()
+    async with Client(f"http://{address}/mcp") as client:
+        await use(client)
+    port = address.split(":")[1]
+    for headers, status in [
+        ({}, 200),
+        ({"Host": f"localhost:{port}"}, 200),
+        ({"Host": f"{address}@evil.example"}, 421),
+        ({"Host": f"{address}.evil.example"}, 421),
+        ({"Origin": f"http://{address}"}, 200),
+        ({"Origin": f"http://localhost:{port}@evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ]:
+        assert status_of(address, headers) == status, headers
+
+
+@pytest.mark.enable_socket
+def test_another_address_than_loopback_needs_the_token(serve: Callable[..., str]) -> None:
+    address = serve("0.0.0.0:", "--token", "sesame", "--name", "films.example")
+    assert status_of(address, {}) == 401
+    assert status_of(address, {"Authorization": "Bearer sesame"}) == 200
+    assert status_of(address, {"Authorization": "Bearer sesame", "Host": "films.example"}) == 200
+    assert status_of(address, {"Authorization": "Bearer sesame", "Host": "evil.example"}) == 421
+
+
+def status_of(address: str, headers: dict[str, str]) -> int:
+    """Return the status that the first message of a client gets."""
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "0"}},
+    }
+    usual = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("POST", "/mcp", json.dumps(hello), usual | headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status

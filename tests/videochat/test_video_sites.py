@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from videochat.video_sites import fetch_page
 PAGE = "https://example.org/watch?v=1"
 
 
-def fetch(folder: Path, **options: Any) -> Path:
-    return fetch_page(PAGE, folder, **({"most_bytes": 10**6, "refuse": lambda url: False} | options))
+def fetch(folder: Path, refuse: Callable[[str], bool] = lambda url: False) -> Path:
+    return fetch_page(PAGE, folder, most_bytes=10**6, refuse=refuse)
 
 
 def test_without_yt_dlp_the_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from videochat.cli.common import Commands, add_command, add_video_options
 from videochat.errors import InvalidArgument
@@ -13,6 +14,10 @@ def add_commands(commands: Commands) -> None:
     mcp = add_command(commands, "mcp", _mcp, "serve the tools over the Model Context Protocol, on stdio or HTTP")
     add_video_options(mcp, several=True)
     mcp.add_argument("--http", metavar="[HOST:]PORT", help="serve over HTTP (host: 127.0.0.1) instead of stdio")
+    mcp.add_argument(
+        "--token", help="with --http: what clients must send (default: $VIDEOCHAT_MCP_TOKEN; made where needed)"
+    )
+    mcp.add_argument("--name", action="append", default=[], help="with --http: a further host name that it answers to")
     mcp.add_argument("--video-model", metavar="DIR", help="VideoChat-Embed or another video model to look with")
 
 
@@ -30,7 +35,8 @@ def _mcp(options: argparse.Namespace) -> int:
     )
     try:
         if options.http:
-            serve_http(toolkit, host, port)
+            token = options.token or os.environ.get("VIDEOCHAT_MCP_TOKEN")
+            serve_http(toolkit, host, port, token=token, names=options.name)
         else:
             serve_stdio(toolkit)
     finally:
