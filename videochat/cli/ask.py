@@ -20,6 +20,7 @@ from videochat.cli.common import (
     say_forecast,
     watch_progress,
 )
+from videochat.cli.offer import offer_models
 from videochat.errors import InvalidArgument, StoreError, VideoChatError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _ask(options: argparse.Namespace) -> int:
             f"The question comes last: videochat ask {options.question} {' '.join(options.video)!r}, not the other "
             "way round."
         )
+    offer_models(options)
     with agent_for(options, **_answering(options)) as agent:
         say_forecast(agent)
         # Where another process is watching, the question is asked of what it has seen so far.

@@ -22,6 +22,7 @@ from videochat.cli.common import (
     time_option,
     watch_progress,
 )
+from videochat.cli.offer import offer_models
 from videochat.errors import VideoChatError
 from videochat.intervals import check_interval
 
@@ -52,6 +53,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _watch(options: argparse.Namespace) -> int:
+    offer_models(options)
     with agent_for(options) as agent:
         asks = say_forecast(agent, options.start, options.end)
         if options.forecast:
