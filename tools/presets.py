@@ -45,6 +45,9 @@ class Preset:
     """Arguments of the tools' constructors by name; what is not named stays as the tool has it."""
     refiner: str | None = None
     """Model for `refine.CaptionRefiner`, or None where captions stay as they are."""
+    on_request: tuple[str, ...] = ()
+    """Models of `find_frames` and `find_objects`, which look for what is asked; they are fetched with the others, and
+    a watch goes without them."""
     gpu_gb: int = 0
     """Memory of the smallest GPU that it is meant for; 0 where a CPU will do."""
 
@@ -53,17 +56,20 @@ class Preset:
         needed = [tool.weights for tool in make_tools(self.name) if tool.weights is not None]
         if self.refiner is not None:
             needed.append(known(self.refiner))
+        needed += [known(model) for model in self.on_request]
         return list(dict.fromkeys(needed))
 
 
 # The words make the remark that somebody speaks superfluous.
 _WITH_WORDS = ("subtitles", "speech", "shots", "ocr", "visual_facts")
+_SEEING = ("actions", "captions", "clip_captions", "dense_captions", "scene_text", "tags", "objects")
 _BUILTIN = ("subtitles", "speech_regions", "shots", "ocr", "visual_facts")
 
 _FLORENCE_BASE = "florence-community/Florence-2-base"
 _FLORENCE_LARGE = "florence-community/Florence-2-large"
 _XCLIP = "microsoft/xclip-base-patch32"
 _SIGLIP_BASE = "google/siglip2-base-patch16-224"
+_FINDER = "IDEA-Research/grounding-dino-tiny"
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -89,23 +95,28 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "base",
             "for a GPU with 8 GB: every second is described, tagged and searched for actions, then condensed",
-            (*_WITH_WORDS, "actions", "captions", "dense_captions", "tags", "objects"),
+            (*_WITH_WORDS, *_SEEING),
             {
+                "clip_captions": {"model": "Qwen/Qwen3-VL-2B-Instruct"},
+                "scene_text": {"model": _FLORENCE_LARGE},
                 "actions": {"model": _XCLIP},
                 "speech": {"model": "openai/whisper-small"},
-                "objects": {"model": "ustc-community/dfine-medium-obj2coco"},
+                "objects": {"model": "Roboflow/rf-detr-medium"},
                 "captions": {"model": _FLORENCE_LARGE, "detail": "detailed"},
                 "dense_captions": {"model": _FLORENCE_LARGE},
                 "tags": {"model": _SIGLIP_BASE},
             },
             "google/flan-t5-base",
+            (_SIGLIP_BASE, _FINDER),
             8,
         ),
         Preset(
             "large",
             "for a GPU with 16 GB: as base, with longer captions, finer tags and denser looks",
-            (*_WITH_WORDS, "actions", "captions", "dense_captions", "tags", "objects"),
+            (*_WITH_WORDS, *_SEEING),
             {
+                "clip_captions": {"model": "Qwen/Qwen3-VL-4B-Instruct", "frames": 8},
+                "scene_text": {"model": _FLORENCE_LARGE, "every_seconds": 2.0},
                 "actions": {"model": _XCLIP},
                 "captions": {"model": _FLORENCE_LARGE, "detail": "paragraph"},
                 "dense_captions": {"model": _FLORENCE_LARGE, "every_seconds": 2.0},
@@ -114,6 +125,7 @@ PRESETS: dict[str, Preset] = {
                 "tags": {"model": "google/siglip2-so400m-patch14-384", "every_seconds": 1.0},
             },
             "google/flan-t5-base",
+            (_SIGLIP_BASE, _FINDER),
             16,
         ),
         Preset(

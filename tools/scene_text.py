@@ -12,7 +12,7 @@ class SceneTextReader(DenseCaptioner):
     """Florence-2 as a reader of signs, labels and shirts, which stand askew: each piece of text with its box.
 
     Where captions are made by the same checkpoint it costs no second load or encoding. `ocr` reads what is laid
-    over a picture more surely, says how sure it is, and follows lines over time; so presets have that one.
+    over a picture more surely, says how sure it is, and follows lines over time; presets with a GPU have both.
     """
 
     name: ClassVar[str] = "scene_text"

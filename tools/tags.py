@@ -22,7 +22,7 @@ from videochat.tools.model_tool import ModelTool
 from videochat.tools.text_vectors import digest_of, stored_vectors, word_list, words_from
 
 _SENTENCE = "a photo of {}."
-# SigLIP's probabilities of one word stand alone, CLIP's are shares among hundreds of words.
+# SigLIP's probabilities of one word stand alone, CLIP's are shares among thousands of words.
 _USUAL_MIN_SCORE = {"siglip": 0.05, "clip": 0.03}
 
 
@@ -47,7 +47,7 @@ class FrameTagger(ModelTool[DualEncoder]):
 
     name: ClassVar[str] = "tags"
     kind: ClassVar[Kind] = "tags"
-    sees: ClassVar[str] = "which of some hundred everyday things, places and doings are in the picture"
+    sees: ClassVar[str] = "which of 2,600 everyday things, places and doings are in the picture"
     accepts: ClassVar[tuple[str, ...]] = MODEL_TYPES
     batch_on_gpu: ClassVar[int] = 32
 

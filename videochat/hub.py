@@ -100,13 +100,15 @@ CATALOGUE: dict[str, Weights] = {
         Weights(
             "ustc-community/dfine-small-obj2coco", "2b548d12a7623d674bb2aa2bf24022ce090b7736", "Apache-2.0", 42, 21
         ),
-        Weights("ustc-community/dfine-medium-obj2coco", None, "Apache-2.0", 79, 40),
+        Weights("Roboflow/rf-detr-medium", "1b5b672408f86dd38e05dd3cf3f2e0834e545a59", "Apache-2.0", 135, 68),
         Weights(
             "ustc-community/dfine-xlarge-obj2coco", "15f18d917eaddcedf9e3ffb082adcfb97a0b2d4d", "Apache-2.0", 252, 126
         ),
         Weights(
             "IDEA-Research/grounding-dino-tiny", "a2bb814dd30d776dcf7e30523b00659f4f141c71", "Apache-2.0", 690, 345
         ),
+        Weights("Qwen/Qwen3-VL-2B-Instruct", "89644892e4d85e24eaac8bacfd4f463576704203", "Apache-2.0", 4270, 4260),
+        Weights("Qwen/Qwen3-VL-4B-Instruct", "ebb281ec70b05090aa6165b016eac8ec08e71b17", "Apache-2.0", 8890, 8880),
         Weights(
             "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
             "7b375e1b73b11138ff12fe22c8f2822d8fe03467",

@@ -19,7 +19,14 @@ from langchain_tests.unit_tests import ToolsUnitTests
 
 from tests.fakes.senses import CPU, captions_of
 from tests.fakes.tiny_checkpoints import TinyCheckpoints
-from tests.fakes.tiny_detectors import tiny_dfine, tiny_grounding_dino, tiny_rtdetr, tiny_whisper, tiny_yolo
+from tests.fakes.tiny_detectors import (
+    tiny_dfine,
+    tiny_grounding_dino,
+    tiny_rfdetr,
+    tiny_rtdetr,
+    tiny_whisper,
+    tiny_yolo,
+)
 from videochat.errors import MissingDependency
 from videochat.frames import Sampling
 from videochat.hub import Weights
@@ -67,6 +74,7 @@ CASES = {
     "speech": Case("speech", lambda tiny: {"model": tiny_whisper(), "device": "cpu"}),
     "objects": Case("objects", detector(tiny_dfine)),
     "objects-rtdetr": Case("objects", detector(tiny_rtdetr)),
+    "objects-rfdetr": Case("objects", detector(tiny_rfdetr)),
     "objects-yolo": Case("objects", detector(tiny_yolo)),
     "actions": Case("actions", actions("xclip")),
     "actions-videomae": Case("actions", actions("videomae")),

@@ -70,9 +70,40 @@ def tiny_rtdetr() -> Path:
     return _with_processor(RTDetrV2ForObjectDetection(config), _folder("rtdetr"))
 
 
+@cache
+def tiny_rfdetr() -> Path:
+    """RF-DETR: DINOv2 with windows, and the decoder of Deformable DETR."""
+    import torch
+    from transformers import RfDetrConfig, RfDetrDinov2Config, RfDetrForObjectDetection, RfDetrImageProcessor
+
+    torch.manual_seed(0)
+    stages: dict[str, Any] = {"out_features": ["stage1", "stage2"]}
+    backbone = RfDetrDinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=112, num_windows=2, **stages
+    )
+    config = RfDetrConfig(
+        backbone_config=backbone,
+        d_model=32,
+        decoder_ffn_dim=32,
+        decoder_layers=2,
+        decoder_n_points=2,
+        decoder_self_attention_heads=2,
+        decoder_cross_attention_heads=2,
+        num_queries=12,
+        group_detr=1,
+        init_std=0.5,
+        **_NAMED,
+    )
+    folder = _folder("rfdetr")
+    RfDetrForObjectDetection(config).save_pretrained(folder)
+    RfDetrImageProcessor(size={"height": 112, "width": 112}).save_pretrained(folder)
+    return folder
+
+
 # Taken by every backbone, though not among the declared arguments.
 _STAGES: dict[str, Any] = {"out_features": ["stage2", "stage3", "stage4"]}
 _LABELS = {0: "person", 1: "dog", 2: "bicycle"}
+_NAMED: dict[str, Any] = {"id2label": _LABELS, "label2id": {name: number for number, name in _LABELS.items()}}
 _DETR: dict[str, Any] = {
     "d_model": 32,
     "encoder_hidden_dim": 32,
@@ -83,9 +114,7 @@ _DETR: dict[str, Any] = {
     "decoder_layers": 2,
     "num_queries": 12,
     "num_denoising": 0,
-    "id2label": _LABELS,
-    "label2id": {name: number for number, name in _LABELS.items()},
-}
+} | _NAMED
 
 
 def _with_processor(model: Any, folder: Path) -> Path:
@@ -99,19 +128,30 @@ def _with_processor(model: Any, folder: Path) -> Path:
 @cache
 def tiny_grounding_dino() -> Path:
     """Grounding DINO: Swin for pictures, BERT for words."""
+    from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
+
+    return _grounded(GroundingDinoConfig, GroundingDinoForObjectDetection, _folder("gdino"))
+
+
+@cache
+def tiny_mm_grounding_dino() -> Path:
+    """MM-Grounding-DINO, the same trained anew by others, with another head."""
+    from transformers import MMGroundingDinoConfig, MMGroundingDinoForObjectDetection
+
+    return _grounded(MMGroundingDinoConfig, MMGroundingDinoForObjectDetection, _folder("mm-gdino"))
+
+
+def _grounded(config_class: Any, model_class: Any, folder: Path) -> Path:
     import torch
     from transformers import (
         BertConfig,
         BertTokenizer,
-        GroundingDinoConfig,
-        GroundingDinoForObjectDetection,
         GroundingDinoImageProcessor,
         GroundingDinoProcessor,
         SwinConfig,
     )
 
     torch.manual_seed(0)
-    folder = _folder("gdino")
     letters = list(string.ascii_lowercase + string.digits + ".,?'")
     signs = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
     vocabulary = folder / "vocab.txt"
@@ -128,7 +168,7 @@ def tiny_grounding_dino() -> Path:
         window_size=4,
         **_STAGES,
     )
-    config = GroundingDinoConfig(
+    config = config_class(
         backbone_config=swin,
         text_config=text,
         d_model=32,
@@ -142,7 +182,11 @@ def tiny_grounding_dino() -> Path:
         num_feature_levels=4,
         max_text_len=64,
     )
-    GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    model = model_class(config)
+    for name, values in model.named_parameters():
+        if "class_embed" in name and name.endswith("bias"):
+            values.data.zero_()  # a fresh head is sure of nothing, so it would find nothing
+    model.save_pretrained(folder)
     size = {"shortest_edge": 96, "longest_edge": 160}
     GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), tokenizer).save_pretrained(folder)
     return folder

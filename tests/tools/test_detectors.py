@@ -7,11 +7,18 @@ import numpy as np
 import pytest
 
 from tests.fakes.senses import CPU
-from tests.fakes.tiny_detectors import tiny_dfine, tiny_grounding_dino, tiny_rtdetr, tiny_yolo
+from tests.fakes.tiny_detectors import (
+    tiny_dfine,
+    tiny_grounding_dino,
+    tiny_mm_grounding_dino,
+    tiny_rfdetr,
+    tiny_rtdetr,
+    tiny_yolo,
+)
 from videochat.errors import MissingDependency
 from videochat.tools.detectors import DetrDetector, YoloDetector, ZeroShotDetector
 
-MAKERS = [tiny_dfine, tiny_rtdetr, tiny_yolo]
+MAKERS = [tiny_dfine, tiny_rtdetr, tiny_rfdetr, tiny_yolo]
 PICTURE = np.random.default_rng(7).integers(0, 255, (90, 160, 3), np.uint8)
 
 
@@ -68,8 +75,9 @@ def test_yolo_leaves_nothing_behind(tmp_path, monkeypatch):
     assert Image.open.__module__ == "PIL.Image"
 
 
-def test_a_zero_shot_detector_calls_what_it_finds_as_it_was_asked():
-    detector = ZeroShotDetector(tiny_grounding_dino(), CPU)
+@pytest.mark.parametrize("make", [tiny_grounding_dino, tiny_mm_grounding_dino])
+def test_a_zero_shot_detector_calls_what_it_finds_as_it_was_asked(make):
+    detector = ZeroShotDetector(make(), CPU)
     (found,) = detector.detect([PICTURE], 0.3, "A red car.")
     assert found
     assert {sighting.label for sighting in found} == {"A red car."}

@@ -88,3 +88,11 @@ def test_vocabularies(tiny: TinyCheckpoints, video: Video, tmp_path: Path) -> No
 @pytest.mark.parametrize("architecture", ["siglip", "clip"])
 def test_on_a_gpu(tiny: TinyCheckpoints, video: Video, architecture: str) -> None:
     assert len(captions_of(run(tagger(tiny(architecture), device=choose_device("cuda")), video))) == 4
+
+
+def test_the_vocabulary_is_large_and_each_word_is_there_once() -> None:
+    words = word_list("tags.txt")
+    assert len(words) > 2600
+    assert len(set(words)) == len(words)
+    assert all(word == word.strip() and len(word) < 40 and "," not in word for word in words)
+    assert {"dog", "kitchen", "riding a bicycle", "presentation slide", "sunset"} <= set(words)
