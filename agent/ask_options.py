@@ -27,6 +27,8 @@ class AskOptions(TypedDict, total=False):
     """How many seconds to wait for the end of a watch in the background; `math.inf` for all of it, 0 if left out."""
     progress: Progress | None
     """Called with the second up to which the video has been read, where it must be watched first."""
+    history: Sequence[tuple[str, str]]
+    """Earlier questions, each with its answer, of a thread that this agent does not know yet; empty if left out."""
 
 
 class RetrieverOptions(TypedDict, total=False):
@@ -53,6 +55,7 @@ class Question:
     verify: Verify | None = None
     wait_seconds: float = 0.0
     progress: Progress | None = None
+    history: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def read(cls, caller: str, text: str, asked: AskOptions) -> Question:
@@ -79,6 +82,7 @@ class Question:
             asked.get("verify"),
             asked.get("wait_seconds", 0.0),
             asked.get("progress"),
+            tuple(asked.get("history", ())),
         )
 
     def __str__(self) -> str:

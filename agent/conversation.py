@@ -94,15 +94,20 @@ class Conversations:
         self._queues: dict[str, deque[Future[None]]] = {}
         self._guard = threading.Lock()
 
-    def load(self, thread: str) -> Conversation:
+    def load(self, thread: str, history: Iterable[tuple[str, str]] = ()) -> Conversation:
         """Return a thread as it stands.
+
+        Args:
+            thread: its name.
+            history: earlier questions, each with its answer, of a thread that has none here.
 
         Raises:
             StoreError: it cannot be read, or is no conversation.
         """
         with self._failures(thread):
             state = self._state(thread)
-            messages, evidence = state.get("messages", []), state.get("evidence", {})
+            told = [message for turn in history for message in (HumanMessage(turn[0]), AIMessage(turn[1]))]
+            messages, evidence = state.get("messages", told), state.get("evidence", {})
             if not all(isinstance(message, HumanMessage | AIMessage) for message in messages):
                 raise ValueError("something in it is neither question nor answer")
             return Conversation(list(messages), Evidence.from_dict(evidence, names=self._names))

@@ -241,7 +241,7 @@ class VideoAgent:
 
         Args:
             question: in words; it may list options as `A. ... B. ...`.
-            options: see `AskOptions`: `options`, `thread`, `verify`, `wait_seconds`, `progress`.
+            options: see `AskOptions`: `options`, `thread`, `verify`, `wait_seconds`, `progress`, `history`.
 
         Raises:
             InvalidArgument: the question is no text or empty, the options are none, or the thread has no name.
@@ -322,7 +322,7 @@ class VideoAgent:
 
     def _run(self, question: Question) -> Run:
         settings = self._settings if question.verify is None else replace(self._settings, verify=question.verify)
-        return Run(self.video_set, settings, self._conversations.load(question.thread), question)
+        return Run(self.video_set, settings, self._conversations.load(question.thread, question.history), question)
 
     def _without_tools(self, question: Question) -> Run:
         """Ask again a model that turned out to call no tools."""

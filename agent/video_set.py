@@ -329,7 +329,8 @@ class VideoSet:
         """
         if not video.has_video:
             return None
-        with contextlib.suppress(VideoChatError):
+        # Its file may have been moved since; what was noted stands without it.
+        with contextlib.suppress(VideoChatError, OSError):
             return jpeg_of(video.frame_at(seconds, max_side=max_side).image)
         return None
 

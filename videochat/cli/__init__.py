@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import TextIO, cast
 
-from videochat.cli import ask, clips, embed, export, inspect, mcp, memory, watch
+from videochat.cli import ask, clips, embed, export, inspect, mcp, memory, serve, watch
 from videochat.errors import VideoChatError
 from videochat.printable import PrintableStream, printable
 
@@ -64,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"videochat {version('videochat')}")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (ask, watch, clips, export, memory, mcp, embed, inspect):
+    for module in (ask, watch, serve, clips, export, memory, mcp, embed, inspect):
         module.add_commands(commands)
     return parser
 

@@ -1,0 +1,78 @@
+"""`videochat serve` in a process of its own, and the browser that looks at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+
+
+@contextmanager
+def serving(*arguments: str, home: Path) -> Iterator[str]:
+    """Run a server on a free port until the block ends; give its address."""
+    environment = os.environ | {"VIDEOCHAT_HOME": str(home), "VIDEOCHAT_EMBEDDINGS": "builtin"}
+    command = [sys.executable, "-m", "videochat.cli", "serve", *arguments, "--port", "0", "--preset", "builtin"]
+    server = subprocess.Popen([*command, "--llm", "extractive"], stderr=subprocess.PIPE, env=environment, text=True)
+    assert server.stderr is not None
+    said: list[str] = []
+    try:
+        for line in server.stderr:
+            said.append(line)
+            if found := re.search(r"page\s+(http://\S+)/", line):
+                break
+        else:
+            raise AssertionError(f"the server ended: {''.join(said)}")
+        # Read on, or a full pipe would stop it.
+        threading.Thread(target=lambda: said.extend(server.stderr or ()), daemon=True).start()
+        _wait_until_watched(found[1])
+        yield found[1]
+        assert server.poll() is None, "the server stays up"
+    finally:
+        server.terminate()
+        server.wait(30)
+        assert "Traceback" not in "".join(said)
+
+
+def _wait_until_watched(address: str) -> None:
+    while True:
+        with urlopen(f"{address}/api/videos") as answer:
+            states = {video["state"] for video in json.load(answer)["videos"]}
+        if not states & {"waiting", "watching"}:
+            assert states <= {"watched"}
+            return
+        time.sleep(0.1)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Give a headless chromium; without one the test is skipped, where CI promises it, it fails."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        found = None
+    if found is None:
+        reason = "the page is tried in chromium, by playwright: one of them is not installed"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)  # a user's machine needs no browser to be tested
+    with sync_playwright() as playwright:
+        # Containers have no user namespaces for its sandbox; it opens only what this test serves.
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu", *_QUIET])
+        yield chromium
+        chromium.close()

@@ -1,0 +1,60 @@
+"""ServedVideos: names, states, agents."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from videochat.errors import InvalidArgument, MediaError, UnknownName
+from videochat.media import Video
+from videochat.memory import CaptionStore
+from videochat.serve.videos import ServedVideos
+from videochat.testing import Scene, draw_video
+
+
+def test_the_library_is_what_the_memory_has_seen(tea_memory: CaptionStore, tea: Path) -> None:
+    videos = ServedVideos(memory=tea_memory, llm="extractive", library=True)
+    assert "tea.mp4" in [served.name for served in videos.all()]
+    assert videos.get("tea.mp4").id == Video(tea).id
+    assert 14.5 in [hit.start_seconds for _, hit in videos.search("milk")[:3]]
+    with pytest.raises(UnknownName, match="tea.mp4"):
+        videos.get("coffee.mp4")
+
+
+def test_names_tell_videos_apart_and_files_are_watched_in_turn(tmp_path: Path) -> None:
+    paths = []
+    for number, colour in enumerate(("red", "green", "blue")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        paths.append(draw_video(folder / "a.mp4", [Scene(2, "", colour)], frame_rate=5))
+    videos = ServedVideos(paths, memory=tmp_path / "memory", preset="builtin", llm="extractive")
+    assert [served.name for served in videos.all()] == ["a.mp4", "a (2).mp4", "a (3).mp4"]
+    all_ids = [served.id for served in videos.all()]
+    for served in videos.all():
+        videos.agent([served.id]).watching.wait(60)  # type: ignore[union-attr]  # the server watches what it serves
+        assert videos.state(served)["state"] == "watched"
+    together = videos.agent(all_ids)
+    assert together is videos.agent(list(reversed(all_ids)))
+    assert together.senses is videos.agent(all_ids[:1]).senses or [sense.name for sense in together.senses] == [
+        sense.name for sense in videos.agent(all_ids[:1]).senses
+    ]
+    videos.close()
+
+
+def test_a_file_that_changed_is_not_taken_for_the_one_that_was_watched(tmp_path: Path) -> None:
+    film = draw_video(tmp_path / "a.mp4", [Scene(2, "", "red")], frame_rate=5)
+    videos = ServedVideos([film], memory=tmp_path / "memory", preset="builtin", llm="extractive")
+    videos.agent([videos.all()[0].id]).watching.wait(60)  # type: ignore[union-attr]  # as above
+    videos.close()
+    draw_video(film, [Scene(2, "", "blue")], frame_rate=5)
+    again = ServedVideos(memory=tmp_path / "memory", llm="extractive", library=True)
+    with pytest.raises(MediaError, match="has changed since it was watched"):
+        again.agent([again.all()[0].id])
+    shutil.rmtree(tmp_path / "memory")
+
+
+def test_a_folder_must_be_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="--folder needs a folder"):
+        ServedVideos(memory=tmp_path / "memory", folders=[tmp_path / "nowhere"])

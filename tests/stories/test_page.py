@@ -1,0 +1,179 @@
+"""The page in a real browser: ask, play what is cited, seek, search, add a file, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.clips import SCENES, SUBTITLES
+from tests.fakes.video_server import browser, serving
+from videochat.ffmpeg import ffmpeg_exe
+from videochat.testing import Scene, draw_video
+
+pytestmark = pytest.mark.enable_socket
+
+_SECONDS = "document.querySelector('#player').currentTime"
+_PATIENCE = 60_000
+
+
+@pytest.fixture(scope="module")
+def address(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("served")
+    other = draw_video(folder / "harbour.mp4", SCENES, frame_rate=5, subtitles=SUBTITLES)
+    with serving(str(tea), str(other), home=folder / "home") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(chromium: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Open the page; what its console says, and errors of its scripts, fail the test."""
+    wrong: list[str] = []
+    contexts = []
+
+    def opened(path: str = "/", **settings: Any) -> Any:
+        context = chromium.new_context(viewport={"width": 1440, "height": 900}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(_PATIENCE)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.goto(address + path)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def seconds(page: Any) -> float:
+    return float(page.evaluate(_SECONDS))
+
+
+def test_ask_and_play_what_is_cited(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => { window.grown = []; const turns = document.querySelector('#turns');
+        new MutationObserver(() => { const reply = turns.querySelector('.reply');
+          if (reply && !reply.classList.contains('done') && reply.textContent) window.grown.push(reply.textContent); })
+          .observe(turns, {childList: true, subtree: true, characterData: true}); }"""
+    )
+    page.fill("#question", "When is the milk poured?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".reply.done")
+    assert any("milk" in text for text in page.evaluate("window.grown")), "words appear before the answer is whole"
+    assert "Grounded" in page.inner_text(".vc-status")
+    cited = page.locator(".vc-text .vc-cite").first
+    start, end = float(cited.get_attribute("data-start")), float(cited.get_attribute("data-end"))
+    assert (start, end) == (14.5, 17.5)
+    page.evaluate(
+        "document.querySelector('#player').addEventListener("
+        "'seeked', (event) => { window.sought ??= event.target.currentTime; })"
+    )
+    cited.click()
+    page.wait_for_function("window.sought !== undefined")
+    assert page.evaluate("window.sought") == pytest.approx(start, abs=0.1)
+    page.wait_for_function(
+        "document.querySelector('#player').paused && document.querySelector('#player').currentTime > 17"
+    )
+    assert seconds(page) == pytest.approx(end, abs=0.5), "it plays its range and stops"
+
+
+def test_the_timeline_and_the_keys_seek(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    track = page.locator(".lane[data-kind=speech] .track")
+    box = track.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2)
+    assert seconds(page) == pytest.approx(20.0 * 0.25, abs=0.1)
+    head = page.locator("#playhead").bounding_box()
+    assert head["x"] + head["width"] / 2 == pytest.approx(box["x"] + box["width"] * 0.25, abs=3)
+    page.keyboard.press("ArrowRight")
+    assert seconds(page) == pytest.approx(10.0, abs=0.1)
+    page.wait_for_selector("#captions button.now")
+    page.keyboard.press("Space")
+    page.wait_for_function("!document.querySelector('#player').paused")
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('#player').paused")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search-words"
+
+
+def test_search_opens_another_video_at_the_moment(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    assert page.inner_text("#title") == "tea.mp4"
+    page.keyboard.press("/")
+    page.keyboard.type("boil the water")
+    hit = page.locator(".hit", has_text="First, boil the water.").first
+    hit.click()
+    page.wait_for_function("document.querySelector('#title').textContent === 'harbour.mp4'")
+    page.wait_for_function(f"Math.abs({_SECONDS} - 6.5) < 2.5 && {_SECONDS} >= 6.4")
+
+
+def test_a_file_is_sent_and_watched_with_live_progress(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    page = open_page()
+    film = draw_video(tmp_path / "sent.mp4", [Scene(20, "FRESH BREAD", "navy"), Scene(20, "", "white")], frame_rate=5)
+    page.evaluate(
+        """() => { window.states = new Set(); new MutationObserver(() => document.querySelectorAll('.card')
+        .forEach((card) => window.states.add(card.dataset.state + ' ' + (card.querySelector('progress').value > 0))))
+        .observe(document.querySelector('#videos'), {childList: true, subtree: true, attributes: true}); }"""
+    )
+    page.set_input_files("#file", str(film))
+    page.wait_for_function("document.querySelector('#title').textContent === 'sent.mp4'")
+    page.wait_for_selector("#captions button >> text=FRESH BREAD")
+    page.wait_for_function("[...document.querySelectorAll('.card')].every((card) => card.dataset.state === 'watched')")
+    assert "watching true" in page.evaluate("[...window.states]")
+
+
+def test_what_chromium_cannot_play_is_encoded_and_sought_exactly(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    import subprocess
+
+    plain = draw_video(tmp_path / "plain.mp4", [Scene(6, "", "red"), Scene(6, "", "blue")], frame_rate=10)
+    old = tmp_path / "old.mkv"
+    subprocess.run([ffmpeg_exe(), "-v", "error", "-i", str(plain), "-c:v", "mpeg4", str(old)], check=True)
+    page = open_page()
+    page.set_input_files("#file", str(old))
+    page.wait_for_function("document.querySelector('#title').textContent === 'old.mkv'")
+    assert "MPEG4" in page.inner_text("#player-note")
+    page.wait_for_function("document.querySelector('#player').readyState >= 2")
+    assert page.evaluate("document.querySelector('#player').duration") == pytest.approx(12, abs=0.2)
+    colour = """() => { const v = document.querySelector('#player'), c = document.createElement('canvas');
+      c.width = c.height = 2; const d = c.getContext('2d'); d.drawImage(v, 0, 0, 2, 2);
+      const [r, , b] = d.getImageData(0, 0, 1, 1).data; return r > b ? 'red' : 'blue'; }"""
+    for second, shown in ((9.0, "blue"), (3.0, "red")):
+        page.evaluate(f"document.querySelector('#player').currentTime = {second}")
+        page.wait_for_function(
+            "document.querySelector('#player').readyState >= 2 && !document.querySelector('#player').seeking"
+        )
+        assert page.evaluate(colour) == shown
+        assert seconds(page) == pytest.approx(second, abs=0.1)
+
+
+def test_a_link_opens_its_second_in_the_dark_on_a_narrow_screen(open_page: Callable[..., Any], address: str) -> None:
+    page = open_page()
+    id_ = page.get_attribute(".card", "data-id")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page = open_page(f"/?video={id_}&t=8.5,10", color_scheme="dark")
+    assert seconds(page) == pytest.approx(8.5, abs=0.1)
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert light != dark
+    page.click("#theme")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.click("#library-toggle")
+    page.wait_for_function("document.querySelector('#library').getBoundingClientRect().left === 0")
+    named = page.evaluate(
+        "[...document.querySelectorAll('button, input, textarea')].filter((e) => !(e.innerText || "
+        "e.getAttribute('aria-label') || e.labels?.length || e.title)).map((e) => e.outerHTML.slice(0, 80))"
+    )
+    assert named == [], "every control has a name that can be read out"
