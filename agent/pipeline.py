@@ -102,6 +102,8 @@ class Pipeline:
         finally:
             # Also on Ctrl-C: what has settled is stored, and no thread waits for a queue that is not read.
             self._stop.set()
+            for job in self.jobs:
+                job.sense.interrupt()
             for thread in threads:
                 while thread.is_alive():
                     self._drain()

@@ -204,6 +204,9 @@ class PerceptionTool(ABC):
 
         return run_on_demand(self, video, memory, at_rate if has_rate(self) else None)
 
+    def interrupt(self) -> None:
+        """End a running `perceive` soon, where it waits for an answer from outside; called from another thread."""
+
     def close(self) -> None:
         """Free what was loaded; the next `perceive` loads it again."""
 

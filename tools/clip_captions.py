@@ -102,6 +102,7 @@ class ClipCaptioner(PerceptionTool):
         self.needs: Needs = Sampling(every_seconds=None, max_side=256)
         self._chat: Runnable[LanguageModelInput, AIMessage] | str | None = None
         self._describer: Describer | None = None
+        self._work: Descriptions | None = None
         if isinstance(model, str | os.PathLike | Weights):
             text = model.model if isinstance(model, Weights) else os.fspath(model)
             if _PROVIDER.match(text) and not Path(text).exists():
@@ -194,6 +195,7 @@ class ClipCaptioner(PerceptionTool):
         describer = self._describer
         assert describer is not None  # noqa: S101 - prepare() has set it or raised
         work = Descriptions(lambda stretch: describe(describer, video, stretch, self.language), describer.workers)
+        self._work = work
         cutter = _Cutter(self.seconds, self._least_seconds(), start_seconds, end_seconds, at_shots=self.at_shots)
         refusals = _Refusals()
         try:
@@ -204,6 +206,8 @@ class ClipCaptioner(PerceptionTool):
             for stretch in cutter.rest():
                 work.give(stretch)
             yield from self._told(work.outcomes(wait=True), video, end_seconds, refusals)
+            if work.stopped:
+                return
         finally:
             work.stop()
         if refusals.held:
@@ -236,6 +240,11 @@ class ClipCaptioner(PerceptionTool):
     def _least_seconds(self) -> float:
         """Return how long a stretch is at least when a cut ends it."""
         return max(self.seconds / 2, _LEAST_SECONDS)
+
+    def interrupt(self) -> None:
+        """Wait no longer for the model; what it has described up to now is kept."""
+        if self._work is not None:
+            self._work.stop()
 
     def close(self) -> None:
         """Free a model on this machine."""

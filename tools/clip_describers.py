@@ -206,7 +206,7 @@ class Descriptions:
         Args:
             wait: until all are described; else what is ready now.
         """
-        while self._told < len(self._given):
+        while self._told < len(self._given) and not self.stopped:
             if self._told in self._outcomes:
                 self._told += 1
                 yield self._given[self._told - 1], self._outcomes.pop(self._told - 1)
@@ -217,9 +217,15 @@ class Descriptions:
                 return
             self._outcomes[number] = outcome
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped, so that not all is described."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
-        """Describe no further; calls that are under way are left to end by themselves."""
+        """Describe no further, and wake who waits; calls that are under way are left to end by themselves."""
         self._stopped.set()
+        self._done.put((-1, []))
         for _ in range(self._workers):
             self._waiting.put(None)
 

@@ -320,6 +320,39 @@ def test_left_in_the_middle_it_waits_for_no_call(clip: Video, serve: Callable[[S
     go_on.set()
 
 
+def test_interrupted_a_watch_waits_for_no_call_and_keeps_what_is_described(
+    clip: Video, tmp_path: Path, serve: Callable[[Say], list[AskedStretch]]
+) -> None:
+    go_on, asked_later = threading.Event(), threading.Event()
+
+    def say(asked: AskedStretch) -> Reply:
+        if asked.start >= 6:
+            asked_later.set()
+            go_on.wait(60)
+        return plain(asked)
+
+    def interrupt(seconds: float) -> None:
+        # The video has been read to its end, and the sense waits for its model.
+        if asked_later.is_set() and agent.captions("clip_caption"):
+            stopped.append(time.monotonic())
+            raise KeyboardInterrupt
+
+    serve(say)
+    stopped: list[float] = []
+    sense = ClipCaptioner("openai:any", seconds=2, at_shots=False, frames=1, concurrency=1)
+    with CaptionStore(tmp_path) as store:
+        agent = VideoAgent(clip, preset=[], clip_captions=sense, memory=store, llm="extractive")
+        with pytest.raises(KeyboardInterrupt):
+            agent.watch(progress=interrupt)
+        assert time.monotonic() - stopped[0] < 3
+        kept = [caption.start_seconds for caption in agent.captions("clip_caption")]
+        assert kept
+        assert kept == [float(second) for second in range(len(kept))]
+        go_on.set()
+        agent.watch()
+        assert len(agent.captions("clip_caption")) == 12
+
+
 def test_the_forecast_holds(
     numbered: tuple[Video, Callable[[int], Fraction]], tmp_path: Path, serve: Callable[[Say], list[AskedStretch]]
 ) -> None:
