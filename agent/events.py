@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,3 +23,10 @@ class Event:
     """As in `Answer.steps`."""
     answer: Answer | None = None
     """What counts: its text has been checked as a whole."""
+
+
+def last_answer(events: Sequence[Event]) -> Answer:
+    """Return the answer with which the events of a question end."""
+    answer = events[-1].answer
+    assert answer is not None  # noqa: S101 - a stream that does not raise ends with the answer
+    return answer

@@ -49,6 +49,13 @@ OPTIONS = (
 )
 """Ours: how to answer a question with options."""
 
+FILL_IN = (
+    "You fill in a form from what was noted of a video. Each context ends with its number in brackets. Give a value "
+    "only where a context shows it, and beside it the numbers of the contexts that show it; leave every other field "
+    "empty. Guess nothing.\n\n" + DATA
+)
+"""Ours: the system message of structured output."""
+
 NOT_NOTED = "Nothing noted in the video answers this"
 """The sentence by which a model says that the answer is not in the notes, without its full stop."""
 

@@ -32,7 +32,7 @@ from videochat.agent.prompts import NOT_NOTED, NOTHING_SEEN, system_prompt, user
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.verification import Verify
 from videochat.agent.video_set import VideoSet
-from videochat.errors import LLMError, VideoChatError, first_line
+from videochat.errors import InvalidArgument, LLMError, VideoChatError, check_number, first_line
 from videochat.intervals import clock, clock_range
 from videochat.media import Video
 from videochat.memory.query import UNKNOWN_SECONDS
@@ -62,6 +62,14 @@ class RunSettings:
     pictures: bool = False
     foreign_tools: tuple[BaseTool, ...] = ()
     """Tools of other packages."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.limits, Limits):
+            raise InvalidArgument(f"limits must be Limits(...), got {self.limits!r}.")
+        if self.context_tokens is not None:
+            check_number("context_tokens", self.context_tokens, above=0)
+        if self.verify not in (True, False, "auto"):
+            raise InvalidArgument(f'verify must be True, False or "auto", got {self.verify!r}.')
 
 
 class Run:
@@ -340,7 +348,7 @@ class Run:
         ]
         return Answer(
             checked.text or "There is no answer.",
-            [self._citation(caption) for caption in checked.cited],
+            [self.citation(caption) for caption in checked.cited],
             status,
             self.limits.steps,
             self.limits.usage(),
@@ -358,7 +366,8 @@ class Run:
         self.limits.count(reply)
         return reply
 
-    def _citation(self, caption: Caption) -> Citation:
+    def citation(self, caption: Caption) -> Citation:
+        """Return a caption as something that is cited, with the picture of its middle."""
         video = self._video_of(caption)
         start, end = self.evidence.span_of(caption)
         middle = (start + min(end, video.duration_seconds)) / 2

@@ -19,7 +19,8 @@ from videochat.agent.ask_options import AskOptions, Question, RetrieverOptions, 
 from videochat.agent.background_watch import BackgroundWatch
 from videochat.agent.chat_models import ChatModel, can_call_tools, can_see, llm_name, resolve_llm
 from videochat.agent.conversation import DEFAULT_THREAD, Conversations
-from videochat.agent.events import Event
+from videochat.agent.events import Event, last_answer
+from videochat.agent.extraction import Extraction, Form, extract, wish_of
 from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.frame_search import FoundFrame, PictureLike
 from videochat.agent.limits import Limits
@@ -27,9 +28,9 @@ from videochat.agent.pipeline import Progress
 from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.verification import Verify
-from videochat.agent.video_set import VideoSet, merge_reports
+from videochat.agent.video_set import AnyVideo, VideoSet, merge_reports
 from videochat.agent.watch import WatchReport
-from videochat.errors import InvalidArgument, StoreError, UnknownName, check_number
+from videochat.errors import StoreError, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
@@ -39,9 +40,6 @@ from videochat.tools import DEFAULT_PRESET, PerceptionTool
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-AnyVideo = str | os.PathLike[str] | Video
-"""A path, an http(s) address, or an opened video."""
 
 
 class VideoAgent:
@@ -106,48 +104,36 @@ class VideoAgent:
         models_gb: float | None = None,
     ) -> None:
         self.llm = resolve_llm(llm)
-        if limits is not None and not isinstance(limits, Limits):
-            raise InvalidArgument(f"limits must be Limits(...), got {limits!r}.")
-        if context_tokens is not None:
-            check_number("context_tokens", context_tokens, above=0)
-        if verify not in (True, False, "auto"):
-            raise InvalidArgument(f'verify must be True, False or "auto", got {verify!r}.')
-        if not isinstance(video, str | os.PathLike | Video | Sequence):
-            raise InvalidArgument(
-                f"A video is a path, an http(s) address or a Video, or a list of them; got {video!r}."
-            )
         if mode not in (None, "agent", "retrieve"):
             raise UnknownName("mode", mode, ("agent", "retrieve"))
-        self.video_set = VideoSet(
-            [video] if isinstance(video, str | os.PathLike | Video) else list(video),
-            preset=preset,
-            clip_captions=clip_captions,
-            memory=memory,
-            summary_llm=self.llm if summary_llm is None else resolve_llm(summary_llm),
-            models_gb=models_gb,
-        )
-        self._notes_for_next_answer: list[str] = []
-        if preset is None and self.video_set.preset != DEFAULT_PRESET:
-            self._notes_for_next_answer.append(
-                f"Watched with the preset {self.video_set.preset}, whose weights are on this machine"
-            )
-        if mode == "agent" and not can_call_tools(self.llm):
-            warnings.warn(f"{_no_tools(self.llm)}.", stacklevel=2)
-        elif mode is None and not can_call_tools(self.llm) and not isinstance(self.llm, ExtractiveAnswerer):
-            self._notes_for_next_answer.append(_no_tools(self.llm))
         model = video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL")
         self._settings = RunSettings(
             self.llm,
             "agent" if mode != "retrieve" and can_call_tools(self.llm) else "retrieve",
-            limits or Limits(),
+            Limits() if limits is None else limits,
             verify,
             context_tokens,
             os.fspath(model) if model else None,
             can_see(self.llm) if pictures is None else pictures,
             tuple(tools),
         )
+        self.video_set = VideoSet(
+            video,
+            preset=preset,
+            clip_captions=clip_captions,
+            memory=memory,
+            summary_llm=self.llm if summary_llm is None else resolve_llm(summary_llm),
+            models_gb=models_gb,
+        )
+        self._notes_for_next_answer = notes = list[str]()
+        if preset is None and (chosen := self.video_set.preset) != DEFAULT_PRESET:
+            notes.append(f"Watched with the preset {chosen}, whose weights are on this machine")
+        if mode == "agent" and not can_call_tools(self.llm):
+            warnings.warn(f"{_no_tools(self.llm)}.", stacklevel=2)
+        elif mode is None and not can_call_tools(self.llm) and not isinstance(self.llm, ExtractiveAnswerer):
+            notes.append(_no_tools(self.llm))
         if model and self._settings.mode == "retrieve":
-            self._notes_for_next_answer.append(f"The video model {model} is not used, since no tools are called")
+            notes.append(f"The video model {model} is not used, since no tools are called")
         ids = sorted(video.id for video in self.video_set.videos)
         self._conversations = Conversations(
             checkpointer,
@@ -248,7 +234,7 @@ class VideoAgent:
             LLMError: the language model did not answer.
             TypeError: there is no such keyword.
         """
-        return _last(list(self._events(Question.read("ask", question, options), tokens=False)))
+        return last_answer(list(self._events(Question.read("ask", question, options), tokens=False)))
 
     def messages(self, question: str, **options: Unpack[AskOptions]) -> list[BaseMessage]:
         """Return what the language model would be sent for a question, without asking it; watches first as `ask` does.
@@ -268,6 +254,26 @@ class VideoAgent:
             run = self._begin(asked)
         return [SystemMessage(run.system), *run.input["messages"]]
 
+    def extract(self, form: type[Form], question: str | None = None, **options: Unpack[AskOptions]) -> Extraction[Form]:
+        """Fill in a pydantic model from the videos by the language model; each field has the captions it rests on.
+
+        What cites nothing that was retrieved is left out, and said in the notes.
+
+        Args:
+            form: the model; what its fields are said to be tells what is wanted.
+            question: what decides which captions are read; None for the words of the form.
+            options: as of `ask`.
+
+        Raises:
+            InvalidArgument: the form is none, or the question is empty.
+            LLMError: there is no language model, or it gives nothing that fits.
+        """
+        # Earlier turns of a conversation have no say in it.
+        options = AskOptions(thread="extract") | options
+        asked = Question.read("extract", wish_of(form) if question is None else question, options)
+        with self._conversations.hold(asked.thread):
+            return extract(self._begin(asked), form)
+
     def stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """Yield evidence, steps and pieces of text as they come, and at the end the answer; see `ask`."""
         return self._events(Question.read("stream", question, options), tokens=True)
@@ -275,7 +281,7 @@ class VideoAgent:
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer a question without blocking the event loop; see `ask`."""
         asked = Question.read("aask", question, options)
-        return _last([event async for event in self._aevents(asked, tokens=False)])
+        return last_answer([event async for event in self._aevents(asked, tokens=False)])
 
     def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncIterator[Event]:
         """Yield what `stream` yields, without blocking the event loop."""
@@ -442,9 +448,3 @@ class VideoAgent:
 
 def _no_tools(llm: ChatModel) -> str:
     return f"{llm_name(llm)} cannot call tools; answering with one retrieval instead"
-
-
-def _last(events: Sequence[Event]) -> Answer:
-    answer = events[-1].answer
-    assert answer is not None  # noqa: S101 - a stream that does not raise ends with the answer
-    return answer

@@ -32,6 +32,9 @@ from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner,
 if TYPE_CHECKING:
     from videochat.tools.object_search import ObjectFinder
 
+AnyVideo = str | os.PathLike[str] | Video
+"""A path, an http(s) address, or an opened video."""
+
 _PICTURE_SIDE = 640
 
 # Two agents on one memory must not watch one video at the same time: all would be seen twice.
@@ -43,7 +46,7 @@ class VideoSet:
     """Videos, the senses that watch them, and the memory of what was seen.
 
     Args:
-        videos: one or several; the same content given twice is one video.
+        videos: one or a list of them; the same content given twice is one video.
         preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
             are on this machine and that suits it; nothing is downloaded.
         clip_captions: a further sense, `ClipCaptioner`, or its model; None for none.
@@ -60,7 +63,7 @@ class VideoSet:
 
     def __init__(
         self,
-        videos: Sequence[str | os.PathLike[str] | Video],
+        videos: AnyVideo | Sequence[AnyVideo],
         *,
         preset: str | Sequence[str | PerceptionTool] | None = None,
         clip_captions: PerceptionTool | ChatModel | str | os.PathLike[str] | None = None,
@@ -70,7 +73,12 @@ class VideoSet:
     ) -> None:
         if models_gb is not None:
             check_number("models_gb", models_gb, above=0)
-        opened = [video if isinstance(video, Video) else Video(video) for video in videos]
+        if not isinstance(videos, str | os.PathLike | Video | Sequence):
+            raise InvalidArgument(
+                f"A video is a path, an http(s) address or a Video, or a list of them; got {videos!r}."
+            )
+        several = [videos] if isinstance(videos, str | os.PathLike | Video) else videos
+        opened = [video if isinstance(video, Video) else Video(video) for video in several]
         if not opened:
             raise InvalidArgument("There is no video to ask; give a path, an http(s) address, or a list of them.")
         self.videos: list[Video] = list({video.id: video for video in opened}.values())

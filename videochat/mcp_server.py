@@ -22,6 +22,7 @@ from videochat.agent import VideoToolkit
 from videochat.errors import InvalidArgument, MissingDependency, StoreInUse, VideoChatError
 from videochat.hosts import AllowedHosts, App, HostCheck, is_loopback
 from videochat.intervals import clock
+from videochat.mcp_context import context_handlers
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -86,6 +87,7 @@ def make_server(toolkit: VideoToolkit, *, patience_seconds: float = PATIENCE_SEC
         instructions=_INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        **context_handlers(toolkit.video_set),
     )
 
 

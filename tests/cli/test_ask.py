@@ -64,14 +64,22 @@ def test_chat_remembers_and_survives_a_bad_turn(
 def test_chat_has_commands_of_its_own(
     demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = iter(["/help", "/reset", "/quit"])
+    lines = iter(["/help", "/reset", "/exit"])
     monkeypatch.setattr("builtins.input", lambda: next(lines))
     assert main(["chat", str(demo_clip), "--memory", demo_memory]) == 0
     printed = capsys.readouterr()
     assert "/reset forgets" in printed.err
+    assert "/exit" in printed.err
     assert printed.out == ""
 
 
 def test_a_question_before_the_file_is_told(demo_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ask", "When is the milk poured?", str(demo_clip)]) == 1
     assert "The question comes last" in capsys.readouterr().err
+
+
+def test_a_question_without_quotes_is_told(demo_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", str(demo_clip), "When", "is", "milk", "poured?"]) == 1
+    said = capsys.readouterr().err
+    assert "needs quotes" in said
+    assert said.endswith(f"videochat ask {demo_clip} 'When is milk poured?'\n")

@@ -1,5 +1,6 @@
 """The command line as a whole: status, errors, help."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,11 @@ def test_every_command_takes_debug_and_says_what_it_does(capsys: pytest.CaptureF
             "presets",
             "download",
             "doctor",
+            "play",
+            "cut",
+            "highlights",
+            "export",
+            "completion",
         ],
         *(f"memory {name}" for name in ("list", "verify", "rebuild", "forget", "export", "import")),
         *(f"embed {name}" for name in ("convert", "train")),
@@ -109,3 +115,40 @@ def test_it_runs_as_a_module() -> None:
         [sys.executable, "-m", "videochat.cli", "--version"], check=True, capture_output=True, text=True
     )
     assert run.stdout.startswith("videochat ")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cptions x.mp4", "there is no command 'cptions'; the known ones are ask, chat"),
+        ("cptions x.mp4", "Did you mean 'captions'?"),
+        ("memory lst", "Did you mean 'list'?"),
+        (
+            "export x.mp4 --format srtt",
+            "there is no choice 'srtt'; the known ones are srt, vtt, csv, md, json,",
+        ),
+        ("captions x.mp4 --kind speach", "Did you mean 'speech'?"),
+        ("captions x.mp4 --kind builtin", "'builtin' is a preset, a line-up of senses"),
+        ("cut x.mp4 0:47-0:42 -o y.mp4", "ends before it begins"),
+    ],
+)
+def test_what_was_meant_is_said(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(line.split())
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_help_names_every_environment_variable_that_is_read() -> None:
+    root = Path(__file__).parents[2]
+    sources = [path for room in ("videochat", "agent", "memory", "tools") for path in root.joinpath(room).glob("*.py")]
+    read = {name for path in sources for name in re.findall(r"\bVIDEOCHAT_[A-Z_]+", path.read_text())}
+    listed = make_parser().format_help()
+    assert {name for name in read if name not in listed} == set()
+
+
+def test_senses_are_named_in_place_of_a_preset() -> None:
+    parse = make_parser().parse_args
+    assert parse(["watch", "x.mp4", "--preset", "speech,ocr"]).preset == ["speech", "ocr"]
+    assert parse(["watch", "x.mp4", "--preset", "ocr"]).preset == ["ocr"]
+    assert parse(["watch", "x.mp4", "--preset", "builtin"]).preset == "builtin"

@@ -76,3 +76,11 @@ def test_the_command_line_looks_after_the_memory(tmp_path: Path, capsys: pytest.
     assert "There is no video 'nothing.mp4'" in capsys.readouterr().err
     assert main(["memory", "rebuild", "--memory", str(tmp_path / "nowhere")]) == 1
     assert "There is no store at" in capsys.readouterr().err
+
+
+def test_what_nothing_is_like_finds_nothing(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for query in ("zzzz", "qxvw bnrtk"):
+        assert main(["search", query, "--memory", store, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == []
+    assert main(["search", "milk", "--memory", store, "--json"]) == 0
+    assert all(hit["kind"] != "measure" for hit in json.loads(capsys.readouterr().out))

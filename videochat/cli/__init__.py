@@ -13,9 +13,23 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import TextIO, cast
 
-from videochat.cli import ask, clips, embed, export, inspect, mcp, memory, serve, watch
+from videochat.cli import ask, clips, completion, embed, export, inspect, mcp, memory, serve, watch
+from videochat.cli.common import Parser
 from videochat.errors import VideoChatError
 from videochat.printable import PrintableStream, printable
+
+_ENVIRONMENT = """environment variables:
+  VIDEOCHAT_LLM          language model, PROVIDER:MODEL, or extractive for none
+  OPENAI_API_KEY         with it, and without the one above, OpenAI answers
+  OPENAI_BASE_URL        another server that speaks OpenAI's protocol
+  VIDEOCHAT_HOME         folder of captions and downloads (default: that of your system for user data)
+  VIDEOCHAT_EMBEDDINGS   what texts are compared by: a model, or builtin
+  VIDEOCHAT_RERANKER     model that orders what a search found
+  VIDEOCHAT_ENTAILMENT   model that holds sentences of an answer against what they cite
+  VIDEOCHAT_VIDEO_MODEL  video model that the agent may look with
+  VIDEOCHAT_MCP_TOKEN    what clients of `mcp --http` must send
+  HF_HUB_OFFLINE=1       never ask the hub
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,14 +72,18 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; nothing heavy is imported."""
     from importlib.metadata import version
 
-    parser = argparse.ArgumentParser(
-        prog="videochat", description="Ask questions about a video and get answers with timestamps that are true."
+    parser = Parser(
+        prog="videochat",
+        description="Ask questions about a video and get answers with timestamps that are true.",
+        epilog=_ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"videochat {version('videochat')}")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (ask, watch, serve, clips, export, memory, mcp, embed, inspect):
+    for module in (ask, watch, serve, clips, export, memory, mcp, embed, inspect, completion):
         module.add_commands(commands)
+    parser.set_defaults(parser=parser)  # what completion reads
     return parser
 
 

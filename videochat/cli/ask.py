@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from videochat.agent import VideoAgent
     from videochat.records import Answer
 
-_HELP = "Ask in your own words; earlier questions are remembered. /reset forgets them, /quit or an empty line ends."
+_HELP = (
+    "Ask in your own words; earlier questions are remembered. /reset forgets them; /exit, /quit or an empty line ends. "
+    "Arrow keys bring earlier lines back."
+)
 
 
 def add_commands(commands: Commands) -> None:
@@ -75,11 +79,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    if Path(options.question).is_file() and not Path(options.video[0]).exists():
-        raise InvalidArgument(
-            f"The question comes last: videochat ask {options.question} {' '.join(options.video)!r}, not the other "
-            "way round."
-        )
+    _check_order(options)
     offer_models(options)
     with agent_for(options, **_answering(options)) as agent:
         say_forecast(agent)
@@ -94,6 +94,24 @@ def _ask(options: argparse.Namespace) -> int:
     if options.json:
         print_json(answer.as_dict())
     return 0
+
+
+def _check_order(options: argparse.Namespace) -> None:
+    """Tell people who gave the question first, or without quotes, how to ask."""
+    first, *others = options.video
+    if Path(options.question).is_file() and not Path(first).exists() and "://" not in first:
+        asked = " ".join(options.video)
+        raise InvalidArgument(
+            f"The question comes last: videochat ask {shlex.quote(options.question)} {shlex.quote(asked)}, "
+            "not the other way round."
+        )
+    words = [text for text in others if not Path(text).exists() and "://" not in text]
+    if words and "." not in words[0] and (Path(first).is_file() or "://" in first):
+        asked = " ".join([*others[others.index(words[0]) :], options.question])
+        raise InvalidArgument(
+            f"{words[0]!r} is no file; a question of several words needs quotes: "
+            f"videochat ask {shlex.quote(first)} {shlex.quote(asked)}"
+        )
 
 
 def _write_page(agent: VideoAgent, options: argparse.Namespace, answer: Answer) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from videochat.errors import InvalidArgument, UnknownName
 from videochat.intervals import clock, parse_clock, parse_range
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
 
 Commands = Any
 """What `add_subparsers` returns; argparse keeps its type private."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what may have been meant; its commands are parsed by the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and a sentence, and end with status 2."""
+        if wrong := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            known = re.findall(r"[\w-]+", wrong[2])
+            near = get_close_matches(wrong[1], known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            what = "command" if "COMMAND" in message else "choice"
+            message = f"there is no {what} {wrong[1]!r}; the known ones are {', '.join(known)}.{hint}"
+        super().error(message)
 
 
 def add_command(
@@ -72,7 +88,10 @@ def add_watch_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--preset",
-        help="line-up of senses, see `videochat presets` (default: the richest whose weights are on this machine)",
+        type=_preset_option,
+        metavar="NAME",
+        help="line-up of senses, see `videochat presets`, or senses with commas between them, as speech,ocr (default: "
+        "the richest preset whose weights are on this machine)",
     )
 
 
@@ -86,6 +105,13 @@ def add_describe_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--price-in", type=float, metavar="PRICE", help="of a million tokens that it reads")
     command.add_argument("--price-out", type=float, metavar="PRICE", help="of a million tokens that it writes")
+
+
+def _preset_option(text: str) -> str | list[str]:
+    """Read the name of a preset, or a list of senses."""
+    from videochat.tools import TOOLS
+
+    return text.split(",") if "," in text or text in TOOLS else text
 
 
 def add_json_option(command: argparse.ArgumentParser) -> None:
@@ -111,8 +137,12 @@ def range_option(text: str) -> tuple[float, float | None]:
 
 def kind_option(text: str) -> Kind:
     """Read a kind of caption, or a sense, which stands for the kind that it writes; for argparse."""
-    from videochat.tools import TOOLS, tool_class
+    from videochat.tools import PRESETS, TOOLS, tool_class
 
+    if text in PRESETS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is a preset, a line-up of senses; a kind is what one of them writes: {', '.join(KINDS)}."
+        )
     if text in TOOLS:
         return tool_class(text).kind
     if text not in KINDS:

@@ -3,10 +3,62 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import sys
+from pathlib import Path
+from shlex import quote
+from typing import Any
 
 from videochat.cli.common import Commands, add_command, add_video_options
 from videochat.errors import InvalidArgument
+
+_WHERE = {
+    "claude": "Put this into claude_desktop_config.json (Settings, Developer, Edit Config), and start Claude anew.",
+    "claude-code": "Run this line, then ask Claude Code about the video.",
+    "codex": "Put this into ~/.codex/config.toml.",
+    "cursor": "Put this into .cursor/mcp.json of a project, or into ~/.cursor/mcp.json.",
+    "vscode": "Put this into .vscode/mcp.json of a project.",
+    "windsurf": "Put this into ~/.codeium/windsurf/mcp_config.json.",
+}
+CLIENTS = tuple(_WHERE)
+
+
+def client_config(client: str, options: argparse.Namespace) -> tuple[str, str]:
+    """Return what sets the server up in a client, and where it goes.
+
+    Args:
+        client: one of `CLIENTS`.
+        options: those of `videochat mcp`; paths are made absolute, since clients start servers elsewhere.
+    """
+    arguments = ["-m", "videochat.cli", "mcp"]
+    arguments += [text if "://" in text else str(Path(text).expanduser().resolve()) for text in options.video]
+    if options.preset:
+        arguments += ["--preset", options.preset if isinstance(options.preset, str) else ",".join(options.preset)]
+    for name in ("memory", "video_model"):
+        if value := getattr(options, name):
+            path = Path(value).expanduser()
+            here = (name == "memory" and "://" not in value) or path.exists()
+            arguments += [f"--{name.replace('_', '-')}", str(path.resolve()) if here else value]
+    server: dict[str, Any] = {"command": sys.executable, "args": arguments}
+    if home := os.environ.get("VIDEOCHAT_HOME"):
+        server["env"] = {"VIDEOCHAT_HOME": str(Path(home).expanduser().resolve())}
+    if client == "claude-code":
+        variables = [f"--env {quote(f'{name}={value}')}" for name, value in server.get("env", {}).items()]
+        line = " ".join(["claude mcp add videochat", *variables, "--", *map(quote, [sys.executable, *arguments])])
+        return line, _WHERE[client]
+    if client == "codex":
+        # A JSON string is a TOML string, too.
+        lines = [
+            "[mcp_servers.videochat]",
+            f"command = {json.dumps(sys.executable)}",
+            f"args = {json.dumps(arguments)}",
+        ]
+        lines += [f"env = {{ {name} = {json.dumps(value)} }}" for name, value in server.get("env", {}).items()]
+        return "\n".join(lines), _WHERE[client]
+    if client == "vscode":
+        return json.dumps({"servers": {"videochat": {"type": "stdio"} | server}}, indent=2), _WHERE[client]
+    return json.dumps({"mcpServers": {"videochat": server}}, indent=2), _WHERE[client]
 
 
 def add_commands(commands: Commands) -> None:
@@ -18,10 +70,21 @@ def add_commands(commands: Commands) -> None:
         "--token", help="with --http: what clients must send (default: $VIDEOCHAT_MCP_TOKEN; made where needed)"
     )
     mcp.add_argument("--name", action="append", default=[], help="with --http: a further host name that it answers to")
+    mcp.add_argument(
+        "--print-config",
+        choices=CLIENTS,
+        metavar="CLIENT",
+        help=f"print what sets this server up in a client, and end: {', '.join(CLIENTS)}",
+    )
     mcp.add_argument("--video-model", metavar="DIR", help="VideoChat-Embed or another video model to look with")
 
 
 def _mcp(options: argparse.Namespace) -> int:
+    if options.print_config:
+        text, where = client_config(options.print_config, options)
+        print(text)
+        print(where, file=sys.stderr)
+        return 0
     from videochat.agent import VideoToolkit
     from videochat.mcp_server import serve_http, serve_stdio
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from videochat.memory import CaptionStore
     from videochat.memory.maintenance import Health
 
-_ALIKE = 0.25  # cosine
+_ALIKE = 0.3  # cosine; of words that are none it is up to 0.26
 
 
 def add_commands(commands: Commands) -> None:
@@ -88,9 +88,10 @@ def _search(options: argparse.Namespace) -> int:
         wanted = [_id(store, name) for name in options.video] if options.video and not options.library else None
         hits = recall_library(store, options.query, k=options.k, video_ids=wanted, kinds=options.kind).hits
         # Something is always nearest; what shares neither words nor meaning with the query is not what was looked for.
-        unlike = max((hit.similarity for hit in hits), default=0.0) < _ALIKE
-        if unlike and not store.search(options.query, k=1, video_ids=wanted, by="lexical"):
-            hits = [hit for hit in hits if Query.parse(options.query, UNKNOWN_SECONDS).span]
+        if not Query.parse(options.query, UNKNOWN_SECONDS).span:
+            sharing = store.search(options.query, k=max(len(hits), 1), video_ids=wanted, by="lexical")
+            shared = {hit.caption.id for hit in sharing}
+            hits = [hit for hit in hits if hit.similarity >= _ALIKE or hit.caption.id in shared]
     if options.json:
         print_json(
             [
