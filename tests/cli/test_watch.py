@@ -38,3 +38,19 @@ def test_a_sense_stands_for_the_kind_it_writes(
     capsys.readouterr()
     assert main(["captions", str(demo_clip), "--memory", demo_memory, "--kind", "shots", "--json"]) == 0
     assert {caption["kind"] for caption in json.loads(capsys.readouterr().out)} == {"shot"}
+
+
+def test_what_a_description_would_take_is_said_and_nothing_is_asked(
+    demo_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    describe = ["--describe", "openai:any", "--price-in", "400", "--price-out", "1600", "--forecast"]
+    # No key and no server: whoever asked would fail.
+    assert main(["watch", str(demo_clip), "--memory", str(tmp_path), *describe]) == 0
+    said = capsys.readouterr().err
+    assert "openai:any is asked 2 to 4 times" in said
+    assert "about $" in said
+    assert "Nothing was watched." in said
+    assert main(["captions", str(demo_clip), "--memory", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["watch", str(demo_clip), "--memory", str(tmp_path), "--describe", "no-model"]) == 1
+    assert "such as openai:no-model" in capsys.readouterr().err
