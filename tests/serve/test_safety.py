@@ -61,7 +61,9 @@ def test_a_long_body_is_refused_before_it_is_read(client: TestClient) -> None:
         assert client.post(address, content=parts).status_code == 413
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"null", b'"a"', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[1]", b"null", b'"a"', b"\xff\xfe", b"[" * 100_000, b'{"question": "\\ud800"}']
+)
 def test_wrong_json_is_said(client: TestClient, body: bytes) -> None:
     for address in ("/api/ask", "/v1/chat/completions"):
         response = client.post(address, content=body)

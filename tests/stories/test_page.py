@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,11 @@ import pytest
 
 from tests.fakes.clips import SCENES, SUBTITLES
 from tests.fakes.video_server import browser, serving
+from videochat.agent import VideoAgent
+from videochat.answer_html import answer_page
 from videochat.ffmpeg import ffmpeg_exe
+from videochat.media import Video
+from videochat.memory import CaptionStore
 from videochat.testing import Scene, draw_video
 
 pytestmark = pytest.mark.enable_socket
@@ -56,6 +62,14 @@ def open_page(chromium: Any, address: str) -> Iterator[Callable[..., Any]]:
     assert wrong == []
 
 
+def until(page: Any, expression: str) -> None:
+    """Wait until an expression of the page holds; playwright's own way evaluates texts, which the policy forbids."""
+    end = time.monotonic() + _PATIENCE / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"never: {expression}"
+        page.wait_for_timeout(50)
+
+
 def seconds(page: Any) -> float:
     return float(page.evaluate(_SECONDS))
 
@@ -81,11 +95,9 @@ def test_ask_and_play_what_is_cited(open_page: Callable[..., Any]) -> None:
         "'seeked', (event) => { window.sought ??= event.target.currentTime; })"
     )
     cited.click()
-    page.wait_for_function("window.sought !== undefined")
+    until(page, "window.sought !== undefined")
     assert page.evaluate("window.sought") == pytest.approx(start, abs=0.1)
-    page.wait_for_function(
-        "document.querySelector('#player').paused && document.querySelector('#player').currentTime > 17"
-    )
+    until(page, "document.querySelector('#player').paused && document.querySelector('#player').currentTime > 17")
     assert seconds(page) == pytest.approx(end, abs=0.5), "it plays its range and stops"
 
 
@@ -101,9 +113,9 @@ def test_the_timeline_and_the_keys_seek(open_page: Callable[..., Any]) -> None:
     assert seconds(page) == pytest.approx(10.0, abs=0.1)
     page.wait_for_selector("#captions button.now")
     page.keyboard.press("Space")
-    page.wait_for_function("!document.querySelector('#player').paused")
+    until(page, "!document.querySelector('#player').paused")
     page.keyboard.press("Space")
-    page.wait_for_function("document.querySelector('#player').paused")
+    until(page, "document.querySelector('#player').paused")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search-words"
 
@@ -115,8 +127,8 @@ def test_search_opens_another_video_at_the_moment(open_page: Callable[..., Any])
     page.keyboard.type("boil the water")
     hit = page.locator(".hit", has_text="First, boil the water.").first
     hit.click()
-    page.wait_for_function("document.querySelector('#title').textContent === 'harbour.mp4'")
-    page.wait_for_function(f"Math.abs({_SECONDS} - 6.5) < 2.5 && {_SECONDS} >= 6.4")
+    until(page, "document.querySelector('#title').textContent === 'harbour.mp4'")
+    until(page, f"Math.abs({_SECONDS} - 6.5) < 2.5 && {_SECONDS} >= 6.4")
 
 
 def test_a_file_is_sent_and_watched_with_live_progress(open_page: Callable[..., Any], tmp_path: Path) -> None:
@@ -128,32 +140,28 @@ def test_a_file_is_sent_and_watched_with_live_progress(open_page: Callable[..., 
         .observe(document.querySelector('#videos'), {childList: true, subtree: true, attributes: true}); }"""
     )
     page.set_input_files("#file", str(film))
-    page.wait_for_function("document.querySelector('#title').textContent === 'sent.mp4'")
+    until(page, "document.querySelector('#title').textContent === 'sent.mp4'")
     page.wait_for_selector("#captions button >> text=FRESH BREAD")
-    page.wait_for_function("[...document.querySelectorAll('.card')].every((card) => card.dataset.state === 'watched')")
+    until(page, "[...document.querySelectorAll('.card')].every((card) => card.dataset.state === 'watched')")
     assert "watching true" in page.evaluate("[...window.states]")
 
 
 def test_what_chromium_cannot_play_is_encoded_and_sought_exactly(open_page: Callable[..., Any], tmp_path: Path) -> None:
-    import subprocess
-
     plain = draw_video(tmp_path / "plain.mp4", [Scene(6, "", "red"), Scene(6, "", "blue")], frame_rate=10)
     old = tmp_path / "old.mkv"
     subprocess.run([ffmpeg_exe(), "-v", "error", "-i", str(plain), "-c:v", "mpeg4", str(old)], check=True)
     page = open_page()
     page.set_input_files("#file", str(old))
-    page.wait_for_function("document.querySelector('#title').textContent === 'old.mkv'")
+    until(page, "document.querySelector('#title').textContent === 'old.mkv'")
     assert "MPEG4" in page.inner_text("#player-note")
-    page.wait_for_function("document.querySelector('#player').readyState >= 2")
+    until(page, "document.querySelector('#player').readyState >= 2")
     assert page.evaluate("document.querySelector('#player').duration") == pytest.approx(12, abs=0.2)
     colour = """() => { const v = document.querySelector('#player'), c = document.createElement('canvas');
       c.width = c.height = 2; const d = c.getContext('2d'); d.drawImage(v, 0, 0, 2, 2);
       const [r, , b] = d.getImageData(0, 0, 1, 1).data; return r > b ? 'red' : 'blue'; }"""
     for second, shown in ((9.0, "blue"), (3.0, "red")):
         page.evaluate(f"document.querySelector('#player').currentTime = {second}")
-        page.wait_for_function(
-            "document.querySelector('#player').readyState >= 2 && !document.querySelector('#player').seeking"
-        )
+        until(page, "document.querySelector('#player').readyState >= 2 && !document.querySelector('#player').seeking")
         assert page.evaluate(colour) == shown
         assert seconds(page) == pytest.approx(second, abs=0.1)
 
@@ -171,9 +179,30 @@ def test_a_link_opens_its_second_in_the_dark_on_a_narrow_screen(open_page: Calla
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click("#library-toggle")
-    page.wait_for_function("document.querySelector('#library').getBoundingClientRect().left === 0")
+    until(page, "document.querySelector('#library').getBoundingClientRect().left === 0")
     named = page.evaluate(
         "[...document.querySelectorAll('button, input, textarea')].filter((e) => !(e.innerText || "
         "e.getAttribute('aria-label') || e.labels?.length || e.title)).map((e) => e.outerHTML.slice(0, 80))"
     )
     assert named == [], "every control has a name that can be read out"
+
+
+def test_an_answer_in_a_notebook_and_in_a_file_plays_what_it_cites(
+    chromium: Any, tea: Path, tea_memory: CaptionStore, tmp_path: Path
+) -> None:
+    answer = VideoAgent(tea, memory=tea_memory, llm="extractive", preset="builtin").ask("When is the milk poured?")
+    page = chromium.new_page()
+    page.set_default_timeout(_PATIENCE)
+    page.set_content(f"<body>{answer._repr_html_()}</body>")
+    page.locator(".vc-text .vc-cite").first.click()
+    until(page, "document.querySelector('video[data-index=\"0\"]').currentTime > 0.2")
+    assert page.evaluate("document.querySelector('video').duration") == pytest.approx(3.0, abs=0.3)
+    file = tmp_path / "answer.html"
+    file.write_text(answer_page("When?", answer.as_dict(), videos={Video(tea).id: ("tea.mp4", tea.as_uri())}))
+    page.goto(file.as_uri())
+    until(page, "document.querySelector('#player').readyState >= 1")
+    page.evaluate("document.querySelector('#player').currentTime = 0")
+    page.locator(".vc-text .vc-cite").first.click()
+    until(page, "document.querySelector('#player').currentTime >= 14.5")
+    assert seconds(page) == pytest.approx(15.0, abs=1.0)
+    page.close()

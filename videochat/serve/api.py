@@ -262,7 +262,7 @@ def _shown(answer: Answer, names: dict[str, str] | None) -> str:
 
 
 def _line(**data: Any) -> bytes:
-    return json.dumps(data, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(data).encode() + b"\n"
 
 
 def _jpeg(served: ServedVideo, seconds: float, side: int) -> bytes:

@@ -234,7 +234,7 @@ def _stream(lines: AsyncIterator[str]) -> StreamingResponse:
 
 
 def _sse(data: dict[str, Any], event: str = "") -> str:
-    return (f"event: {event}\n" if event else "") + f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return (f"event: {event}\n" if event else "") + f"data: {json.dumps(data)}\n\n"
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -77,6 +77,7 @@ async def read_json(request: Request, most: int = MOST_JSON_BYTES) -> dict[str, 
         raise Refused(400, "The client went away before the body was whole.") from error
     try:
         data = json.loads(body)
+        json.dumps(data, ensure_ascii=False).encode()  # half a character is text nowhere
     except (ValueError, RecursionError) as error:
         raise Refused(
             400, f"The body is no JSON: {str(error)[:200] or type(error).__name__}.", "invalid_json"
