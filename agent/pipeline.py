@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from videochat.audio import SAMPLE_RATE, AudioBlock
+from videochat.audio import LONGEST_PAUSE_SECONDS, SAMPLE_RATE, AudioBlock
 from videochat.errors import VideoChatError
 from videochat.frames import Frame, Sampling
 from videochat.intervals import Interval, clock, merge_intervals
@@ -193,17 +193,22 @@ class Pipeline:
         for job in jobs:
             if isinstance(job.sense.needs, Sampling) and job.span[0] < end and job.span[1] > start:
                 samplings.setdefault(job.sense.needs, []).append(job)
-        wanted = list(samplings.items())
-        last = start
+        wanted = sorted(samplings.items(), key=lambda item: item[0].every_seconds or 0.0)
+        last, step = start, wanted[0][0].every_seconds or 0.0
         for index, frame in self.video.sample([sampling for sampling, _ in wanted], start, end):
             self._give(wanted[index][1], frame)
+            if index == 0 and frame.seconds - last > step + _SHORTFALL_SECONDS:
+                reason = f"nothing between {clock(last)} and {clock(frame.seconds)} is in the file or can be decoded"
+                self._outbox.put((jobs[0], Gap("pictures", last, frame.seconds, reason)))
             last = max(last, frame.end_seconds)
         if end - last > _SHORTFALL_SECONDS:
             reason = f"the pictures of the file end at {clock(last)}, or cannot be decoded from there on"
             self._outbox.put((jobs[0], Gap("pictures", last, end, reason)))
 
     def _read_sound(self, jobs: list[Job], start: float, end: float) -> None:
+        last = start
         for sound in self.video.audio(start, end):
+            last = sound.end_seconds
             self._position = max(self._position, sound.seconds)
             for job in jobs:
                 first, last = (
@@ -213,6 +218,9 @@ class Pipeline:
                     part = sound.samples[first:last]
                     self._put(job, AudioBlock(sound.seconds + first / SAMPLE_RATE, part))
             self._end([job for job in jobs if job.span[1] <= sound.end_seconds])
+        if end - last > LONGEST_PAUSE_SECONDS:
+            reason = f"there is no sound for more than a day after {clock(last)}; what comes later is not heard"
+            self._outbox.put((jobs[0], Gap("sound", last, end, reason)))
 
     def _give(self, jobs: Iterable[Job], frame: Frame) -> None:
         self._position = max(self._position, frame.seconds)

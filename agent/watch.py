@@ -153,6 +153,9 @@ def _watch(
 ) -> None:
     for sense, version in fit:
         stored.drop_other_versions(sense.source, version)
+    for start, end, reason in video.gaps:
+        if start < report.end_seconds and end > report.start_seconds:
+            stored.record_gap(Gap("file", start, end, reason))
     jobs = _jobs(fit, stored, (report.start_seconds, report.end_seconds))
     for job in jobs:
         stored.clear_gaps(job.sense.source, *job.span)

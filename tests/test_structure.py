@@ -28,7 +28,7 @@ LEVELS = {
             ("download",),
             ("packaged", "chat_models"),
             ("hub",),
-            ("devices", "audio", "frames", "bert_encoder", "timeline"),
+            ("clock", "decoding", "devices", "audio", "frames", "bert_encoder", "timeline"),
             ("media", "playback", "batches", "text_embeddings", "cross_encoders"),
             ("clips",),
             ("memory", "tools", "embed_model"),

@@ -17,6 +17,8 @@ USUAL_THRESHOLD = 27.0
 """Mean change of hue, saturation and lightness between two pictures that is a cut."""
 
 _MIN_SHOT_SECONDS = 0.5
+_HOLE_SECONDS = 0.5
+_FLICKER_SECONDS = 0.1
 # A shot that goes on gets captions piece by piece, so that a lecture of an hour is not silent until its end.
 _MAX_PIECE_SECONDS = 120.0
 # A sudden change stands this far above what is usual in the shot, and well above coding noise.
@@ -55,32 +57,50 @@ class ShotDetector(PerceptionTool):
         The attribute `event` is `shot` or `sudden_change`; a part of a shot that goes on also has `continues`.
         """
         shot: _Shot | None = None
+        ended: tuple[_Shot, bool] | None = None  # told when the one after it turns out to be more than a flicker
         for frame in stream:
+            if shot is not None and frame.seconds > shot.end_seconds + _HOLE_SECONDS:
+                # Nothing of what lies between can be seen.
+                yield from self._last(ended, shot, video)
+                yield Settled(frame.seconds)
+                shot = ended = None
             if shot is None:
                 shot = _Shot(frame, self.threshold)
                 continue
             is_cut = shot.add(frame)
+            if ended is not None and shot.length_seconds >= _FLICKER_SECONDS:
+                yield from self._captions(ended[0], video, shot.start_seconds, goes_on=ended[1])
+                yield Settled(shot.start_seconds)
+                ended = None
             if is_cut or frame.seconds - shot.start_seconds >= _MAX_PIECE_SECONDS:
-                yield from self._captions(shot, video, frame.seconds, goes_on=not is_cut)
-                yield Settled(frame.seconds)
-                shot = _Shot(frame, self.threshold)
+                ended, shot = (shot, not is_cut), _Shot(frame, self.threshold)
         if shot is not None:
-            yield from self._captions(shot, video, shot.end_seconds, goes_on=False)
+            yield from self._last(ended, shot, video)
         yield Settled(end_seconds)
 
+    def _last(self, ended: tuple[_Shot, bool] | None, shot: _Shot, video: Video) -> Iterator[Caption]:
+        """Yield the last two shots; a last one that is no more than a flicker belongs to the one before."""
+        if ended is not None and shot.length_seconds < _FLICKER_SECONDS:
+            yield from self._captions(ended[0], video, shot.end_seconds, goes_on=False)
+            return
+        if ended is not None:
+            yield from self._captions(ended[0], video, shot.start_seconds, goes_on=ended[1])
+        yield from self._captions(shot, video, shot.end_seconds, goes_on=False)
+
     def _captions(self, shot: _Shot, video: Video, end_seconds: float, *, goes_on: bool) -> Iterator[Caption]:
-        length = f"{end_seconds - shot.start_seconds:.1f} s"
+        seconds = end_seconds - shot.start_seconds
+        length = f"{seconds:.1f} s" if seconds >= _FLICKER_SECONDS else f"{seconds:.3f} s"
         text = f"{length} of one shot, which goes on" if goes_on else f"one shot of {length}"
         facts: dict[str, AttributeValue] = {"event": "shot"}
         if goes_on:
             facts["continues"] = True
         yield Caption(video.id, shot.start_seconds, end_seconds, self.kind, text, self.source, attributes=facts)
-        for seconds, duration_seconds in shot.sudden_changes():
+        for moment, duration_seconds in shot.sudden_changes():
             text = "the picture changes suddenly within the shot"
             yield Caption(
                 video.id,
-                seconds,
-                seconds + duration_seconds,
+                moment,
+                moment + duration_seconds,
                 self.kind,
                 text,
                 self.source,
@@ -129,6 +149,11 @@ class _Shot:
         is_cut = self._detector.add(frame)
         self._scores.append((frame.seconds, self._detector.change))
         return is_cut
+
+    @property
+    def length_seconds(self) -> float:
+        """How long it has lasted."""
+        return self.end_seconds - self.start_seconds
 
     def sudden_changes(self) -> list[tuple[float, float]]:
         """Return (seconds, duration) of changes far above the usual, at most one a second."""

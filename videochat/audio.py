@@ -6,13 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import ffmpeg
+import av
 import numpy as np
+from av.error import FFmpegError
 
-from videochat.ffmpeg import running
+from videochat.decoding import Track, decoded_from
+from videochat.errors import MediaError
 
 SAMPLE_RATE = 16_000
 """Samples per second of all sound handed out."""
+
+# Sound whose time is off by more than this from where the samples so far end is a pause, or overlaps them.
+_DRIFT_SECONDS = 0.1
+# What comes after a longer pause is not read: filling it with silence would take for ever.
+LONGEST_PAUSE_SECONDS = 86_400.0
+"""Where a file has no sound for longer, reading ends before it."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class AudioBlock:
     """A stretch of mono sound."""
 
     seconds: float
-    """When its first sample is heard, in seconds from the first picture."""
+    """When its first sample is heard, in seconds from where a player starts to count."""
     samples: np.ndarray = field(repr=False)
     """float32 in [-1, 1], shape (n,), `SAMPLE_RATE` per second."""
 
@@ -30,32 +38,85 @@ class AudioBlock:
         return self.seconds + len(self.samples) / SAMPLE_RATE
 
 
-def decode_audio(
-    source: Any, start: float, end: float, *, zero_seconds: float, block_seconds: float, name: str
-) -> Iterator[AudioBlock]:
+def decode_audio(track: Track, start: float, end: float, *, block_seconds: float, name: str) -> Iterator[AudioBlock]:
     """Yield the sound of a range in blocks; pauses in the recording come as silence, so times stay true.
 
+    A pause of more than `LONGEST_PAUSE_SECONDS` ends the reading.
+
     Args:
-        source: audio stream of an ffmpeg-python input that keeps its timestamps.
+        track: the stream of sound.
         start: first second of the range.
         end: first second no longer.
-        zero_seconds: timestamp from which seconds count.
         block_seconds: length of a block; the last may be shorter.
         name: of the file, for messages.
 
     Raises:
-        MediaError: the sound cannot be decoded.
+        MediaError: none of the sound can be decoded.
     """
-    sound = (
-        source.filter("aresample", SAMPLE_RATE)
-        .filter("asetpts", f"PTS-({zero_seconds:.6f})/TB")
-        .filter("atrim", start=f"{start:.6f}", end=f"{end:.6f}")
-        .filter("aresample", **{"async": 1, "first_pts": round(start * SAMPLE_RATE)})
-    )
-    job = ffmpeg.output(sound, "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=SAMPLE_RATE)
-    seconds = start
-    with running(job, name) as pipe:
-        while data := pipe.read(round(block_seconds * SAMPLE_RATE) * 4):
-            samples = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
-            yield AudioBlock(seconds, samples)
-            seconds += len(samples) / SAMPLE_RATE
+    count = max(round(block_seconds * SAMPLE_RATE), 1)
+    first = position = round(start * SAMPLE_RATE)
+    stop = round(end * SAMPLE_RATE)
+    held: list[np.ndarray] = []
+    size = 0
+    for at, samples in _pieces(track, start, name):
+        if at - position > LONGEST_PAUSE_SECONDS * SAMPLE_RATE:
+            break
+        while position < min(at, stop):
+            silence = np.zeros(min(min(at, stop) - position, count), np.float32)
+            held.append(silence)
+            size, position = size + len(silence), position + len(silence)
+            while size >= count:
+                block, held, size = _split(held, count)
+                yield AudioBlock(first / SAMPLE_RATE, block)
+                first += count
+        new = samples[max(position - at, 0) : max(stop - at, 0)]
+        held.append(new)
+        size, position = size + len(new), position + len(new)
+        while size >= count:
+            block, held, size = _split(held, count)
+            yield AudioBlock(first / SAMPLE_RATE, block)
+            first += count
+        if position >= stop:
+            break
+    if size:
+        yield AudioBlock(first / SAMPLE_RATE, np.concatenate(held))
+
+
+def _split(held: list[np.ndarray], count: int) -> tuple[np.ndarray, list[np.ndarray], int]:
+    whole = np.concatenate(held)
+    return whole[:count], [whole[count:]], len(whole) - count
+
+
+def _pieces(track: Track, start: float, name: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield resampled sound, as (number of its first sample since second 0, samples)."""
+    resampler: Any = None
+    came = False
+    form: tuple[Any, ...] = ()
+    at, begun, heard = 0, 0.0, 0.0  # next sample; where this run of sound began, and how much of it was decoded
+    for item in decoded_from(track, start):
+        came = True
+        frame = item.frame
+        new_form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if resampler is None or new_form != form or abs(begun + heard - item.seconds) > _DRIFT_SECONDS:
+            if resampler is not None:
+                yield at, _samples(resampler, None)
+            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
+            form, begun, heard = new_form, item.seconds, 0.0
+            at = round(begun * SAMPLE_RATE)
+        frame.pts = None
+        samples = _samples(resampler, frame)
+        heard += item.length_seconds
+        yield at, samples
+        at += len(samples)
+    if resampler is not None:
+        yield at, _samples(resampler, None)
+    if not came and next(decoded_from(track, 0.0), None) is None:
+        raise MediaError(f"The sound of {name!r} cannot be decoded. Play it elsewhere to check it, or re-encode it.")
+
+
+def _samples(resampler: Any, frame: Any) -> np.ndarray:
+    try:
+        parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
+    except (FFmpegError, ValueError):
+        parts = []  # the last of a run that was empty
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)

@@ -1,15 +1,12 @@
 """Video in; frames and sound out, each with the second at which a player shows or plays it.
 
-One time base: seconds since the first picture (or, without pictures, the first sound), from the file's
-presentation timestamps. Streams come from one ffmpeg process and are read as they are made, so memory does not grow
-with the length (`frames`, `audio`). Probing and single pictures use PyAV, which seeks exactly.
+One time base: seconds since a player starts to count, which is the earliest of picture and sound, from the file's
+timestamps. Pictures and sound are read as they are decoded, so memory does not grow with the length.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -24,11 +21,13 @@ import numpy as np
 from av.error import FFmpegError
 
 from videochat.audio import AudioBlock, decode_audio
+from videochat.clock import Clock, Stretch, must_be_read, read_clock
+from videochat.decoding import First, Track, first_of, last_end
 from videochat.download import download
 from videochat.errors import MediaError
-from videochat.ffmpeg import reason, running, seek_options
+from videochat.ffmpeg import reason, running
 from videochat.frames import Frame, PictureStream, Sampling
-from videochat.intervals import fit_interval
+from videochat.intervals import clock, fit_interval
 from videochat.renamed import getter
 
 if not TYPE_CHECKING:
@@ -38,6 +37,13 @@ if not TYPE_CHECKING:
 _WHOLE_HASH_BYTES = 256 * 2**20
 
 _PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "xsub"})
+
+
+# Containers whose length is counted from the timestamp 0 and not from where they start.
+_COUNT_FROM_ZERO = ("matroska", "nut", "asf")
+
+# A picture that comes this much later than the sound is worth a word.
+_LATE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,31 +115,20 @@ class Video:
             self._video_index: int | None = None if pictures is None else pictures.index
             self._audio_index: int | None = None if sound is None else sound.index
             self._container_start = (container.start_time or 0) / av.time_base
-            self._pictures: PictureStream | None = None
+            self._container_seconds = (container.duration or 0) / av.time_base
+            self._counts_from_zero = format_name.split(",")[0] in _COUNT_FROM_ZERO
+            self._must_be_read = must_be_read(container)
+            self._first_picture, self._first_sound = first_of(container, pictures, sound)
             self.size: tuple[int, int] | None = None
             """(width, height) of the upright picture in pixels; None without pictures."""
             self.frame_rate: float | None = None
             """Average pictures per second; None without pictures. Never used to compute times."""
             if pictures is not None:
-                first = self._first_frame(container, pictures)
-                self._zero_seconds = float(first.pts * first.time_base)
-                rotation = round(first.rotation / 90) * 90 % 360
-                width, height = first.width, first.height
-                self.size = (height, width) if rotation in (90, 270) else (width, height)
-                rate = pictures.average_rate or pictures.guessed_rate
-                self.frame_rate = float(rate) if rate else None
-                self._pictures = PictureStream(
-                    self.path,
-                    self.name,
-                    pictures.index,
-                    self._zero_seconds,
-                    self._container_start,
-                    self.size,
-                    rotation,
-                    self.frame_rate,
-                )
-            else:
-                self._zero_seconds = self._first_sound(container)
+                self._note_pictures(pictures)
+            elif self._first_sound is None:
+                raise MediaError(f"{self.name!r} has a sound stream, but no sound that can be decoded. Get it again.")
+            begins = [first.raw_seconds for first in (self._first_picture, self._first_sound) if first is not None]
+            self._zero_seconds = min(begins)
             self.subtitle_tracks: list[SubtitleTrack] = [
                 SubtitleTrack(
                     stream.index,
@@ -144,55 +139,31 @@ class Video:
                 if stream.codec_context is None or stream.codec_context.name not in _PICTURE_SUBTITLES
             ]
             """Embedded subtitles that are text."""
-            self._header_duration = self._duration_from_header(container)
 
-    def _first_frame(self, container: Any, stream: Any) -> Any:
-        try:
-            for frame in container.decode(stream):
-                if frame.pts is not None:
-                    return frame
-        except FFmpegError as error:
+    def _note_pictures(self, stream: Any) -> None:
+        if self._first_picture is None:
+            codec = stream.codec_context.name if stream.codec_context else "of an unknown codec"
             raise MediaError(
-                f"{self.name!r} has a video stream ({stream.codec_context.name}), but not one picture can be decoded "
-                f"({reason(error)}). Play it elsewhere to check it, or re-encode it to H.264."
-            ) from error
-        raise MediaError(
-            f"{self.name!r} has a video stream, but no picture in it. It is cut short or damaged; get it again."
-        )
+                f"{self.name!r} has a video stream ({codec}), "
+                "but not one picture can be decoded. Play it elsewhere to check it, or re-encode it to H.264."
+            )
+        first = self._first_picture.frame
+        self._rotation = round(first.rotation / 90) * 90 % 360
+        self.size = (first.height, first.width) if self._rotation in (90, 270) else (first.width, first.height)
+        rate = stream.average_rate or stream.guessed_rate
+        self.frame_rate = float(rate) if rate else None
 
-    def _first_sound(self, container: Any) -> float:
-        try:
-            # The first packet may be priming that no player lets you hear; the decoder leaves it out.
-            for frame in container.decode(container.streams[self._audio_index]):
-                if frame.pts is not None:
-                    return float(frame.pts * frame.time_base)
-        except FFmpegError as error:
-            raise MediaError(f"The sound of {self.name!r} cannot be read ({reason(error)}).") from error
-        raise MediaError(f"{self.name!r} has a sound stream, but no sound in it. Get it again.")
+    @cached_property
+    def _clock(self) -> Clock:
+        zero = self._zero_seconds
+        if self._must_be_read:
+            return read_clock(self.path, zero, self._video_index, self._audio_index)
+        return Clock((Stretch(zero, zero, -zero),))
 
-    def _duration_from_header(self, container: Any) -> float | None:
-        if container.duration is None or container.duration <= 0:
-            return None
-        # Matroska counts its duration from zero, the others from their start.
-        start = 0.0 if "matroska" in container.format.name else self._container_start
-        seconds: float = start + container.duration / av.time_base - self._zero_seconds
-        if seconds <= 0:
-            return None
-        return max(seconds, self._last_picture_end(container, seconds))
-
-    def _last_picture_end(self, container: Any, near_seconds: float) -> float:
-        """Return when the last picture ends: headers of variable-rate files may stop before it."""
-        end = 0.0
-        if self._video_index is None:
-            return end
-        stream = container.streams[self._video_index]
-        with contextlib.suppress(FFmpegError):
-            container.seek(math.floor((self._zero_seconds + near_seconds) / stream.time_base), stream=stream)
-            for packet in container.demux(stream):
-                if packet.pts is not None:
-                    ticks = packet.pts + (packet.duration or 0)
-                    end = max(end, float(ticks * packet.time_base) - self._zero_seconds)
-        return end
+    def _track(self, index: int, first: First | None) -> Track:
+        if first is None:
+            return Track(self.path, index, self._clock)
+        return Track(self.path, index, self._clock, first.timing, first.lag_seconds)
 
     @property
     def has_video(self) -> bool:
@@ -206,19 +177,29 @@ class Video:
 
     @cached_property
     def duration_seconds(self) -> float:
-        """Seconds from the first picture to the end, as a player shows it; subtitles may outlast it."""
-        if self._header_duration is not None:
-            return self._header_duration
-        end = 0.0
-        with av.open(str(self.path), metadata_errors="ignore") as container, contextlib.suppress(FFmpegError):
-            wanted = [i for i in (self._video_index, self._audio_index) if i is not None]
-            for packet in container.demux([container.streams[i] for i in wanted]):
-                if packet.pts is not None:
-                    ticks = packet.pts + (packet.duration or 0)
-                    end = max(end, float(ticks * packet.time_base) - self._zero_seconds)
+        """Seconds from where a player starts to count to the end; subtitles may outlast it."""
+        if self._clock.end_seconds is not None:
+            end = self._clock.end_seconds
+        else:
+            start = 0.0 if self._counts_from_zero else self._container_start
+            end = start + self._container_seconds - self._zero_seconds
+            if self._video_index is not None and end > 0:
+                # Headers of variable-rate files may stop before the last picture.
+                end = max(end, last_end(self._track(self._video_index, self._first_picture), end))
         if end <= 0:
             raise MediaError(f"{self.name!r} holds no timed data. It is cut short or damaged; get it again.")
         return end
+
+    @cached_property
+    def gaps(self) -> list[tuple[float, float, str]]:
+        """Stretches of which the file itself holds nothing true: (start, end, what is there instead)."""
+        found = [(max(at - 0.05, 0.0), at + 0.05, what) for at, what in self._clock.jumps]
+        if self._first_picture is not None:
+            late = self._first_picture.raw_seconds - self._zero_seconds
+            if late > _LATE_SECONDS:
+                what = f"the first picture comes at {clock(late)}; until then it is shown as a player shows it"
+                found.insert(0, (0.0, late, what))
+        return found
 
     @cached_property
     def id(self) -> str:
@@ -306,16 +287,8 @@ class Video:
         if self._audio_index is None:
             raise MediaError(f"{self.name!r} has no sound track.")
         start, end = self.span(start_seconds, end_seconds)
-        seek = seek_options(max(start - 1, 0.0), self._zero_seconds, self._container_start)
-        source = ffmpeg.input(str(self.path), copyts=None, nostdin=None, **seek)
-        return decode_audio(
-            source[str(self._audio_index)],
-            start,
-            end,
-            zero_seconds=self._zero_seconds,
-            block_seconds=block_seconds,
-            name=self.name,
-        )
+        track = self._track(self._audio_index, self._first_sound)
+        return decode_audio(track, start, end, block_seconds=block_seconds, name=self.name)
 
     def subtitle_files(self) -> list[Path]:
         """Return subtitle files beside the video: `stem.srt`, `stem.vtt`, `stem.en.srt` ..., shortest first."""
@@ -354,9 +327,10 @@ class Video:
             return pipe.read().decode("utf-8", errors="replace")
 
     def _need_pictures(self) -> PictureStream:
-        if self._pictures is None:
+        if self._video_index is None or self.size is None:
             raise MediaError(f"{self.name!r} has sound but no pictures; only audio() can be read.")
-        return self._pictures
+        track = self._track(self._video_index, self._first_picture)
+        return PictureStream(track, self.name, self.size, self._rotation, self.frame_rate)
 
     def span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
         """Return a range with its end filled in, or brought back to the video's.

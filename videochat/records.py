@@ -1,6 +1,6 @@
 """The records that travel between the rooms: caption, citation, answer.
 
-Times are seconds from the first picture of the video, intervals are half-open.
+Times are seconds from where a player starts to count, intervals are half-open.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Caption:
     video_id: str
     """`Video.id` of the video it is about."""
     start_seconds: float
-    """First moment it is true of, in seconds from the first picture."""
+    """First moment it is true of, in seconds from where a player starts to count."""
     end_seconds: float
     """First moment after; the interval is `[start_seconds, end_seconds)`."""
     kind: Kind

@@ -1,0 +1,30 @@
+"""The picture at a second over containers, codecs, key pictures, offsets and damage, drawn by chance for each day."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+from benchmarks.media_matrix import cases, measure
+
+
+def test_every_way_of_storing_a_picture_gives_it_at_its_second(tmp_path: Path, measured: list[str]) -> None:
+    seed = int(time.time() // 86_400)  # the same for the workers of a run, and to be repeated
+    chance = random.Random(seed)
+    wanted = cases()
+    chance.shuffle(wanted)
+    # One of each container and damage first, so that a slow machine leaves out the most alike.
+    firsts = {(case.ending, case.damage): case for case in wanted}
+    wanted.sort(key=lambda case: firsts[case.ending, case.damage] is not case)
+    began, wrong, worst, count = time.monotonic(), [], 0.0, 0
+    for case in wanted:
+        if time.monotonic() - began > 40:
+            break
+        error, words = measure(case, tmp_path, chance)
+        worst, count = max(worst, error), count + 1
+        if words:
+            wrong.append(f"{case}: {words}")
+    measured.append(f"media matrix: worst error {worst * 1000:.3f} ms over {count} combinations, seed {seed}")
+    assert wrong == []
+    assert count >= 15

@@ -1,0 +1,248 @@
+"""Pictures and sound of one stream, decoded in order, each with its second; damage costs only what is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+from av.error import FFmpegError
+
+from videochat.clock import Clock, Follower, has_no_timestamps
+
+# Decoding of sound begins this long before it is wanted: codecs settle over their first packets.
+_SETTLING_SECONDS = 1.0
+_STEPS_BACK_SECONDS = (0.0, 1.0, 10.0, 60.0)
+# Where so many packets give no picture, none will come.
+_MOST_PACKETS = 3000
+
+
+@dataclass(frozen=True)
+class Track:
+    """A stream of a file: where it lies, and how its times are told."""
+
+    path: Path
+    """The file."""
+    index: int
+    """Of the stream in the file."""
+    clock: Clock
+    """How seconds follow from timestamps."""
+    timing: Literal["presentation", "decoding", "none"] = "presentation"
+    """Which times the container stores. AVI stores when a picture is decoded, raw streams store nothing."""
+    lag_seconds: float = 0.0
+    """Where only decoding times are stored: how much later a picture leaves the decoder than it entered."""
+
+
+@dataclass(frozen=True)
+class First:
+    """The first picture or piece of sound of a stream."""
+
+    raw_seconds: float
+    """Its timestamp, as the file counts."""
+    frame: Any
+    """`av.VideoFrame` or `av.AudioFrame`."""
+    timing: Literal["presentation", "decoding", "none"]
+    """As for a `Track`."""
+    lag_seconds: float
+    """As for a `Track`."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture or a piece of sound."""
+
+    seconds: float
+    """When it is shown or heard."""
+    frame: Any
+    """`av.VideoFrame` or `av.AudioFrame`."""
+    length_seconds: float
+    """How long it lasts, as the file says; 0 where it does not."""
+    after_damage: bool
+    """Whether something between it and the one before could not be decoded."""
+
+
+def first_of(container: Any, pictures: Any, sound: Any) -> tuple[First | None, First | None]:
+    """Return the first picture and the first piece of sound that can be decoded, read in one go.
+
+    Sound that begins more than a second after the first picture is None, like what cannot be decoded.
+
+    Args:
+        container: the open file, at its beginning.
+        pictures: the stream of pictures, or None.
+        sound: the stream of sound, or None.
+    """
+    wanted = [stream for stream in (pictures, sound) if stream is not None]
+    found: dict[int, First] = {}
+    entered: dict[int, float] = {}
+    try:
+        for number, packet in enumerate(container.demux(wanted)):
+            stream = packet.stream
+            if packet.dts is not None:
+                entered.setdefault(stream.index, float(packet.dts * packet.time_base))
+            if stream.index not in found and (packet.size or packet.dts is None):
+                try:
+                    frames = packet.decode()
+                except (FFmpegError, ValueError):
+                    frames = []
+                if frames:
+                    found[stream.index] = _first(container, stream, frames[0], entered.get(stream.index))
+            if len(found) == len(wanted) or number > _MOST_PACKETS:
+                break
+            came = found.get(pictures.index) if pictures is not None else None
+            if came and packet.dts is not None and float(packet.dts * packet.time_base) > came.raw_seconds + 1.0:
+                break
+    except FFmpegError:
+        pass  # what came before the damage is what there is
+    return tuple(None if stream is None else found.get(stream.index) for stream in (pictures, sound))  # type: ignore[return-value]  # two
+
+
+def _first(container: Any, stream: Any, frame: Any, entered: float | None) -> First:
+    base = frame.time_base or stream.time_base
+    if frame.pts is None:
+        return First(0.0, frame, "none", 0.0)
+    if container.format.name == "avi" and stream.type == "video" and frame.dts is not None and entered is not None:
+        return First(entered, frame, "decoding", float(frame.dts * base) - entered)
+    return First(float(frame.pts * base), frame, "presentation", 0.0)
+
+
+def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
+    """Decode a stream from what is shown or heard at a second on, in order, to the end of the file.
+
+    The first item lies at or before `start_seconds`, if anything does that can be decoded. Seeking is checked: key
+    pictures are listed late by some containers, and those without an index put a reader between two of them.
+
+    Args:
+        track: the stream.
+        start_seconds: first second wanted.
+    """
+    with av.open(str(track.path), metadata_errors="ignore") as container:
+        reader = _Reader(track, container)
+        for back in _STEPS_BACK_SECONDS:
+            # Near the beginning nothing is won by seeking, and a file that is not sought cannot mislead.
+            if start_seconds - back <= 0.5 or not reader.seek(start_seconds - back):
+                break
+            items = reader.read()
+            first = next(items, None)
+            if first is not None and first.seconds <= start_seconds:
+                yield first
+                yield from items
+                return
+    with av.open(str(track.path), metadata_errors="ignore") as container:
+        yield from _Reader(track, container).read(skip_until=start_seconds)
+
+
+class _Reader:
+    def __init__(self, track: Track, container: Any) -> None:
+        self.track, self.container = track, container
+        self.stream: Any = container.streams[track.index]
+        self.stream.thread_type = "AUTO"
+        self.follower = Follower(track.clock)
+        self.sought = False
+        for other in container.streams:
+            if other.index != track.index:
+                other.discard = av.stream.Discard.all
+
+    @property
+    def is_sound(self) -> bool:
+        return bool(self.stream.type == "audio")
+
+    def seek(self, seconds: float) -> bool:
+        """Go to a place from which the picture or sound of a second can be decoded; return whether that is possible."""
+        track = self.track
+        if track.timing == "none" or has_no_timestamps(self.container):
+            return False
+        if self.is_sound:
+            seconds -= _SETTLING_SECONDS
+        try:
+            if track.clock.key_bytes and not self.is_sound:
+                found = track.clock.key_before(seconds)
+                if found is None:
+                    return False
+                self.follower = Follower(track.clock, found[1])
+                self.container.seek(found[0], unsupported_byte_offset=True)
+            elif len(track.clock.stretches) > 1:
+                return False
+            else:
+                raw = seconds - track.clock.stretches[0].shift
+                self.container.seek(int(raw // self.stream.time_base), stream=self.stream, backward=True)
+        except (FFmpegError, OverflowError):
+            return False
+        self.sought = True
+        return True
+
+    def read(self, skip_until: float = 0.0) -> Iterator[Decoded]:
+        """Yield what is decoded, in order; sound that ends well before `skip_until` is passed over undecoded."""
+        last, follows, length, damaged = -1e18, 0.0, 0.0, False
+        begun = not self.sought or self.is_sound
+        for frames in self._frames(skip_until):
+            if frames is None:
+                damaged = True
+                if self.track.timing == "none":
+                    follows += length  # the lost picture had its time
+                continue
+            for frame in frames:
+                # After a seek, what comes before the first key picture lacks what it was coded from.
+                if not begun and not frame.key_frame:
+                    continue
+                begun = True
+                base = frame.time_base or self.stream.time_base
+                seconds = self._seconds(frame, base, follows)
+                length = frame.samples / frame.sample_rate if self.is_sound else float((frame.duration or 0) * base)
+                if seconds is None or seconds <= last:
+                    continue
+                follows = seconds + length
+                last = seconds
+                yield Decoded(seconds, frame, length, damaged)
+                damaged = False
+
+    def _frames(self, skip_until: float) -> Iterator[list[Any] | None]:
+        """Yield the frames that each packet brings out of the decoder; None where it cannot be decoded."""
+        skipping = Follower(self.track.clock) if self.is_sound and not self.sought else None
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:
+                packet = None
+            is_end = packet is None or (packet.pts is None and packet.dts is None and not packet.size)
+            if not is_end:
+                if not packet.size:
+                    continue  # the picture before is repeated
+                if skipping and packet.pts is not None:
+                    seconds = skipping.seconds(self.track.index, float(packet.pts * packet.time_base))
+                    if seconds is not None and seconds < skip_until - _SETTLING_SECONDS:
+                        continue
+            try:
+                yield self.stream.codec_context.decode(None if is_end else packet)
+            except (FFmpegError, ValueError):
+                yield None
+            if is_end:
+                return
+
+    def _seconds(self, frame: Any, base: Any, follows: float) -> float | None:
+        stamp = frame.dts if self.track.timing == "decoding" else frame.pts
+        if self.track.timing == "none" or stamp is None:
+            return follows
+        return self.follower.seconds(self.track.index, float(stamp * base) - self.track.lag_seconds)
+
+
+def last_end(track: Track, near_seconds: float) -> float:
+    """Return where the last picture of a stream ends, looking from near the end of the file on.
+
+    Args:
+        track: the stream.
+        near_seconds: where the header says that the file ends.
+    """
+    end = 0.0
+    with contextlib.suppress(FFmpegError), av.open(str(track.path), metadata_errors="ignore") as container:
+        reader = _Reader(track, container)
+        if reader.seek(near_seconds):
+            for packet in container.demux(reader.stream):
+                stamp = packet.dts if track.timing == "decoding" else packet.pts
+                if stamp is not None:
+                    raw = float((stamp + (packet.duration or 0)) * packet.time_base)
+                    end = max(end, reader.follower.seconds(track.index, raw) or 0.0)
+    return end
