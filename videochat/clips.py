@@ -104,7 +104,10 @@ def cut_clip(video: Video, ranges: Sequence[Interval], output: str | os.PathLike
             if complaint or not part.exists():
                 why = f" What is stored may not fit into {target.suffix}; cut without `fast`." if fast else ""
                 raise MediaError(f"{target.name!r} cannot be cut out of {video.name!r} ({complaint}).{why}")
-            duration = Video(part).duration_seconds
+            made = Video(part)
+            duration = made.duration_seconds
+            if fast:
+                begins = max(begins - made.first_picture_seconds, 0.0)  # sound is copied from a little earlier on
             part.replace(target)
     except OSError as error:
         raise MediaError(f"{str(target)!r} cannot be written ({error.strerror or error}).") from error

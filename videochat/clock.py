@@ -96,8 +96,8 @@ class Follower:
 
     def seconds(self, stream: int, raw: float) -> float | None:
         """Return the second of a packet with the timestamp `raw`; None for a damaged one."""
-        if len(self._stretches) == 1:
-            return raw + self._stretches[0].shift
+        if not self._stretches[0].ranges:
+            return raw + self._stretches[0].shift  # the file was not read; its container keeps one time
         place, last = self._at.get(stream, (self._first, raw))
         if raw < last - _JUMP_BACK_SECONDS:
             place += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +176,19 @@ class _Reader:
 
     def read(self, skip_until: float = 0.0) -> Iterator[Decoded]:
         """Yield what is decoded, in order; sound that ends well before `skip_until` is passed over undecoded."""
-        last, follows, length, damaged = -1e18, 0.0, 0.0, False
+        last: float = -math.inf
+        held: Decoded | None = None
+        for item in self._all(skip_until):
+            if held is not None and item.seconds > held.seconds:
+                yield held
+                last, held = held.seconds, item
+            elif item.seconds > last:
+                held = item  # what runs ahead of all that follows has a damaged time
+        if held is not None:
+            yield held
+
+    def _all(self, skip_until: float) -> Iterator[Decoded]:
+        follows, length, damaged = 0.0, 0.0, False
         begun = not self.sought or self.is_sound
         for frames in self._frames(skip_until):
             if frames is None:
@@ -191,10 +204,9 @@ class _Reader:
                 base = frame.time_base or self.stream.time_base
                 seconds = self._seconds(frame, base, follows)
                 length = frame.samples / frame.sample_rate if self.is_sound else float((frame.duration or 0) * base)
-                if seconds is None or seconds <= last:
+                if seconds is None:
                     continue
                 follows = seconds + length
-                last = seconds
                 yield Decoded(seconds, frame, length, damaged)
                 damaged = False
 
@@ -208,7 +220,7 @@ class _Reader:
             except FFmpegError:
                 packet = None
             is_end = packet is None or (packet.pts is None and packet.dts is None and not packet.size)
-            if not is_end:
+            if packet is not None and not is_end:
                 if not packet.size:
                     continue  # the picture before is repeated
                 if skipping and packet.pts is not None:

@@ -74,8 +74,8 @@ def seek_options(start_seconds: float, zero_seconds: float, container_start: flo
     """Return the options of an input that is read from a second on, or from the key picture before it.
 
     Args:
-        start_seconds: from the first picture.
-        zero_seconds: timestamp of the first picture.
+        start_seconds: from second 0.
+        zero_seconds: timestamp of second 0.
         container_start: where the container starts, from which ffmpeg counts.
     """
     # Everything from the key picture on is decoded: the picture shown at the start may be much older than it.

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,6 @@ if not TYPE_CHECKING:
 _WHOLE_HASH_BYTES = 256 * 2**20
 
 _PICTURE_SUBTITLES = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "xsub"})
-
 
 # Containers whose length is counted from the timestamp 0 and not from where they start.
 _COUNT_FROM_ZERO = ("matroska", "nut", "asf")
@@ -129,6 +128,7 @@ class Video:
                 raise MediaError(f"{self.name!r} has a sound stream, but no sound that can be decoded. Get it again.")
             begins = [first.raw_seconds for first in (self._first_picture, self._first_sound) if first is not None]
             self._zero_seconds = min(begins)
+            self._first_sound = replace(self._first_sound, frame=None) if self._first_sound else None
             self.subtitle_tracks: list[SubtitleTrack] = [
                 SubtitleTrack(
                     stream.index,
@@ -150,6 +150,7 @@ class Video:
         first = self._first_picture.frame
         self._rotation = round(first.rotation / 90) * 90 % 360
         self.size = (first.height, first.width) if self._rotation in (90, 270) else (first.width, first.height)
+        self._first_picture = replace(self._first_picture, frame=None)  # its pixels are not kept
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = float(rate) if rate else None
 
@@ -186,6 +187,9 @@ class Video:
             if self._video_index is not None and end > 0:
                 # Headers of variable-rate files may stop before the last picture.
                 end = max(end, last_end(self._track(self._video_index, self._first_picture), end))
+            elif end <= 0:
+                whole = read_clock(self.path, self._zero_seconds, self._video_index, self._audio_index)
+                end = whole.end_seconds or 0.0
         if end <= 0:
             raise MediaError(f"{self.name!r} holds no timed data. It is cut short or damaged; get it again.")
         return end
@@ -194,12 +198,15 @@ class Video:
     def gaps(self) -> list[tuple[float, float, str]]:
         """Stretches of which the file itself holds nothing true: (start, end, what is there instead)."""
         found = [(max(at - 0.05, 0.0), at + 0.05, what) for at, what in self._clock.jumps]
-        if self._first_picture is not None:
-            late = self._first_picture.raw_seconds - self._zero_seconds
-            if late > _LATE_SECONDS:
-                what = f"the first picture comes at {clock(late)}; until then it is shown as a player shows it"
-                found.insert(0, (0.0, late, what))
+        late = self.first_picture_seconds
+        if late > _LATE_SECONDS:
+            found.insert(0, (0.0, late, f"the first picture comes at {clock(late)}; until then it is shown early"))
         return found
+
+    @property
+    def first_picture_seconds(self) -> float:
+        """When the first picture comes; it is shown from second 0 on. 0 without pictures."""
+        return 0.0 if self._first_picture is None else self._first_picture.raw_seconds - self._zero_seconds
 
     @cached_property
     def id(self) -> str:

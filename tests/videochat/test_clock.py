@@ -51,10 +51,9 @@ def test_joined_recordings_are_seen_whole(tmp_path: Path, second_start: float, s
 
 def test_one_damaged_timestamp_moves_nothing(tmp_path: Path) -> None:
     data = bytearray(recording(tmp_path, "a", ("white", "navy"), 10.0, speech=False))
-    starts = [
-        at for at in range(0, len(data), 188) if data[at + 1] & 0x40 and b"\x00\x00\x01\xe0" in data[at : at + 60]
-    ]
-    at = data.index(b"\x00\x00\x01\xe0", starts[20])
+    at = -1
+    for _ in range(20):
+        at = data.index(b"\x00\x00\x01\xe0", at + 1)  # a packet of pictures begins
     data[at + 10] ^= 0x20  # a high bit of its presentation time
     (tmp_path / "flipped.ts").write_bytes(bytes(data))
     video = Video(tmp_path / "flipped.ts")

@@ -1,4 +1,4 @@
-"""ffmpeg as a process."""
+"""ffmpeg as a process, and the grid of seconds."""
 
 import io
 import subprocess
@@ -9,7 +9,7 @@ import ffmpeg
 import pytest
 
 from videochat.errors import MediaError
-from videochat.ffmpeg import ffmpeg_exe, reason, running
+from videochat.ffmpeg import ffmpeg_exe, reason, running, seek_options
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,9 @@ def test_a_process_ends_with_its_reader() -> None:
 def test_a_reason_is_one_line() -> None:
     assert reason(OSError(2, "No such file\nat all")) == "No such file"
     assert reason(ValueError("wrong\nvery")) == "wrong"
+
+
+def test_a_range_is_read_from_the_key_picture_before_it() -> None:
+    assert seek_options(0.0, 1.4, 1.0) == {}
+    assert seek_options(3.0, 1.4, 1.0) == {"ss": "3.400000", "noaccurate_seek": None}
+    assert seek_options(0.5, 0.0, 2.0)["ss"] == "0.000000"
