@@ -90,12 +90,12 @@ def test_subtitles_that_are_none_are_refused_in_a_sentence(tmp_path: Path, silen
         seen(make_tool("subtitles"), Video(tmp_path / "film.mp4"))
 
 
-def test_subtitles_of_a_video_whose_sound_begins_first_are_shifted(tmp_path: Path) -> None:
+def test_subtitles_count_from_the_sound_where_it_begins_first(tmp_path: Path) -> None:
     path = draw_video(tmp_path / "early.mkv", [Scene(4)], speech=[(1, 2)], start_seconds=2, sound_delay_seconds=-0.5)
     path.with_suffix(".srt").write_text("1\n00:00:01,500 --> 00:00:02,500\nHello.\n")
-    # A player starts with the sound, half a second before the first picture, and counts subtitles from there.
+    # A player starts with the sound, half a second before the first picture, and counts all seconds from there.
     (caption,) = seen(make_tool("subtitles"), Video(path))
-    assert (caption.start_seconds, caption.end_seconds) == pytest.approx((1.0, 2.0), abs=0.002)
+    assert (caption.start_seconds, caption.end_seconds) == pytest.approx((1.5, 2.5), abs=0.002)
 
 
 def test_old_subtitles_that_are_not_utf_8_are_read(silent: Video, tmp_path: Path) -> None:
