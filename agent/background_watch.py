@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from concurrent.futures import Future
 
 from videochat.agent.pipeline import Progress
 from videochat.agent.watch import WatchReport
+from videochat.errors import StoreError
 
 
 class _Stop(Exception):
@@ -28,6 +30,7 @@ class BackgroundWatch:
 
     def __init__(self, run: Callable[[Progress], list[WatchReport]]) -> None:
         self._run = run
+        self._pid = os.getpid()
         self.seconds = 0.0
         """How far the videos have been read."""
         self._stop = threading.Event()
@@ -63,7 +66,13 @@ class BackgroundWatch:
 
         Raises:
             VideoChatError: the watch failed; the same error as from a watch in the foreground.
+            StoreError: this process was forked from the one that watches.
         """
+        if os.getpid() != self._pid:
+            raise StoreError(
+                f"The watch in the background belongs to process {self._pid}, from which this one was forked. Make an "
+                "agent in each process, started by multiprocessing.get_context('spawn')."
+            )
         # Not on the future alone: whoever waits for the end also wants the files let go.
         until = None if seconds is None else time.monotonic() + seconds
         self._thread.join(None if until is None else max(until - time.monotonic(), 0))

@@ -64,7 +64,7 @@ class Conversations:
 
     Args:
         checkpointer: a LangGraph checkpointer, the path of an SQLite file, or None for this process's memory.
-        about: what tells these conversations from those of other agents on the same checkpointer.
+        about: returns what tells these conversations from those of other agents on the same checkpointer.
         names: names of the videos where citations must say which one; see `Evidence`.
 
     Raises:
@@ -75,7 +75,7 @@ class Conversations:
     def __init__(
         self,
         checkpointer: BaseCheckpointSaver[Any] | str | os.PathLike[str] | None,
-        about: str,
+        about: Callable[[], str],
         names: Mapping[str, str],
     ) -> None:
         self._file = _open(os.fspath(checkpointer)) if isinstance(checkpointer, str | os.PathLike) else None
@@ -93,6 +93,7 @@ class Conversations:
         self._graph: Any = graph.compile(checkpointer=self._saver)
         self._queues: dict[str, deque[Future[None]]] = {}
         self._guard = threading.Lock()
+        self._pid = os.getpid()
 
     def load(self, thread: str, history: Iterable[tuple[str, str]] = ()) -> Conversation:
         """Return a thread as it stands.
@@ -197,6 +198,9 @@ class Conversations:
 
     def _queue(self, thread: str) -> Future[None]:
         ticket: Future[None] = Future()
+        if os.getpid() != self._pid:
+            # Forked: whoever held a thread then is not here to leave it.
+            self._queues, self._guard, self._pid = {}, threading.Lock(), os.getpid()
         with self._guard:
             queue = self._queues.setdefault(thread, deque())
             queue.append(ticket)
@@ -214,7 +218,7 @@ class Conversations:
                 queue[0].set_result(None)
 
     def _config(self, thread: str) -> dict[str, Any]:
-        return {"configurable": {"thread_id": f"videochat:{self._about}:{check_thread(thread)}"}}
+        return {"configurable": {"thread_id": f"videochat:{self._about()}:{check_thread(thread)}"}}
 
 
 def check_thread(thread: str) -> str:

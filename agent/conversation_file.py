@@ -70,6 +70,8 @@ class ConversationFile(SqliteSaver):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             super().__init__(self._connect(), serde=PlainSerializer())
             self.setup()
+            if self.conn.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone():
+                raise ValueError("it has views or triggers, which no file of conversations has")
         except (sqlite3.Error, OSError, ValueError) as error:
             raise StoreError(
                 f"The conversations {str(self.path)!r} cannot be opened ({first_line(error)}); give another file."

@@ -8,7 +8,6 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from langchain_core.messages import BaseMessage, SystemMessage
@@ -134,11 +133,8 @@ class VideoAgent:
             notes.append(_no_tools(self.llm))
         if model and self._settings.mode == "retrieve":
             notes.append(f"The video model {model} is not used, since no tools are called")
-        ids = sorted(video.id for video in self.video_set.videos)
         self._conversations = Conversations(
-            checkpointer,
-            blake2b("".join(ids).encode(), digest_size=8).hexdigest(),
-            self.video_set.names if self.video_set.several else {},
+            checkpointer, self.video_set.fingerprint, self.video_set.names if self.video_set.several else {}
         )
         self._background: BackgroundWatch | None = None
 

@@ -7,6 +7,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -128,6 +129,19 @@ class VideoSet:
                 return video
         raise UnknownName("video", name or "", self.names.values())
 
+    def fingerprint(self) -> str:
+        """Return what tells these videos from others."""
+        return blake2b("".join(sorted(video.id for video in self.videos)).encode(), digest_size=8).hexdigest()
+
+    def _as_it_is_now(self, video: Video) -> Video:
+        """Return a video, opened anew if its file was replaced: it is another video then."""
+        if not video.is_replaced():
+            return video
+        fresh = Video(video.path)
+        self.videos[:] = [fresh if known is video else known for known in self.videos]
+        self.names[fresh.id] = self.names.get(video.id, fresh.name)
+        return fresh
+
     def captions_of(self, video: Video) -> VideoCaptions:
         """Return the captions of a video."""
         return self.memory.captions_of(video.id)
@@ -159,8 +173,9 @@ class VideoSet:
             MissingDependency: the weights of a sense are not on this machine.
         """
         chosen = self.senses if senses is None else make_tools(senses)
+        video = self._as_it_is_now(video)
+        stored = self.captions_of(video)  # before the lock: a process that was forked gets a sentence there
         with self.lock("watch", video):
-            stored = self.captions_of(video)
             # A store that may not be written can be asked all the same; what else is written says so.
             with contextlib.suppress(StoreError):
                 stored.set_facts(

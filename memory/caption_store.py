@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -148,13 +149,15 @@ class CaptionStore:
         """
         if not isinstance(video_id, str) or not VIDEO_ID.fullmatch(video_id):
             raise StoreError(f"{video_id!r} is no video id; Video(path).id gives one.")
+        self._check_there()
+        if os.getpid() != self._pid:
+            # Not under the guard, which a thread that was not forked along may hold.
+            raise StoreError(
+                f"The store {self._name!r} was opened by process {self._pid}, from which this one was forked; a "
+                "store cannot be shared like that. Open one in each process, started by "
+                "multiprocessing.get_context('spawn')."
+            )
         with self._guard:
-            if os.getpid() != self._pid:
-                raise StoreError(
-                    f"The store {self._name!r} was opened by process {self._pid}, from which this one was forked; a "
-                    "store cannot be shared like that. Open one in each process, started by "
-                    "multiprocessing.get_context('spawn')."
-                )
             stored = self._open_videos.get(video_id)
             if stored is not None:
                 self._open_videos.move_to_end(video_id)
@@ -177,6 +180,10 @@ class CaptionStore:
                 taken -= let_go.bytes
                 let_go.close()
             return stored
+
+    def _check_there(self) -> None:
+        if self.lock is not None and self._header_written and not self.path.is_dir():
+            raise file_error(self.path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
 
     def _prepare(self) -> None:
         """Make the directory, and write the header, before the first event."""
@@ -257,6 +264,7 @@ class CaptionStore:
         check_k(k)
         check_interval(start_seconds, end_seconds, open_end=True)
         wanted, by = check_kinds(kinds), check_by(by)
+        self._check_there()
         some = None if video_ids is None else self._known(video_ids)
         filters = some, wanted, (start_seconds, end_seconds)
         search = self._library.search if some is None or len(some) > _NAMED else self._library.search_each
@@ -293,13 +301,16 @@ class CaptionStore:
     def _journals(self) -> list[str]:
         folder = self.path / "journal"
         try:
-            names = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+            files = sorted(folder.iterdir()) if folder.is_dir() else []
+            # A folder, or a pipe that would be waited for, is of no video whatever it is called.
+            names = [file.stem if file.suffix == ".jsonl" and file.is_file() else f"{file.name} " for file in files]
         except OSError as error:
             raise file_error(folder, error) from error
-        return [name.removesuffix(".jsonl") if name.endswith(".jsonl") else f"{name} " for name in names]
+        return names
 
     def videos(self) -> list[StoredVideo]:
         """Return the videos that have captions, by name."""
+        self._check_there()
         return self._library.videos()
 
     def find_video(self, name: str) -> StoredVideo:
@@ -360,9 +371,11 @@ class CaptionStore:
         Raises:
             Exception: the embedder failed on captions that had no vector yet. They are kept, and everything is closed.
         """
+        if os.getpid() != self._pid:
+            return  # forked: its files are those of the other process
         with self._guard:
             failed: list[BaseException] = []
-            while self._open_videos and os.getpid() == self._pid:
+            while self._open_videos:
                 try:
                     self._open_videos.popitem()[1].close()
                 except Exception as error:

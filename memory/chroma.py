@@ -27,7 +27,7 @@ import numpy as np
 
 from videochat.errors import StoreError, first_line
 from videochat.memory.journal import Event
-from videochat.memory.store_files import file_error, lock_of
+from videochat.memory.store_files import file_error, lock_of, private
 from videochat.records import DERIVED_KINDS, Caption, Kind
 
 if TYPE_CHECKING:
@@ -118,10 +118,13 @@ class Chroma:
                 if write:
                     self.generation = uuid.uuid4().hex
                     try:
-                        (self.directory.parent / "generation").write_text(self.generation)
+                        with open(self.directory.parent / "generation", "w", opener=private) as out:
+                            out.write(self.generation)
                     except OSError as error:
                         raise file_error(self.directory.parent, error) from error
                 yield
+                if write:
+                    _hide(self.directory)
 
     def _open(self, directory: Path) -> None:
         mark = directory.parent / "generation"
@@ -147,6 +150,8 @@ class Chroma:
                 for folder in (copy, *copy.glob("*/")):
                     folder.chmod(0o700)
             _check_file(directory / "chroma.sqlite3")
+            if not directory.exists():
+                directory.mkdir(mode=0o700)
             # Chroma shares what it has opened by the spelling of the path, also when the directory was replaced.
             spelling = f"{directory}{f'{os.sep}.' * (next(_SPELLINGS) % 500)}"
             self._client = chromadb.PersistentClient(spelling, settings=Settings(anonymized_telemetry=False))
@@ -319,6 +324,15 @@ class Chroma:
 
 COLLECTIONS = ("captions", "summaries", "frames", "watches")
 """Names of the collections."""
+
+
+def _hide(directory: Path) -> None:
+    """Take from what Chroma has made the permissions that its directory does not give."""
+    allowed = 0o700 | directory.stat().st_mode
+    for path in directory.rglob("*"):
+        with contextlib.suppress(OSError):
+            if (mode := path.stat().st_mode & 0o777) & ~allowed:
+                path.chmod(mode & allowed)
 
 
 def _identity(directory: Path) -> int | None:

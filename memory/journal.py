@@ -22,7 +22,7 @@ import numpy as np
 
 from videochat.errors import InvalidArgument, StoreError
 from videochat.intervals import check_interval
-from videochat.memory.store_files import file_error
+from videochat.memory.store_files import file_error, private
 from videochat.printable import printable
 from videochat.records import Caption
 
@@ -192,7 +192,7 @@ class Journal:
             StoreError: the file cannot be read.
         """
         try:
-            with self.file.open("rb") as lines:
+            with open(self.file, "rb", opener=private) as lines:
                 size = os.fstat(lines.fileno()).st_size
                 first = _read_id(lines.readline()) if size else ""
                 anew = first != self.id or size < self.end
@@ -236,8 +236,8 @@ class Journal:
         try:
             if self.end and not self.file.exists():
                 raise FileNotFoundError(2, "No such file or directory")
-            self.file.parent.mkdir(exist_ok=True)
-            with self.file.open("ab") as out:
+            self.file.parent.mkdir(mode=0o700, exist_ok=True)
+            with open(self.file, "ab", opener=private) as out:
                 # Of a process that was killed while it wrote: half a line, which nobody was told of.
                 out.truncate(self.end)
                 try:
@@ -266,7 +266,7 @@ class Journal:
             if self.damage and self.file.exists():
                 # Nobody knows what it was.
                 kept = self.file.parent.parent / "damaged"
-                kept.mkdir(exist_ok=True)
+                kept.mkdir(mode=0o700, exist_ok=True)
                 self.file.replace(kept / f"{self.file.stem}.{uuid.uuid4().hex[:8]}.jsonl")
             fresh.file.replace(self.file)
         except OSError as error:

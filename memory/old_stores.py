@@ -45,7 +45,7 @@ def bring_over(directory: Path | None, chroma: Chroma, embedder_name: str, say: 
     kept = directory / _KEPT
     with lock_of(directory).held():
         try:
-            kept.mkdir(exist_ok=True)
+            kept.mkdir(mode=0o700, exist_ok=True)
             for folder in sorted((directory / "videos").glob("*/")):
                 if VIDEO_ID.fullmatch(folder.name) and (folder / "captions.sqlite3").is_file():
                     _bring_over_video(directory, folder, embedder_name, kept, say)
@@ -73,7 +73,7 @@ def _bring_over_video(
             f"{str(folder)!r}; watch the video again. Other videos are not concerned."
         )
         return
-    journal.file.parent.mkdir(exist_ok=True)
+    journal.file.parent.mkdir(mode=0o700, exist_ok=True)
     journal.replace(state.events())
     folder.rename(kept / folder.name)
 

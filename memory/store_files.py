@@ -74,7 +74,8 @@ def read_header(directory: Path) -> StoreHeader | None:
     if directory.exists() and not directory.is_dir():
         raise StoreError(f"{str(directory)!r} is a file; a store needs a directory.")
     try:
-        data = json.loads((directory / "store.json").read_bytes())
+        with open(directory / "store.json", "rb", opener=private) as file:
+            data = json.loads(file.read())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -83,7 +84,8 @@ def read_header(directory: Path) -> StoreHeader | None:
         data = None
     known = isinstance(data, dict) and isinstance(data.get("format"), int)
     if not known or (data["format"] <= FORMAT and not isinstance(data.get("embedder"), str)):
-        names = (re.search(rb'"embedder":"([^"]+)"', file.read_bytes()) for file in directory.glob("journal/*.jsonl"))
+        files = (file for file in directory.glob("journal/*.jsonl") if file.is_file())
+        names = (re.search(rb'"embedder":"([^"]+)"', file.read_bytes()) for file in files)
         name = next((found[1].decode("utf-8", "replace") for found in names if found), None)
         return None if name is None else StoreHeader(FORMAT, name, name)
     return StoreHeader.parse(data, str(directory))
@@ -96,10 +98,18 @@ def write_header(directory: Path, header: StoreHeader) -> None:
         StoreError: the directory cannot be written.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # what was said and shown is the user's
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(directory / "store.json", json.dumps(header.as_dict(), indent=2))
     except OSError as error:
         raise file_error(directory, error) from error
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read, since what was said and shown in a video is the user's; for `open`.
+
+    A pipe in the place of a file is not waited for.
+    """
+    return os.open(path, flags | os.O_NONBLOCK, 0o600)
 
 
 def write_whole(file: Path, text: str) -> None:
@@ -110,7 +120,8 @@ def write_whole(file: Path, text: str) -> None:
     """
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     try:
-        fresh.write_text(text, encoding="utf-8")
+        with open(fresh, "w", encoding="utf-8", opener=private) as out:
+            out.write(text)
         fresh.replace(file)
     finally:
         fresh.unlink(missing_ok=True)
@@ -142,7 +153,9 @@ class StoreLock:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._guard = threading.RLock()
-        self._file = FileLock(directory / "lock", timeout=_LOCK_SECONDS, thread_local=False, poll_interval=0.005)
+        self._file = FileLock(
+            directory / "lock", timeout=_LOCK_SECONDS, mode=0o600, thread_local=False, poll_interval=0.005
+        )
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from videochat.errors import StoreInUse
 from videochat.intervals import Interval, clock_range
-from videochat.memory.store_files import StoreLock, file_error
+from videochat.memory.store_files import StoreLock, file_error, private
 
 
 @contextmanager
@@ -35,15 +35,16 @@ def watching(lock: StoreLock, video_id: str, sources: Set[str], span: Interval) 
     """
     folder = lock.directory / "watching"
     file = folder / f"{video_id}.{os.getpid()}-{os.urandom(4).hex()}.json"
-    mine = FileLock(file.with_suffix(".lock"), timeout=0, thread_local=False)
+    mine = FileLock(file.with_suffix(".lock"), timeout=0, mode=0o600, thread_local=False)
     with lock.held():
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             for other in folder.glob(f"{video_id}.*.json"):
                 _check(other, sources, span)
             mine.acquire()
             told = {"process": os.getpid(), "program": Path(sys.argv[0]).name or "python", "sources": sorted(sources)}
-            file.write_text(json.dumps(told | {"span": span}), encoding="utf-8")
+            with open(file, "w", encoding="utf-8", opener=private) as out:
+                json.dump(told | {"span": span}, out)
         except OSError as error:
             raise file_error(folder, error) from error
     try:

@@ -83,7 +83,7 @@ class Address:
         path = quote(parts.path or "/", safe=_PATH, errors="surrogateescape")
         query = "?" + quote(parts.query, safe=_QUERY, errors="surrogateescape") if parts.query else ""
         given = ":".join(unquote(part or "") for part in (parts.username, parts.password)) if parts.username else ""
-        return cls(f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}{query}", given)
+        return cls(f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}{query}", given)
 
 
 def download(text: str, check: Callable[[Path], object]) -> Path:

@@ -76,7 +76,20 @@ class Video:
         self.name: str = self.path.name
         """What people call it."""
         self._check_file()
+        self._stamp = self._stamp_now()
         self._probe()
+
+    def _stamp_now(self) -> tuple[int, ...] | None:
+        try:
+            now = self.path.stat()
+        except OSError:
+            return None
+        return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns
+
+    def is_replaced(self) -> bool:
+        """Whether there is another file now where this one was; one that is gone is not replaced."""
+        now = self._stamp_now()
+        return now is not None and now != self._stamp
 
     def _check_file(self) -> None:
         if not self.path.exists():

@@ -1,6 +1,8 @@
 """Asking while the video is still being watched."""
 
 import math
+import os
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +12,10 @@ import pytest
 
 from tests.fakes.watching import BellRinger
 from videochat import VideoAgent
-from videochat.errors import MissingDependency
+from videochat.agent.background_watch import BackgroundWatch
+from videochat.agent.pipeline import Progress
+from videochat.agent.watch import WatchReport
+from videochat.errors import MissingDependency, StoreError
 from videochat.memory import CaptionStore
 from videochat.testing import Scene, ScriptedLLM, call, draw_video
 
@@ -147,3 +152,29 @@ def test_a_watch_that_cannot_start_is_the_same_sentence(tea: Path, tmp_path: Pat
         agent.start_watching().wait(10)
     with pytest.raises(MissingDependency, match="Florence"):
         agent.ask("What is seen?")
+
+
+def test_a_forked_process_gets_a_sentence() -> None:
+    go_on = threading.Event()
+
+    def work(progress: Progress) -> list[WatchReport]:
+        go_on.wait(60)
+        return []
+
+    watch = BackgroundWatch(work)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            watch.wait()
+        except StoreError as error:
+            watch.stop()
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    assert select.select([reading], [], [], 30)[0], "the child hangs"
+    assert b"from which this one was forked" in os.read(reading, 1000)
+    os.waitpid(child, 0)
+    go_on.set()
+    assert watch.wait()

@@ -30,7 +30,7 @@ def evidence_of(count: int) -> Evidence:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     file = tmp_path / "talk.sqlite"
-    with closed(Conversations(file, "v", {})) as talk:
+    with closed(Conversations(file, lambda: "v", {})) as talk:
         talk.keep("main", "When?", "Now [1].", evidence_of(2))
     return file
 
@@ -100,7 +100,7 @@ def test_what_is_no_conversation_is_one_sentence_and_runs_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     spoil(file, CALLS[name])
-    with closed(Conversations(file, "v", {})) as talk:
+    with closed(Conversations(file, lambda: "v", {})) as talk:
         with pytest.raises(StoreError, match=r"'main' of .*cannot be used"):
             talk.load("main")
         with contextlib.suppress(StoreError):
@@ -110,19 +110,36 @@ def test_what_is_no_conversation_is_one_sentence_and_runs_nothing(
         assert talk.load("main").messages == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE VIEW v AS SELECT * FROM writes",
+        "CREATE TRIGGER t BEFORE INSERT ON checkpoints BEGIN DELETE FROM checkpoints; END",
+    ],
+)
+def test_what_sqlite_would_run_by_itself_is_refused(file: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as base:
+        base.executescript(change)
+    with pytest.raises(StoreError, match="views or triggers"):
+        Conversations(file, lambda: "v", {})
+
+
 def test_a_damaged_page_is_one_sentence(file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file)) as base:
         base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     data = bytearray(file.read_bytes())
     data[4096:] = bytes(range(256)) * (len(data[4096:]) // 256)
     file.write_bytes(data)
-    with closed(Conversations(file, "v", {})) as talk, pytest.raises(StoreError, match=r"'main' of .*cannot be used"):
+    with (
+        closed(Conversations(file, lambda: "v", {})) as talk,
+        pytest.raises(StoreError, match=r"'main' of .*cannot be used"),
+    ):
         talk.load("main")
 
 
 def test_it_grows_with_what_was_said(tmp_path: Path) -> None:
     sizes: dict[int, int] = {}
-    with closed(Conversations(tmp_path / "talk.sqlite", "v", {})) as talk:
+    with closed(Conversations(tmp_path / "talk.sqlite", lambda: "v", {})) as talk:
         for turn in range(1, 81):
             talk.keep("main", f"Question {turn}?", "An answer [1]. " * 20, evidence_of(turn))
             if turn in (20, 80):
@@ -133,7 +150,7 @@ def test_it_grows_with_what_was_said(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_closed_is_opened_again(file: Path) -> None:
-    with closed(Conversations(file, "v", {})) as talk:
+    with closed(Conversations(file, lambda: "v", {})) as talk:
         talk.close()
         assert len(talk.load("main").messages) == 2
 
@@ -145,14 +162,14 @@ def test_only_its_owner_reads_it(file: Path) -> None:
 def test_a_clock_that_was_set_back_loses_no_turn(file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file)) as base, base:
         base.execute("UPDATE checkpoints SET checkpoint_id = 'ffffffff' || substr(checkpoint_id, 9)")
-    with closed(Conversations(file, "v", {})) as talk:
+    with closed(Conversations(file, lambda: "v", {})) as talk:
         talk.keep("main", "And then?", "Later [1].", evidence_of(2))
         assert len(talk.load("main").messages) == 4
 
 
 def test_two_agents_take_turns(file: Path) -> None:
     """Two connections to one file are as two processes; those are tried in tests/stories."""
-    talks = [Conversations(file, "v", {}) for _ in range(2)]
+    talks = [Conversations(file, lambda: "v", {}) for _ in range(2)]
 
     def ask(talk: Conversations, name: str) -> None:
         for turn in range(8):
@@ -173,7 +190,7 @@ def test_two_agents_take_turns(file: Path) -> None:
 
 async def test_who_waits_too_long_gets_a_sentence(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation_file, "TURN_SECONDS", 0.2)
-    with closed(Conversations(file, "v", {})) as one, closed(Conversations(file, "v", {})) as other:
+    with closed(Conversations(file, lambda: "v", {})) as one, closed(Conversations(file, lambda: "v", {})) as other:
         async with one.ahold("main"):
             with pytest.raises(StoreInUse, match="Another process has been answering"):
                 async with other.ahold("main"):
@@ -188,7 +205,7 @@ async def test_who_waits_too_long_gets_a_sentence(file: Path, monkeypatch: pytes
 
 
 def test_half_a_sign_is_kept_as_a_question_mark(file: Path) -> None:
-    with closed(Conversations(file, "v", {})) as talk:
+    with closed(Conversations(file, lambda: "v", {})) as talk:
         talk.keep("main", "What is \ud800?", "It is \udfff.", Evidence())
         assert [message.text for message in talk.load("main").messages[-2:]] == ["What is ??", "It is ?."]
         with pytest.raises(InvalidArgument, match="name of a conversation"):

@@ -1,5 +1,7 @@
 """Videos, senses and memory together."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,39 @@ def test_reports_of_several_videos_become_one() -> None:
     assert both.skipped == {"shots on b.mp4": "there are no pictures"}
     assert (len(both.gaps), both.already_watched) == (1, False)
     assert merge_reports([one]) is one
+
+
+def test_a_question_in_a_forked_process_gets_a_sentence_and_does_not_wait(clip: Video, memory: CaptionStore) -> None:
+    videos = VideoSet([clip], preset=[Notes()], memory=memory)
+    reading, writing = os.pipe()
+    with videos.lock("watch", clip):  # as another thread holds it that is not forked along
+        child = os.fork()
+        if child == 0:
+            try:
+                thread = threading.Thread(target=videos.watch_all)
+                threading.excepthook = lambda hooked: os.write(writing, str(hooked.exc_value).encode())
+                thread.start()
+                thread.join(20)
+            finally:
+                os._exit(0)
+    os.close(writing)
+    assert b"from which this one was forked" in os.read(reading, 1000)
+    os.waitpid(child, 0)
+
+
+def test_a_file_that_is_replaced_is_another_video(memory: CaptionStore, tmp_path: Path) -> None:
+    path = draw_video(tmp_path / "film.mp4", [Scene(3, "", "navy")])
+    videos = VideoSet([path], preset=[Notes()], memory=memory)
+    videos.watch_all()
+    first, asked = videos.videos[0], videos.fingerprint()
+    draw_video(tmp_path / "other.mp4", [Scene(5, "", "gold")]).replace(path)
+    assert [report.captions_added for report in videos.watch_all()] == [5]
+    second = videos.video()
+    assert second.id == Video(path).id != first.id
+    assert videos.fingerprint() != asked
+    assert videos.names[second.id] == videos.names[first.id] == "film.mp4"
+    assert (videos.reached(second), videos.captions_of(first).end_seconds()) == (5, 3)
+    path.touch()
+    assert videos.watch_all()[0].already_watched, "a file that was only touched is the same video"
+    path.unlink()
+    assert videos.watch_all()[0].already_watched, "of a file that is gone, what was seen can be asked"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,39 @@ def test_unicode_captions_are_found_by_their_own_text(library: CaptionStore) -> 
     for text in texts:
         assert found(library, text, k=1) == [text]
         assert found(library, text, k=1, video_ids=["world"]) == [text]
+
+
+def test_only_its_owner_reads_what_a_store_writes(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with CaptionStore(tmp_path / "memory", embeddings="builtin") as store:
+            store.add(captions())
+            store.search("butter")
+            with store.captions_of("kitchen").watching({"ocr"}, 0, 1):
+                modes = {str(path): path.stat().st_mode for path in [store.path, *store.path.rglob("*")]}
+    finally:
+        os.umask(before)
+    assert len(modes) > 10
+    assert {path: mode for path, mode in modes.items() if mode & 0o077} == {}
+
+
+def test_a_store_that_is_removed_under_one_says_so(tmp_path: Path) -> None:
+    store = CaptionStore(tmp_path / "memory", embeddings="builtin")
+    store.add(captions())
+    (tmp_path / "memory").rename(tmp_path / "elsewhere")
+    for ask in (lambda: store.search("butter"), lambda: store.between("kitchen"), lambda: store.videos()):
+        with pytest.raises(StoreError, match="removed or moved while it was open"):
+            ask()
+    (tmp_path / "elsewhere").rename(tmp_path / "memory")
+    assert store.search("butter")
+
+
+@pytest.mark.timeout(60)
+def test_a_folder_or_a_pipe_among_the_journals_is_of_no_video(store: CaptionStore) -> None:
+    store.add(captions())
+    (store.path / "journal" / "album.jsonl").mkdir()
+    os.mkfifo(store.path / "journal" / ("a" * 32 + ".jsonl"))
+    assert store.video_ids() == ["kitchen"]
+    assert store.other_files() == ["a" * 32 + ".jsonl", "album.jsonl"]
+    assert [video.id for video in store.videos()] == ["kitchen"]
+    assert store.search("butter")

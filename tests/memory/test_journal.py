@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.stored_captions import captions, detailed_caption
 from videochat.errors import InvalidArgument, StoreError
+from videochat.memory import journal as journal_module
 from videochat.memory.journal import Journal, check_event, line_of, pack, parse_line, unpack
 from videochat.memory.video_state import caption_event
 
@@ -90,13 +91,12 @@ def test_a_disk_that_is_full_is_a_sentence_and_nothing_counts(file: Path, monkey
     journal = Journal(file, "kitchen")
     journal.append([FACTS])
     before = file.read_bytes()
-    opened = Path.open
 
     class Full:
         """A file of which half a line still fits on the disk."""
 
         def __init__(self, path: Path, mode: str) -> None:
-            self.real: Any = opened(path, mode)
+            self.real: Any = path.open(mode)
 
         def __enter__(self) -> Full:
             return self
@@ -112,7 +112,7 @@ def test_a_disk_that_is_full_is_a_sentence_and_nothing_counts(file: Path, monkey
             self.real.flush()
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", lambda path, mode="r": Full(path, mode))
+    monkeypatch.setattr(journal_module, "open", lambda path, mode, **_: Full(path, mode), raising=False)
     with pytest.raises(StoreError, match="The disk is full: free some space"):
         journal.append([FACTS])
     monkeypatch.undo()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,11 @@ def test_a_store_that_is_removed_while_open_says_so_at_the_next_write(tmp_path: 
         shutil.rmtree(tmp_path / "memory")
         with pytest.raises(StoreError, match="removed or moved while it was open"):
             store.add(captions("garden"))
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "store.json")
+    (tmp_path / "journal").mkdir()
+    os.mkfifo(tmp_path / "journal" / "a.jsonl")
+    assert read_header(tmp_path) is None

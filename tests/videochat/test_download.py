@@ -124,6 +124,7 @@ def test_too_much_and_too_slow_are_refused(server: list[Any], monkeypatch: pytes
         ),
         ("http://müller.example/x.mp4", "http://xn--mller-kva.example/x.mp4", "x.mp4"),
         ("http://[::1]:80/x.mp4", "http://[::1]:80/x.mp4", "x.mp4"),
+        ("http://127.0.0.1:0/x.mp4", "http://127.0.0.1:0/x.mp4", "x.mp4"),
         ("http://ann:s%40crit@example.org/x", "http://example.org/x", "x"),
         ("http://example.org/%2e%2e", "http://example.org/%2e%2e", "video"),
         ("http://example.org/..%2f..%5c.bashrc", "http://example.org/..%2f..%5c.bashrc", "bashrc"),
