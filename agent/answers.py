@@ -22,6 +22,8 @@ from videochat.agent.notes import (
     longest_of,
     spread,
 )
+from videochat.agent.sound_answers import about_events
+from videochat.agent.speaker_answers import about_speakers
 from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import Interval, clock
@@ -89,7 +91,7 @@ def _find(asked: Asked) -> Answered:
     if query.past_end is not None:
         ends = clock(asked.notes.video.duration_seconds)
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
-    found = _by_type(asked) or _by_place(asked)
+    found = about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)
     idle = not (asked.strange() or query.kinds or asked.labels or query.ordinal)

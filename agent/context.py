@@ -32,6 +32,7 @@ NO_BRACKETS = str.maketrans("[]", "()")
 
 _SIGHTS: dict[Kind, str] = {
     "speech": "words that are said",
+    "sound": "sounds that are no words",
     "ocr": "text on screen",
     "objects": "things",
     "action": "actions",
@@ -41,6 +42,8 @@ _SIGHTS: dict[Kind, str] = {
     "shot": "cuts",
     "measure": "light, colours and motion",
 }
+
+_WORDLESS = ("speech_regions", "speakers")
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def tokens_of_text(text: str) -> int:
 
 
 def _noted_kinds(video_set: VideoSet, video: Video) -> list[Kind]:
-    kinds = {sense.kind for sense in video_set.senses if not sense.unfit(video) and sense.name != "speech_regions"}
+    kinds = {sense.kind for sense in video_set.senses if not sense.unfit(video) and sense.name not in _WORDLESS}
     stored = video_set.captions_of(video).between()
     kinds |= {c.kind for c in stored if c.attributes.get("words_known") is not False}
     return [kind for kind in _SIGHTS if kind in kinds]

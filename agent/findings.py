@@ -200,7 +200,11 @@ class Asked:
     def spoken(self, cited: Sequence[Hit], group: Sequence[Hit] | None = None) -> Finding:
         """Return lines of speech as one quote; the first of those cited is the one that was looked for."""
         words = " ".join(" ".join(hit.caption.text.split()) for hit in group or cited)
-        return Finding(self.say("said", what=words), tuple(cited))
+        return Finding(self._said(cited[0].caption, words), tuple(cited))
+
+    def _said(self, caption: Caption, words: str) -> str:
+        who = caption.attributes.get("speaker")
+        return self.say("speaker_says", who=who, what=words) if who else self.say("said", what=words)
 
     def quoted(self, key: str, hit: Hit) -> str:
         """Return a caption within a sentence."""
@@ -211,8 +215,9 @@ class Asked:
         caption = hit.caption
         text = " ".join(caption.text.split())
         if caption.kind == "speech":
-            known = caption.attributes.get("words_known") is not False
-            return self.say("said", what=text) if known else self.say("somebody_speaks")
+            if caption.attributes.get("words_known") is not False:
+                return self._said(caption, text)
+            return f"{text}." if "speaker" in caption.attributes else self.say("somebody_speaks")
         if caption.kind == "ocr":
             return self.say("shown", what=text)
         if caption.kind == "objects":
@@ -223,4 +228,6 @@ class Asked:
                 if caption.attributes.get("event") == "sudden_change"
                 else self.say("shot_is", seconds=f"{length_of(hit):.1f}", when=when(hit))
             )
+        if caption.kind == "sound":
+            return self.say("heard", what=text, when=when(hit))
         return self.say("measured" if caption.kind == "measure" else "noted", what=text)

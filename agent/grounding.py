@@ -89,7 +89,7 @@ def check_sentences(
         if not problem:
             problem, certain = _word_problem(sentence, cited, question, counts or {}, likeness), False
             if entails is not None:
-                follows, contradicts = entails("\n".join(c.text for c in cited), plain(sentence))
+                follows, contradicts = entails("\n".join(c.attributed_text for c in cited), plain(sentence))
                 if contradicts > _SURE:
                     problem = problem or "what is cited contradicts it"
                 elif follows > _SURE:
@@ -122,7 +122,7 @@ def _claims(sentence: str, question: str) -> bool:
 
 def _time_problem(sentence: str, cited: Sequence[Caption], evidence: Evidence, duration: float) -> str:
     text = re.sub(r"\[[^\]]*\]", " ", sentence)
-    said = " ".join(caption.text for caption in cited)
+    said = " ".join(caption.attributed_text for caption in cited)
     spans = [evidence.span_of(caption) for caption in cited]
     for start, end in moments_in(text, duration):
         covered = any(s - _SLACK_SECONDS < end and start < e + _SLACK_SECONDS for s, e in spans)
@@ -187,7 +187,7 @@ def _word_problem(
     likeness: Likeness | None,
 ) -> str:
     text = plain(sentence)
-    said = " ".join(caption.text for caption in cited)
+    said = " ".join(caption.attributed_text for caption in cited)
     if wrong := _numbers_missing(text, said, question, cited, counts):
         return f"nothing cited says {wrong[0]}"
     if wrong := _names_missing(text, said, question):

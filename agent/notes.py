@@ -70,7 +70,8 @@ def joined_sentences(spoken: Sequence[Hit]) -> list[list[Hit]]:
             hit.caption.text[:1].isupper() and before is not None and before.caption.text.rstrip()[-1] not in ",-–—"
         )
         open_ = before is not None and not starts and not re.search(r"[.?!…。？！][\"”')]*\s*$", before.caption.text)
-        near = before is not None and hit.start_seconds - before.end_seconds <= _SENTENCE_GAP_SECONDS
+        same = before is not None and before.caption.attributes.get("speaker") == hit.caption.attributes.get("speaker")
+        near = same and before is not None and hit.start_seconds - before.end_seconds <= _SENTENCE_GAP_SECONDS
         if open_ and near and len(groups[-1]) < _MOST_LINES:
             groups[-1].append(hit)
         else:

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from videochat.agent.pipeline import Job, Pipeline, Progress
+from videochat.agent.speakers import join_speakers
 from videochat.devices import BUDGET
 from videochat.errors import check_number
 from videochat.intervals import Interval, clock_range, missing_intervals
@@ -128,6 +129,7 @@ def watch(
     if not report.already_watched:
         with stored.watching({sense.source for sense, _ in fit}, start, end):
             _watch(video, fit, stored, report, progress, models_gb)
+        join_speakers(stored)
         stored.publish()
     report.captions_added = sum(report.by_sense.values())
     report.gaps = [gap for gap in stored.gaps() if gap.start_seconds < end and gap.end_seconds > start]

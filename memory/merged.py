@@ -42,6 +42,8 @@ def _same(caption: Caption) -> tuple[object, ...]:
     words = tuple(all_words(caption.text)) or (caption.text,)
     if caption.track_id is not None:
         return (caption.kind, words, caption.track_id)
+    if caption.kind == "speech":
+        return (caption.kind, words, caption.attributes.get("speaker"))
     if caption.box is None or caption.kind not in ("dense_caption", "objects"):
         return (caption.kind, words)
     x1, y1, x2, y2 = caption.box

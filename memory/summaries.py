@@ -41,6 +41,7 @@ _PROMPT_CHARACTERS = 12_000
 
 _LEADS: dict[Kind, str] = {
     "speech": "said",
+    "sound": "heard",
     "ocr": "on screen",
     "objects": "seen",
     "action": "seen",
@@ -53,6 +54,7 @@ _WEIGHTS: dict[Kind, float] = {
     "ocr": 1.1,
     "clip_caption": 1.0,
     "speech": 0.9,
+    "sound": 0.4,
     "objects": 0.8,
     "dense_caption": 0.4,
     "tags": 0.5,

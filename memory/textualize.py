@@ -20,6 +20,7 @@ _ORDER: tuple[Kind, ...] = (
     "objects",
     "dense_caption",
     "ocr",
+    "sound",
     "speech",
 )
 LABELS: dict[Kind, str] = {
@@ -34,6 +35,7 @@ LABELS: dict[Kind, str] = {
     "objects": "thing",
     "dense_caption": "regions",
     "ocr": "text on screen",
+    "sound": "sound",
     "speech": "said",
 }
 """How a kind is named in what a model is sent."""
@@ -77,7 +79,7 @@ def _one_video(
     marks = {id_: f" [{number}]" for id_, number in (numbers or {}).items()}
 
     def said(caption: Caption) -> str:
-        return caption.text + marks.get(caption.id, "")
+        return caption.attributed_text + marks.get(caption.id, "")
 
     def labelled(caption: Caption) -> str:
         if sizes is None:
@@ -103,7 +105,7 @@ def _one_video(
         if dense:
             dense = dense if sizes is None else ["regions:", *dense]
             lines.append(" ".join(dense) if joined and sizes is None else f"{when} {' '.join(dense)}")
-        lines += [f"{when} text on screen: {said(c)}" for c in together if c.kind == "ocr"]
+        lines += [f"{when} {LABELS[c.kind]}: {said(c)}" for c in together if c.kind in ("ocr", "sound")]
         lines += [f"{when}: {said(c)}" for c in together if c.kind == "speech"]
     return "\n".join(lines)
 

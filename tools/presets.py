@@ -27,6 +27,8 @@ TOOLS: dict[str, str] = {
     "tags": "videochat.tools.tags:FrameTagger",
     "subtitles": "videochat.tools.subtitles:SubtitleReader",
     "speech_regions": "videochat.tools.voice_activity:SpeechRegions",
+    "speakers": "videochat.tools.speakers:SpeakerTurns",
+    "sounds": "videochat.tools.sounds:SoundEvents",
 }
 """Every sense by name, and where its class lives; the module is loaded when the sense is asked for."""
 
@@ -183,7 +185,7 @@ def make_tools(preset: str | Sequence[str | PerceptionTool] | None = None) -> li
             raise UnknownName("preset", name, PRESETS)
         line_up = PRESETS[name]
         senses = [make_tool(tool, **line_up.options.get(tool, {})) for tool in line_up.tools]
-        return [_hearing(sense) for sense in senses]
+        return [*(_hearing(sense) for sense in senses), *([make_tool("sounds")] if can_hear_sounds() else [])]
     if not isinstance(preset, Sequence):
         raise InvalidArgument(f"A preset is a name or a list of tool names and tools, got {preset!r}.")
     return [make_tool(tool) if isinstance(tool, str) else tool for tool in preset]
@@ -194,6 +196,13 @@ def can_hear() -> bool:
     from videochat.tools.whisper import whisper_weights
 
     return find_spec("faster_whisper") is not None and is_here(whisper_weights("base", "faster-whisper"))
+
+
+def can_hear_sounds() -> bool:
+    """Whether the extra `sounds` is installed, with which every preset hears music, applause, animals and engines."""
+    from videochat.tools.sounds import YAMNET
+
+    return is_here(YAMNET)
 
 
 def _hearing(sense: PerceptionTool) -> PerceptionTool:

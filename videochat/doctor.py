@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from videochat.packaged import packaged
+from videochat.packaged import PACKAGES, packaged
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ def examine() -> list[Finding]:
         _memory,
         _embeddings,
         _hearing,
+        _sounds,
         _llm,
         _gpu,
         _senses,
@@ -91,10 +92,19 @@ def _hearing() -> Finding:
     return Finding("hearing", False, f"{why}; the preset builtin hears only that somebody speaks", fix)
 
 
+def _sounds() -> Finding:
+    from videochat.tools.sounds import HOW_TO_GET, YAMNET
+
+    if packaged(YAMNET.model).folder is not None:
+        return Finding("sound events", True, f"{YAMNET.model}{_from(YAMNET.model)}; heard by every preset")
+    why = packaged(YAMNET.model).reason or "the extra sounds is not installed"
+    return Finding("sound events", False, f"{why}; nothing is noted of music and noises", HOW_TO_GET)
+
+
 def _from(model: str) -> str:
     """Return where a model is from, where it is an installed package."""
-    folder = packaged(model).folder
-    return "" if folder is None else f" from the extra offline, in {folder}"
+    folder, extra = packaged(model).folder, next((one.extra for one in PACKAGES if one.model == model), "")
+    return "" if folder is None else f" from the extra {extra}, in {folder}"
 
 
 def _llm() -> Finding:

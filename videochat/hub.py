@@ -159,6 +159,7 @@ CATALOGUE: dict[str, Weights] = {
                 ("mobiuslabsgmbh", "large-v3-turbo", "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf", 1620),
             )
         ),
+        Weights("nvidia/Nemotron-3-Diarization", None, "OpenMDW-1.1", 400, 200),
         Weights("google/flan-t5-base", "7bcac572ce56db69c1ea7c8af255c5d7c9672fc2", "Apache-2.0", 1000, 500),
         Weights(
             "mrm8488/flan-t5-large-finetuned-openai-summarize_from_feedback", None, "Apache-2.0", 3130, 1500, _PICKLED

