@@ -18,9 +18,6 @@ ENDPOINT = "openai:"
 """What the name of a model at an endpoint begins with."""
 
 _SECONDS, _RETRIES = 120.0, 3
-# Endpoints say languages by name.
-_CODES = {"english": "en", "german": "de", "spanish": "es", "french": "fr", "italian": "it", "portuguese": "pt"}
-_CODES |= {"dutch": "nl", "chinese": "zh", "japanese": "ja", "korean": "ko", "russian": "ru", "arabic": "ar"}
 
 
 def check_endpoint() -> None:
@@ -89,10 +86,17 @@ def _wav(samples: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def _code(said: str) -> str | None:
+    """Return the code of a language, which endpoints say by name; None where it is none."""
+    from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
+
+    name = said.casefold().split("-")[0]
+    return name if name in LANGUAGES else TO_LANGUAGE_CODE.get(name)
+
+
 def _segments(reply: dict[str, Any], length_seconds: float, language: str | None) -> list[Segment]:
     """Read a reply; one without segments is a segment as long as the sound."""
-    said = str(reply.get("language") or language or "")
-    code = _CODES.get(said.casefold(), said) or None
+    code = _code(str(reply.get("language") or language or ""))
     words = [
         Word(float(word["start"]), float(word["end"]), f" {str(word['word']).strip()}", 1.0)
         for word in reply.get("words") or ()

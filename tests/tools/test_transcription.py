@@ -6,6 +6,7 @@ import io
 import json
 import re
 import threading
+import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +20,13 @@ from videochat.agent import VideoAgent
 from videochat.errors import MissingDependency
 from videochat.memory import CaptionStore
 from videochat.testing import Scene, draw_video
+from videochat.tools import transcription
 from videochat.tools.speech import SpeechRecognizer
 
 pytestmark = pytest.mark.enable_socket
 
+CUT = object()
+"""In place of a reply: the connection ends in the middle of one."""
 Reply = Callable[[dict[str, bytes]], tuple[int, Any]]
 
 
@@ -47,6 +51,12 @@ def endpoint(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dic
             assert self.path == "/v1/audio/transcriptions"
             asked.append(fields)
             status, said = reply(fields)
+            if said is CUT:
+                self.send_response(status)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b'{"text": "Good mor')
+                return
             sent = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -123,6 +133,42 @@ def test_a_server_that_fails_leaves_a_gap_and_the_others_go_on(
     assert not said
     (gap,) = gaps
     assert reason in gap
+
+
+def slow(fields: dict[str, bytes]) -> tuple[int, Any]:
+    time.sleep(2)
+    return spoken(fields)
+
+
+@pytest.mark.parametrize("reply", [slow, lambda fields: (200, CUT)])
+def test_a_server_that_is_slow_or_breaks_off_leaves_a_gap_that_is_watched_again(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: Reply
+) -> None:
+    monkeypatch.setattr(transcription, "_SECONDS", 0.5)
+    monkeypatch.setattr(transcription, "_RETRIES", 1)
+    with endpoint(reply, monkeypatch) as asked:
+        said, gaps = watch(talk, tmp_path)
+    assert len(asked) == 2
+    assert not said
+    (gap,) = gaps
+    assert "The transcription endpoint did not answer" in gap
+    with endpoint(spoken, monkeypatch):
+        said, gaps = watch(talk, tmp_path)
+    assert [text for _, _, text, _ in said] == ["Good morning.", "Sit down."], "nothing is lost"
+    assert not gaps
+
+
+@pytest.mark.parametrize(("language", "code"), [("polish", "pl"), ("pt-BR", "pt"), ("Klingon", None), ("", None)])
+def test_the_language_is_the_one_that_the_server_heard(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, code: str | None
+) -> None:
+    def other(fields: dict[str, bytes]) -> tuple[int, Any]:
+        status, said = spoken(fields)
+        return status, said | {"language": language}
+
+    with endpoint(other, monkeypatch):
+        said, _ = watch(talk, tmp_path)
+    assert {heard for *_, heard in said} == {code}
 
 
 def test_without_an_endpoint_it_is_said_before_the_video_is_read() -> None:
