@@ -112,8 +112,9 @@ def _cues(captions: Sequence[Caption]) -> list[_Cue]:
 
 
 def _lines(cue: _Cue) -> list[tuple[str, str]]:
-    """Return (speaker, text) for each line of a cue, equal ones once."""
-    return list(dict.fromkeys((speaker_of(c), " ".join(c.text.split())) for c in cue.captions))
+    """Return (speaker, text) for each line of a cue, equal ones once; a text may begin with the speaker's name."""
+    said = ((speaker_of(c), " ".join(c.text.split())) for c in cue.captions)
+    return list(dict.fromkeys((who, text.removeprefix(f"{who}: ") or text) for who, text in said))
 
 
 def _srt(cues: Sequence[_Cue]) -> str:

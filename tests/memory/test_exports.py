@@ -73,10 +73,10 @@ def test_text_that_looks_like_markup_stays_text() -> None:
 
 
 def test_speakers_are_voices() -> None:
-    talk = [said(0, 2, "Hello.", "Ann <x>"), said(1, 3, "Hi!", "Bob")]
+    talk = [said(0, 2, "Hello.", "Ann <x>"), said(1, 3, "Bob: Hi!", "Bob")]
     vtt = written(talk, "vtt")
     assert "<v Ann &lt;x&gt;>Hello.</v>\n<v Bob>Hi!</v>" in vtt
-    assert "Bob: Hi!" in written(talk, "srt")
+    assert "\nBob: Hi!" in written(talk, "srt")
 
 
 def test_a_table_is_no_formula() -> None:
