@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import re
 import subprocess
@@ -67,7 +68,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip = draw_demo(Path(folder) / "tea.mp4")
         command = [sys.executable, "-m", "videochat.cli", "serve", str(clip), "--port", "0", "--llm", "extractive"]
-        server = subprocess.Popen([*command, "--memory", f"{folder}/memory"], stderr=subprocess.PIPE, text=True)
+        environment = os.environ | {"VIDEOCHAT_EMBEDDINGS": "builtin"}
+        server = subprocess.Popen(
+            [*command, "--memory", f"{folder}/memory"], stderr=subprocess.PIPE, text=True, env=environment
+        )
         assert server.stderr is not None
         try:
             base = next(found[1] for line in server.stderr if (found := re.search(r"page\s+(http://\S+)/", line)))

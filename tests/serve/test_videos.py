@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,21 @@ def test_a_file_that_changed_is_not_taken_for_the_one_that_was_watched(tmp_path:
 def test_a_folder_must_be_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="--folder needs a folder"):
         ServedVideos(memory=tmp_path / "memory", folders=[tmp_path / "nowhere"])
+
+
+def test_a_store_that_is_busy_does_not_stop_the_list(served: ServedVideos, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = served.all()[0]
+    before = served.state(video)["captions"]
+    assert before > 0
+    free = threading.Event()
+    stored = served.memory.captions_of(video.id)
+    count = stored.count
+
+    def slow() -> int:
+        free.wait(30)
+        return count()
+
+    monkeypatch.setattr(stored, "count", slow)
+    assert served.state(video)["captions"] == before
+    free.set()
+    assert served.state(video)["captions"] >= before

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from videochat.memory.store_records import Hit
 from videochat.playback import Playback, playback_of
 
 _MOST_AGENTS = 32
+_PATIENCE_SECONDS = 0.3  # of the list of videos with a store that is busy
 
 
 class ServedVideo:
@@ -105,6 +107,9 @@ class ServedVideos:
         self._guard = threading.RLock()
         self._served: dict[str, ServedVideo] = {}
         self._agents: dict[tuple[str, ...], VideoAgent] = {}
+        self._counters = ThreadPoolExecutor(4, "videochat-count")
+        self._counting: dict[str, Future[int]] = {}
+        self._counts: dict[str, int] = {}
         for path in videos:
             self.agent([self._add(Video(path)).id])
         if library:
@@ -205,7 +210,7 @@ class ServedVideos:
         agent = self._agents.get((served.id,))
         watch = agent.watching if agent is not None else None
         try:
-            captions, problem = self.memory.captions_of(served.id).count(), ""
+            captions, problem = self._count(served.id), ""
         except StoreError as error:
             captions, problem = 0, str(error)
         length = served.duration_seconds or 0.0
@@ -229,6 +234,21 @@ class ServedVideos:
             "captions": captions,
             "problem": problem,
         }
+
+    def _count(self, id_: str) -> int:
+        """Return how many captions a video has; what was last known while they are being written and compared."""
+        counting = self._counting.get(id_)
+        if counting is None:
+            counting = self._counting[id_] = self._counters.submit(lambda: self.memory.captions_of(id_).count())
+        try:
+            self._counts[id_] = counting.result(_PATIENCE_SECONDS)
+        except TimeoutError:
+            return self._counts.get(id_, 0)
+        except BaseException:
+            self._counting.pop(id_, None)
+            raise
+        self._counting.pop(id_, None)
+        return self._counts[id_]
 
     def search(self, query: str, k: int = 24) -> list[tuple[ServedVideo, Hit]]:
         """Return the moments of all served videos that fit words best, best first.
@@ -269,5 +289,6 @@ class ServedVideos:
                 except VideoChatError:
                     continue
             self._agents.clear()
+        self._counters.shutdown(wait=False, cancel_futures=True)
         if self._owns_memory:
             self.memory.close()
