@@ -23,7 +23,7 @@ LEVELS = {
             ("renamed",),
             ("errors", "printable", "hosts"),
             ("intervals",),
-            ("records", "answer_html", "home", "ffmpeg"),
+            ("records", "answer_html", "home", "ffmpeg", "local_files"),
             ("video_sites",),
             ("download",),
             ("packaged", "chat_models"),

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
 from av.error import FFmpegError
 
 from videochat.intervals import clock as clock_text
+from videochat.local_files import open_container
 
 # AVFMT_* of libavformat.
 _NO_TIMESTAMPS, _GENERIC_INDEX, _TIMES_MAY_JUMP = 0x80, 0x100, 0x200
@@ -130,7 +130,7 @@ def read_clock(path: Path, zero_seconds: float, pictures: int | None, sound: int
         sound: index of the stream of sound, if there is one.
     """
     reading = _Reading()
-    with av.open(str(path), metadata_errors="ignore") as container:
+    with open_container(path) as container:
         wanted = [index for index in (pictures, sound) if index is not None]
         jumps = bool(container.format.flags & _TIMES_MAY_JUMP) or container.format.name == "flv"
         by_bytes = container.format.name in ("mpegts", "mpeg")

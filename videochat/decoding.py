@@ -13,6 +13,7 @@ import av
 from av.error import FFmpegError
 
 from videochat.clock import Clock, Follower, has_no_timestamps
+from videochat.local_files import open_container
 
 # Decoding of sound begins this long before it is wanted: codecs settle over their first packets.
 _SETTLING_SECONDS = 1.0
@@ -119,7 +120,7 @@ def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
         track: the stream.
         start_seconds: first second wanted.
     """
-    with av.open(str(track.path), metadata_errors="ignore") as container:
+    with open_container(track.path) as container:
         reader = _Reader(track, container)
         for back in _STEPS_BACK_SECONDS:
             # Near the beginning nothing is won by seeking, and a file that is not sought cannot mislead.
@@ -131,7 +132,7 @@ def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
                 yield first
                 yield from items
                 return
-    with av.open(str(track.path), metadata_errors="ignore") as container:
+    with open_container(track.path) as container:
         yield from _Reader(track, container).read(skip_until=start_seconds)
 
 
@@ -249,7 +250,7 @@ def last_end(track: Track, near_seconds: float) -> float:
         near_seconds: where the header says that the file ends.
     """
     end = 0.0
-    with contextlib.suppress(FFmpegError), av.open(str(track.path), metadata_errors="ignore") as container:
+    with contextlib.suppress(FFmpegError), open_container(track.path) as container:
         reader = _Reader(track, container)
         if reader.seek(near_seconds):
             for packet in container.demux(reader.stream):

@@ -28,6 +28,7 @@ from videochat.errors import MediaError
 from videochat.ffmpeg import reason, running
 from videochat.frames import Frame, PictureStream, Sampling
 from videochat.intervals import clock, fit_interval
+from videochat.local_files import ffmpeg_input, local_path, open_container, playlist_of, shown_name
 from videochat.renamed import getter
 
 if not TYPE_CHECKING:
@@ -67,13 +68,13 @@ class Video:
         MediaError: no such file, a directory, empty, a still image, not a video, broken, unreachable.
     """
 
-    def __init__(self, source: str | os.PathLike[str]) -> None:
-        if not isinstance(source, str | os.PathLike) or not os.fspath(source):
+    def __init__(self, source: str | bytes | os.PathLike[Any]) -> None:
+        if not isinstance(source, str | bytes | os.PathLike) or not os.fspath(source):
             raise MediaError(f"A video needs a path or an http(s) address, got {source!r}.")
-        text = os.fspath(source)
-        self.path: Path = download(text, Video) if re.match(r"(?i)https?://", text) else Path(text).expanduser()
+        text = os.fsdecode(source)
+        self.path: Path = download(text, Video) if re.match(r"(?i)https?://", text) else local_path(text)
         """The file that is read."""
-        self.name: str = self.path.name
+        self.name: str = shown_name(self.path)
         """What people call it."""
         self._check_file()
         self._stamp = self._stamp_now()
@@ -103,8 +104,9 @@ class Video:
 
     def _probe(self) -> None:
         try:
-            container = av.open(str(self.path), metadata_errors="ignore")
+            container = open_container(self.path)
         except (FFmpegError, ValueError) as error:
+            self._refuse_playlist()
             raise MediaError(
                 f"{str(self.path)!r} is not a video that can be opened ({reason(error)}). "
                 "If it should be one, it may be cut short or still being written; get it again."
@@ -121,6 +123,7 @@ class Video:
                     "Give a video file."
                 )
             if format_name == "tty" or (pictures is None and sound is None):
+                self._refuse_playlist()
                 raise MediaError(
                     f"{str(self.path)!r} holds neither pictures nor sound (found: {format_name}). Give a video."
                 )
@@ -152,6 +155,13 @@ class Video:
                 if stream.codec_context is None or stream.codec_context.name not in _PICTURE_SUBTITLES
             ]
             """Embedded subtitles that are text."""
+
+    def _refuse_playlist(self) -> None:
+        if playlist := playlist_of(self.path):
+            raise MediaError(
+                f"{str(self.path)!r} is {playlist}: it names other files or hosts, which are not opened. "
+                "Give the video itself."
+            )
 
     def _note_pictures(self, stream: Any) -> None:
         if self._first_picture is None:
@@ -342,7 +352,7 @@ class Video:
         Raises:
             MediaError: the track cannot be decoded.
         """
-        job = ffmpeg.output(ffmpeg.input(str(self.path), nostdin=None)[str(track.index)], "pipe:", format="srt")
+        job = ffmpeg.output(ffmpeg_input(self.path, nostdin=None)[str(track.index)], "pipe:", format="srt")
         with running(job, self.name) as pipe:
             return pipe.read().decode("utf-8", errors="replace")
 
