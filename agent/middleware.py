@@ -12,8 +12,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, Invali
 from videochat.agent.grounding import SentenceCheck, plain
 from videochat.agent.limits import LimitsMiddleware, ToolResult
 from videochat.agent.multiple_choice import Choice
-from videochat.agent.prompts import CALL_AGAIN, CONFIRM, EMPTY, NAME_AN_OPTION, fenced
+from videochat.agent.prompts import CALL_AGAIN, CONFIRM, EMPTY, NAME_AN_OPTION
 from videochat.agent.toolbox import Toolbox
+from videochat.fence import fenced
 from videochat.records import Caption
 
 NO_ANSWER = "no_answer"

@@ -15,12 +15,12 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from videochat.agent.citations import Evidence
 from videochat.agent.context import NO_BRACKETS, appearance_line, as_text, facts_of
-from videochat.agent.prompts import fenced
 from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.chat_models import picture_block
 from videochat.errors import VideoChatError
+from videochat.fence import fenced
 from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse
@@ -348,7 +348,7 @@ class Toolbox:
             )
             shown.append(moment)
             (number,) = self.evidence.add([moment])
-            of = f" of {self.video_set.names[video.id]}" if self.video_set.several else ""
+            of = f" of {fenced(self.video_set.names[video.id])}" if self.video_set.several else ""
             blocks.append({"type": "text", "text": f"Picture at {seconds:.2f} s ({clock(seconds)}){of} [{number}]:"})
             blocks.append(picture_block(jpeg))
         if not shown:
@@ -372,7 +372,7 @@ class Toolbox:
         captions = self.video_set.captions_of(chosen).between(first, last, ["objects"])
         seen = appearances(captions, what.strip() or None)
         if not seen:
-            known = ", ".join(sorted({c.text for c in captions})[:30])
+            known = fenced(", ".join(names)) if (names := sorted({c.text for c in captions})[:30]) else ""
             have = f"Only these were followed: {known}." if known else "No sense has followed things in this range."
             return f"No {what or 'things'} were counted. {have} Look at the range, or search for it in words.", []
         cited = [appearance_line(thing, chosen.size, self.evidence)[1] for thing in seen[:20]]
@@ -422,6 +422,7 @@ class Toolbox:
                         self._watch_first()
                 return method(**arguments)
             except VideoChatError as error:
-                raise ToolException(str(error)) from error
+                # It may name files, whose names are as foreign as what is in them.
+                raise ToolException(f"It could not be done:\n{fenced(str(error))}") from error
 
         return call

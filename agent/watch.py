@@ -35,6 +35,8 @@ class WatchReport:
     """New captions by name of the sense."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Senses that had nothing to do, and why."""
+    remarks: list[str] = field(default_factory=list)
+    """What was chosen or guessed on the way, such as which of several subtitles were read."""
     gaps: list[Gap] = field(default_factory=list)
     """Stretches that could not be seen."""
     already_watched: bool = False
@@ -70,6 +72,7 @@ class WatchReport:
         lines = [f"Watched {self.video_name} {when}{by} in {self.seconds:.1f} s: {self.captions_added} new captions."]
         lines += [f"  {sense}: {count}" for sense, count in self.by_sense.items()]
         lines += [f"  {sense}: nothing to do, {reason}" for sense, reason in self.skipped.items()]
+        lines += [f"  {remark}" for remark in self.remarks]
         lines += [
             f"  {gap.source} missed {clock_range(gap.start_seconds, gap.end_seconds)}: {gap.reason}"
             for gap in self.gaps
@@ -124,6 +127,7 @@ def watch(
             continue
         sense.prepare()
         fit.append((sense, sense.version(video)))
+        report.remarks += [f"{sense.name}: {remark}" for remark in sense.remarks(video)]
         report.by_sense[sense.name] = 0
     report.already_watched = not _jobs(fit, stored, (start, end))
     if not report.already_watched:

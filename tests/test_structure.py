@@ -21,7 +21,7 @@ LEVELS = {
     for level, names in enumerate(
         (
             ("renamed",),
-            ("errors", "printable", "hosts"),
+            ("errors", "printable", "hosts", "fence"),
             ("intervals",),
             ("records", "answer_html", "home", "ffmpeg", "local_files"),
             ("video_sites",),

@@ -143,6 +143,13 @@ class PerceptionTool(ABC):
         """
         return None
 
+    def remarks(self, video: Video) -> list[str]:
+        """Return what people should know of how `video` is watched, such as which of several inputs it reads.
+
+        Each is a sentence without a full stop.
+        """
+        return []
+
     def memory_bytes(self) -> int:
         """Estimate what its model takes once loaded, in bytes on its own device; 0 without a model."""
         return 0 if self.weights is None else memory_of(self.weights, self.device.dtype.itemsize)

@@ -23,7 +23,7 @@ from videochat.records import Caption, Kind
 from videochat.renamed import getter
 from videochat.tools.base import Missed, Needs, PerceptionTool, Settled
 from videochat.tools.model_tool import UsesModel
-from videochat.tools.subtitles import has_subtitles
+from videochat.tools.subtitle_choice import has_subtitles
 from videochat.tools.transcription import ENDPOINT, EndpointWhisper, check_endpoint
 from videochat.tools.utterances import Utterance, utterances
 from videochat.tools.voice_activity import VOICE_BLOCK, load_voice_detector, voice_blocks

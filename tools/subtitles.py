@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from videochat.errors import MediaError, first_line
+from videochat.errors import MediaError
+from videochat.intervals import clock
 from videochat.media import Video
 from videochat.records import Caption, Kind
-from videochat.tools.base import Needs, PerceptionTool, Settled
+from videochat.tools.base import Missed, Needs, PerceptionTool, Settled
+from videochat.tools.cues import LeftOut
+from videochat.tools.subtitle_choice import Subtitles, choose_subtitles, read_subtitles
 
-
-def has_subtitles(video: Video) -> bool:
-    """Return whether subtitles lie beside the video or inside it."""
-    return bool(video.subtitle_files() or video.subtitle_tracks)
+# So many captions settle together, however long the file is.
+_SETTLED_TOGETHER = 500
+# A caption may not end later than any video; such a cue is damaged.
+_MOST_SECONDS = 1e8
+_VERSION = "2"
 
 
 class SubtitleReader(PerceptionTool):
     """Reads subtitle files beside the video (.srt, .vtt, .ass), else the text track inside it.
 
-    One track is read: the file with the shortest name, else the track that players show by default.
+    One of them is read: the fullest that is meant for the user, as `choose_subtitles` says; `remarks` tells which, and
+    what was passed over.
     """
 
     name: ClassVar[str] = "subtitles"
@@ -36,70 +40,80 @@ class SubtitleReader(PerceptionTool):
 
     def unfit(self, video: Video) -> str | None:
         """Return why there are no subtitles to read, or None."""
-        return None if has_subtitles(video) else "there are no subtitles beside or inside the video"
+        choice = choose_subtitles(video)
+        if choice.chosen is not None:
+            return None
+        return "; ".join(["there are no subtitles to read beside or inside the video", *choice.reasons])
+
+    def remarks(self, video: Video) -> list[str]:
+        """Return which subtitles are read and why, where there were several, and what had to be guessed."""
+        return choose_subtitles(video).reasons
 
     def version(self, video: Video) -> str:
-        """Return a digest of the file that is read, so that a video whose subtitles were corrected is read again.
+        """Return what changes with the words that are read, so that corrected subtitles are read again.
 
         Raises:
-            MediaError: the file cannot be read.
+            MediaError: there are none that can be read.
         """
-        files = video.subtitle_files()
-        if not files:
-            return self.source
-        return f"{self.source}-{hashlib.blake2b(_bytes_of(files[0], video), digest_size=8).hexdigest()}"
+        self._chosen(video)
+        return f"{self.source}-{_VERSION}-{choose_subtitles(video).version}"
 
     def perceive(
         self, stream: Iterable[Any], video: Video, start_seconds: float, end_seconds: float
-    ) -> Iterator[Caption | Settled]:
-        """Yield one caption a cue; two cues that say the same at the same time are one.
+    ) -> Iterator[Caption | Missed | Settled]:
+        """Yield one caption a cue, with who speaks as `attributes["speaker"]` where the subtitles say it.
+
+        Cues that cannot be shown, and letters that cannot be read, are a `Missed`.
 
         Raises:
             MediaError: the subtitles cannot be read.
         """
-        import pysubs2
-
-        language = None
-        try:
-            if files := video.subtitle_files():
-                cues = pysubs2.SSAFile.from_string(_decoded(_bytes_of(files[0], video)))
-                language = files[0].stem.removeprefix(video.path.stem).strip(".") or None
-            else:
-                track = next((t for t in video.subtitle_tracks if t.default), video.subtitle_tracks[0])
-                cues = pysubs2.SSAFile.from_string(video.subtitle_text(track), format_="srt")
-                language = track.language
-        except (pysubs2.exceptions.Pysubs2Error, OSError) as error:
-            raise MediaError(f"The subtitles of {video.name!r} cannot be read ({first_line(error)}).") from error
-        shift = video.subtitle_shift_seconds
-        for cue in sorted(cues, key=lambda cue: (cue.start, cue.end)):
-            text = " ".join(cue.plaintext.split())
-            start, end = max(cue.start / 1000 + shift, 0.0), cue.end / 1000 + shift
+        chosen = self._chosen(video)
+        cues, bad_bytes = read_subtitles(video, chosen)
+        shift, duration = video.subtitle_shift_seconds, video.duration_seconds
+        left_out = list(cues.left_out)
+        given = 0
+        settled = start_seconds
+        for cue in cues.cues:
+            start, end = max(cue.start_seconds + shift, 0.0), cue.end_seconds + shift
             # A cue may outlast the video; words may come after its last picture and sound, and belong to the end.
-            end = min(end, video.duration_seconds) if start < video.duration_seconds else end
-            inside = start_seconds <= start and (start < end_seconds or end_seconds >= video.duration_seconds)
-            if text and not cue.is_comment and start < end and inside:
-                yield Caption(video.id, start, end, self.kind, text, self.source, language=_code(language))
+            end = min(end, duration) if start < duration else end
+            if not start_seconds <= start or not (start < end_seconds or end_seconds >= duration):
+                continue
+            if start >= end or end > _MOST_SECONDS:
+                left_out.append(LeftOut(start, "lies where no video is"))
+                continue
+            if given >= _SETTLED_TOGETHER and start > settled:
+                yield Settled(start)
+                given, settled = 0, start
+            speaker = {"speaker": cue.speaker} if cue.speaker else {}
+            language = chosen.labels.language
+            yield Caption(video.id, start, end, self.kind, cue.text, self.source, language=language, attributes=speaker)
+            given += 1
+        yield from _missed(left_out, bad_bytes, start_seconds, end_seconds)
         yield Settled(end_seconds)
 
-
-def _bytes_of(file: Path, video: Video) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise MediaError(
-            f"The subtitles of {video.name!r} cannot be read: {file.name!r} ({error.strerror or first_line(error)}). "
-            "Make the file readable, or move it away."
-        ) from error
+    def _chosen(self, video: Video) -> Subtitles:
+        choice = choose_subtitles(video)
+        if choice.chosen is None:
+            why = "; ".join(choice.reasons) or "there are none"
+            raise MediaError(f"The subtitles of {video.name!r} cannot be read: {why}.")
+        return choice.chosen
 
 
-def _decoded(data: bytes) -> str:
-    """Return subtitles as text; old files that are not UTF-8 are mostly of Windows' western code page."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
-
-
-def _code(language: str | None) -> str | None:
-    """Return a language code, or None for a label that is none (as in `film.director.srt`)."""
-    return language if language and 2 <= len(language.split("-")[0]) <= 3 else None
+def _missed(left_out: Sequence[LeftOut], bad_bytes: int, start_seconds: float, end_seconds: float) -> Iterator[Missed]:
+    """Yield what is not told of the subtitles, counted, once for the range in which it lies."""
+    here = [each for each in left_out if start_seconds <= max(each.seconds, 0.0) < end_seconds]
+    if here:
+        counts = Counter(each.reason for each in here)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        first = min(max(each.seconds, 0.0) for each in here)
+        last = max(each.seconds for each in here)
+        cues = "1 cue was" if len(here) == 1 else f"{len(here)} cues were"
+        reason = f"{cues} left out of the subtitles ({reasons}; the first at {clock(first)})"
+        yield Missed(first, min(max(last, first + 1.0), end_seconds), reason)
+    if bad_bytes and start_seconds == 0:
+        letters = "1 letter of the subtitles cannot be decoded and stands"
+        if bad_bytes > 1:
+            letters = f"{bad_bytes} letters of the subtitles cannot be decoded and stand"
+        yield Missed(start_seconds, end_seconds, f"{letters} as \ufffd")

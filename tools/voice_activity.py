@@ -12,7 +12,7 @@ from videochat.devices import loading
 from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
-from videochat.tools.subtitles import has_subtitles
+from videochat.tools.subtitle_choice import has_subtitles
 
 NO_WORDS = "somebody speaks (what is said is unknown: the words need subtitles or a speech recogniser)"
 """The text of a caption of speech without words; programs read its attribute `words_known` instead."""

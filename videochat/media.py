@@ -56,6 +56,12 @@ class SubtitleTrack:
     """ISO 639 code, where the file says it."""
     default: bool
     """Whether players show it without being asked."""
+    codec: str = ""
+    """FFmpeg's name of its format."""
+    title: str = ""
+    """What the file calls it."""
+    partial: bool = False
+    """Whether it is marked as forced (only what is foreign in the film), or as a commentary."""
 
 
 class Video:
@@ -129,6 +135,8 @@ class Video:
                 )
             self._video_index: int | None = None if pictures is None else pictures.index
             self._audio_index: int | None = None if sound is None else sound.index
+            self.sound_language: str | None = None if sound is None or sound.language == "und" else sound.language
+            """ISO 639 code of what is spoken, where the file says it."""
             self._container_start = (container.start_time or 0) / av.time_base
             self._container_seconds = (container.duration or 0) / av.time_base
             self._counts_from_zero = format_name.split(",")[0] in _COUNT_FROM_ZERO
@@ -150,6 +158,9 @@ class Video:
                     stream.index,
                     stream.language if stream.language != "und" else None,
                     bool(stream.disposition & av.stream.Disposition.default),
+                    stream.codec_context.name if stream.codec_context is not None else "",
+                    stream.metadata.get("title") or stream.metadata.get("handler_name") or "",
+                    bool(stream.disposition & (av.stream.Disposition.forced | av.stream.Disposition.comment)),
                 )
                 for stream in container.streams.subtitles
                 if stream.codec_context is None or stream.codec_context.name not in _PICTURE_SUBTITLES
@@ -320,17 +331,6 @@ class Video:
         track = self._track(self._audio_index, self._first_sound)
         return decode_audio(track, start, end, block_seconds=block_seconds, name=self.name)
 
-    def subtitle_files(self) -> list[Path]:
-        """Return subtitle files beside the video: `stem.srt`, `stem.vtt`, `stem.en.srt` ..., shortest first."""
-        beside = [
-            path
-            for path in self.path.parent.iterdir()
-            if path.suffix.lower() in (".srt", ".vtt", ".ass", ".ssa")
-            and (path.stem == self.path.stem or path.stem.startswith(self.path.stem + "."))
-            and path.is_file()
-        ]
-        return sorted(beside, key=lambda path: (len(path.name), path.name))
-
     @property
     def streams(self) -> tuple[int | None, int | None]:
         """Indexes in the file of the pictures and the sound that are read; None where there are none."""
@@ -346,15 +346,20 @@ class Video:
         """What to add to the times of a file beside the video: its zero is where a player starts to play."""
         return self._container_start - self._zero_seconds
 
-    def subtitle_text(self, track: SubtitleTrack) -> str:
-        """Return an embedded track as SubRip text, in seconds from where a player starts to play.
+    def subtitle_stream(self, track: SubtitleTrack) -> Iterator[bytes]:
+        """Yield an embedded track as it is read: SubRip, or the ASS or WebVTT that it is, in UTF-8.
+
+        Its seconds count from where a player starts to play. Who has enough closes the iterator.
 
         Raises:
             MediaError: the track cannot be decoded.
         """
-        job = ffmpeg.output(ffmpeg_input(self.path, nostdin=None)[str(track.index)], "pipe:", format="srt")
-        with running(job, self.name) as pipe:
-            return pipe.read().decode("utf-8", errors="replace")
+        own = {"ass": "ass", "ssa": "ass", "webvtt": "webvtt", "subrip": "srt"}.get(track.codec)
+        copied = {"format": own, "c": "copy"} if own else {"format": "srt"}
+        source = ffmpeg_input(self.path, nostdin=None)
+        with running(ffmpeg.output(source[str(track.index)], "pipe:", flush_packets=1, **copied), self.name) as pipe:
+            while piece := pipe.read1(2**16):
+                yield piece
 
     def _need_pictures(self) -> PictureStream:
         if self._video_index is None or self.size is None:

@@ -1,5 +1,8 @@
 """The command line as a whole: status, errors, help."""
 
+import contextlib
+import json
+import os
 import re
 import subprocess
 import sys
@@ -152,3 +155,27 @@ def test_senses_are_named_in_place_of_a_preset() -> None:
     assert parse(["watch", "x.mp4", "--preset", "speech,ocr"]).preset == ["speech", "ocr"]
     assert parse(["watch", "x.mp4", "--preset", "ocr"]).preset == ["ocr"]
     assert parse(["watch", "x.mp4", "--preset", "builtin"]).preset == "builtin"
+
+
+def test_errors_of_usage_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["ask", "\x1b[2J.mp4", "What?"], ["captions", "a.mp4", "--kind", "\x1b]0;owned\x07"]):
+        with contextlib.suppress(SystemExit):
+            main(arguments)
+        printed = capsys.readouterr()
+        assert "\x1b" not in printed.err + printed.out
+        assert printed.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "utf-8"])
+def test_a_terminal_of_any_encoding_shows_what_it_can(demo_clip: Path, tmp_path: Path, encoding: str) -> None:
+    film = tmp_path / "牛奶.mp4"
+    film.write_bytes(demo_clip.read_bytes())
+    film.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nmilk 牛奶 \U0001f600\n", encoding="utf-8")
+    told = []
+    for command in (["watch", str(film), "--json"], ["captions", str(film), "--kind", "speech", "--json"]):
+        given = [sys.executable, "-m", "videochat.cli", *command, "--memory", str(tmp_path / "m")]
+        given += ["--preset", "builtin"] if command[0] == "watch" else []
+        environment = os.environ | {"PYTHONIOENCODING": encoding, "HF_HUB_OFFLINE": "1"}
+        run = subprocess.run(given, capture_output=True, env=environment, check=True)
+        told.append(json.loads(run.stdout.decode(encoding)))
+    assert "milk 牛奶 \U0001f600" in json.dumps(told[1], ensure_ascii=False)

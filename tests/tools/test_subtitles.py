@@ -12,8 +12,10 @@ from tests.fakes.clips import SUBTITLES
 from tests.fakes.senses import seen
 from videochat.errors import MediaError
 from videochat.media import Video
+from videochat.records import Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools import make_tool
+from videochat.tools.base import Missed, Settled
 
 
 def test_embedded_subtitles_come_out_word_for_word(clip: Video) -> None:
@@ -35,7 +37,7 @@ WORDS = [(0.25, 1.9, "Good morning, everybody."), (7.0, 8.125, "Bye.")]
         ("film.vtt", VTT, None),
         ("film.en.srt", SRT, "en"),
         ("film.pt-BR.vtt", VTT, "pt-BR"),
-        ("film.director.srt", SRT, None),
+        ("film.sdh.srt", SRT, None),
         ("film.srt", "\ufeff" + SRT, None),
         ("film.vtt", "\ufeff" + VTT, None),
         ("film.srt", SRT.replace("\n", "\r\n"), None),
@@ -124,7 +126,6 @@ def test_a_subtitle_file_that_may_not_be_read_is_said_in_a_sentence(
     shutil.copy(silent.path, tmp_path / "film.mp4")
     (tmp_path / "film.srt").write_text(SRT)
     reader, video = make_tool("subtitles"), Video(tmp_path / "film.mp4")
-    assert video.subtitle_files()
 
     def refuse(file: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(file))
@@ -132,5 +133,50 @@ def test_a_subtitle_file_that_may_not_be_read_is_said_in_a_sentence(
     # Who runs the tests as root may read everything.
     monkeypatch.setattr(Path, "read_bytes", refuse)
     for use in (lambda: reader.version(video), lambda: seen(reader, video)):
-        with pytest.raises(MediaError, match=r"subtitles of 'film.mp4' cannot be read: 'film.srt' \(Permission denied"):
+        with pytest.raises(
+            MediaError, match=r"'film.mp4' cannot be read: 'film.srt' cannot be read \(Permission denied"
+        ):
             use()
+
+
+CUES = "".join(
+    f"{n}\n00:00:{n // 100:02},{n % 100:02}0 --> 00:00:{n // 100:02},{n % 100:02}9\nword {n}\n\n" for n in range(1200)
+)
+
+
+def test_captions_of_a_long_file_settle_as_they_come_and_go_on_from_there(tmp_path: Path, silent: Video) -> None:
+    shutil.copy(silent.path, tmp_path / "film.mp4")
+    (tmp_path / "film.srt").write_text(CUES)
+    reader, video = make_tool("subtitles"), Video(tmp_path / "film.mp4")
+    items = list(reader.perceive((), video, 0.0, 12.0))
+    marks = [item.seconds for item in items if isinstance(item, Settled)]
+    assert marks == [5.0, 10.0, 12.0]
+    later = list(reader.perceive((), video, marks[0], 12.0))
+    assert later == items[items.index(Settled(5.0)) + 1 :]
+
+
+def test_who_speaks_is_an_attribute(tmp_path: Path, silent: Video) -> None:
+    shutil.copy(silent.path, tmp_path / "film.mp4")
+    (tmp_path / "film.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n<v Alice Smith>I found it</v>\n")
+    (caption,) = seen(make_tool("subtitles"), Video(tmp_path / "film.mp4"))
+    assert (caption.text, caption.attributes) == ("Alice Smith: I found it", {"speaker": "Alice Smith"})
+
+
+def test_what_is_left_out_or_cannot_be_decoded_is_said_in_the_report(tmp_path: Path, silent: Video) -> None:
+    shutil.copy(silent.path, tmp_path / "film.mp4")
+    words = "\n\n".join(["1\n00:00:01,000 --> 00:00:01,000\nflash", "2\n00:00:02,000 --> 00:00:03,000\nCafé n\ufffd"])
+    (tmp_path / "film.srt").write_bytes(words.encode().replace("\ufffd".encode(), b"\xef"))
+    items = list(make_tool("subtitles").perceive((), Video(tmp_path / "film.mp4"), 0.0, 12.0))
+    assert [item.text for item in items if isinstance(item, Caption)] == ["Café n\ufffd"]
+    assert [item.reason for item in items if isinstance(item, Missed)] == [
+        "1 cue was left out of the subtitles (1 ends where it starts; the first at 00:01)",
+        "1 letter of the subtitles cannot be decoded and stands as \ufffd",
+    ]
+
+
+def test_times_that_no_video_has_are_left_out(tmp_path: Path, silent: Video) -> None:
+    shutil.copy(silent.path, tmp_path / "film.mp4")
+    (tmp_path / "film.srt").write_text("1\n9999999:00:00,000 --> 9999999:00:01,000\nfar\n\n" + SRT)
+    items = list(make_tool("subtitles").perceive((), Video(tmp_path / "film.mp4"), 0.0, 12.0))
+    assert len([item for item in items if isinstance(item, Caption)]) == 2
+    assert any(isinstance(item, Missed) and "no video is" in item.reason for item in items)

@@ -264,17 +264,11 @@ def test_a_range_that_is_none_is_refused(clip: Video, ask: Callable[[Video], Any
         ask(clip)
 
 
-def test_subtitle_files_beside_are_found_and_others_are_not(tmp_path: Path, silent: Video) -> None:
-    shutil.copy(silent.path, tmp_path / "film.mp4")
-    for name in ("film.en.srt", "film.vtt", "film2.srt", "other.srt", "film.txt"):
-        (tmp_path / name).write_text("")
-    assert [p.name for p in Video(tmp_path / "film.mp4").subtitle_files()] == ["film.vtt", "film.en.srt"]
-
-
 def test_embedded_subtitles_are_listed_with_their_language(clip: Video) -> None:
     (track,) = clip.subtitle_tracks
     assert track.language == "eng"
-    assert "First, boil the water." in clip.subtitle_text(track)
+    assert (track.codec, track.default, track.partial) == ("mov_text", True, False)
+    assert b"First, boil the water." in b"".join(clip.subtitle_stream(track))
 
 
 @pytest.mark.parametrize("source", [3, None, ""])

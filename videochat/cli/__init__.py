@@ -10,13 +10,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TextIO, cast
 
 from videochat.cli import ask, clips, completion, embed, export, inspect, mcp, memory, serve, watch
 from videochat.cli.common import Parser
 from videochat.errors import VideoChatError
-from videochat.printable import PrintableStream, printable
+from videochat.printable import PrintableStream
 
 _ENVIRONMENT = """environment variables:
   VIDEOCHAT_LLM          language model, PROVIDER:MODEL, or extractive for none
@@ -38,26 +38,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows `videochat`; None for those of the process.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A caption may hold what the terminal cannot write.
+            stream.reconfigure(errors="backslashreplace")
+    # What a video says, or is called, steers no terminal.
+    with (
+        redirect_stdout(cast("TextIO", PrintableStream(sys.stdout))),
+        redirect_stderr(cast("TextIO", PrintableStream(sys.stderr))),
+    ):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "command"):
         getattr(options, "group", parser).print_help()
         return 2
     warnings.showwarning = _show_warning
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A caption may hold what the terminal cannot write.
-            stream.reconfigure(errors="replace")
     try:
-        # What a video says, or is called, steers no terminal.
-        with redirect_stdout(cast("TextIO", PrintableStream(sys.stdout))):
-            status: int = options.command(options)
-            sys.stdout.flush()
+        status: int = options.command(options)
+        sys.stdout.flush()
         return status
     except VideoChatError as error:
         if options.debug:
             raise
-        print(printable(f"videochat: {error}"), file=sys.stderr)
+        print(f"videochat: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nvideochat: stopped; what was seen is kept, and the next run goes on from there.", file=sys.stderr)
@@ -96,4 +103,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     if category is UserWarning:
-        print(printable(f"videochat: {message}"), file=sys.stderr)
+        print(f"videochat: {message}", file=sys.stderr)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from videochat.errors import InvalidArgument, UnknownName
 from videochat.intervals import clock, parse_clock, parse_range
+from videochat.printable import steering
 from videochat.records import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def watch_progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = Console(file=steering(sys.stderr))
     length = agent.video_set.duration_seconds
     columns = (
         TextColumn("watching"),
@@ -218,7 +219,9 @@ def watch_progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
 
 def print_json(data: Any) -> None:
     """Print data for programs."""
-    print(json.dumps(data, ensure_ascii=False, indent=2))
+    # Where the output cannot write a letter, JSON has its own way to.
+    ascii_only = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
+    print(json.dumps(data, ensure_ascii=ascii_only, indent=2))
 
 
 def fail_usage(command: str, error: Exception) -> int:

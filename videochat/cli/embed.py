@@ -16,6 +16,7 @@ from videochat.cli.common import (
     watch_progress,
 )
 from videochat.errors import InvalidArgument
+from videochat.printable import steering
 
 
 def add_commands(commands: Commands) -> None:
@@ -146,7 +147,7 @@ def _train(options: argparse.Namespace) -> int:
     def report_step(progress: Progress) -> None:
         if progress.step % every == 0 or progress.step == progress.steps:
             end = "\r" if every == 1 and progress.step < progress.steps else "\n"
-            print(progress, end=end, flush=True)
+            print(progress, end=end, flush=True, file=steering(sys.stdout))
 
     report = train(
         model,
@@ -217,7 +218,7 @@ def _instruct(options: argparse.Namespace) -> int:
     print(forecast(videos, options.out, textualize=textualize, item_kinds=item_kinds, **prices), file=sys.stderr)
     if options.forecast:
         return 0
-    console = Console(stderr=True)
+    console = Console(file=steering(sys.stderr))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("asking", total=None)
         report = make_instructions(
