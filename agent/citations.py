@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +13,20 @@ from videochat.intervals import Interval, clock_range, parse_clock
 from videochat.memory.store_records import Hit
 from videochat.records import Caption
 
-_TIME = r"(?:\d{1,2}:)?\d{1,2}:\d\d"
-_NUMBERS = re.compile(r"\[\s*\d+(?:\s*[-–,;]\s*\d+)*\s*\]")
-_TIMES = re.compile(rf"\[\s*({_TIME})\s*(?:[-–]\s*({_TIME}))?\s*\]")
+_TIME = r"(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,3})?"
+_TO = r"\s*[-–—‐‑−~]\s*"
+# What models cite with: brackets, also those of East Asian text.
+_MARKER = re.compile(r"[\[【［〔]([^\[\]【】［］〔〕\n]+)[\]】］〕]")
+_WORDS = r"(?:#|\^|n|nos?\.?|notes?|contexts?|captions?|evidence|sources?)?\s*"
+_NUMBER = re.compile(rf"{_WORDS}(\d+)(?:(?:{_TO}\d+)*{_TO}(\d+))?(?:†\S*)?", re.IGNORECASE)
+_SPAN = re.compile(rf"(?:(?:at|from)\s+)?({_TIME})(?:{_TO}({_TIME}))?", re.IGNORECASE)
+_NAMED_SPAN = re.compile(rf"(\S.*?),?\s+({_TIME}){_TO}({_TIME})")
+# What is left of a marker around one that was taken out may be another; in so many turns it is done.
+_MOST_PASSES = 8
+_LONGEST_TOLD = 60
+# Signs of private use stand for a citation until all are found, so that none is looked up twice.
+_FOUND, _END = "\ue000", "\ue001"
+_NO_MARKERS = str.maketrans("[]【】［］〔〕", "()()()()")
 # A sentence takes along the markers that come after its full stop.
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"”')]*(?:\s*\[[^\]\n]*\])*(?=\s|$)|(?=\n)|$)")
 
@@ -86,48 +98,78 @@ class Evidence:
     def check(self, text: str) -> Checked:
         """Look up every citation of an answer in the evidence.
 
-        `[3]`, `[3, 5]`, `[3-5]` are numbers of captions; `[00:42-00:47]` is the time of one. What does not
-        resolve is removed and said in the notes.
+        `[3]`, `[3, 5]`, `[3-5]` are numbers of captions; `[00:42-00:47]` is the time of one, `[a.mp4 00:42-00:47]`
+        of one in a video. What does not resolve is removed and said in the notes.
 
         Args:
             text: the answer.
         """
         cited: dict[str, Caption] = {}
         removed: list[str] = []
+        found: list[str] = []
+        parts: dict[str, tuple[list[Caption], list[str]] | None] = {}
 
-        def as_time(captions: list[Caption], marker: str) -> str:
-            if not captions:
-                removed.append(marker)
-                return ""
-            cited.update((caption.id, caption) for caption in captions)
-            return "".join(f"[{when}]" for when in dict.fromkeys(map(self._when, captions)))
-
-        def by_number(match: re.Match[str]) -> str:
-            if self._is_box(match[0]):
+        def look_up(match: re.Match[str]) -> str:
+            marker = unicodedata.normalize("NFKC", match[0])
+            if self._is_box(marker):
                 return match[0]
-            known = [self.captions[n] for n in _numbers(match[0]) if n in self.captions]
-            unknown = [n for n in _numbers(match[0]) if n not in self.captions]
-            if known and unknown:
-                removed.extend(f"[{n}]" for n in unknown)
-            return as_time(known, match[0])
+            captions: list[Caption] = []
+            unknown: list[str] = []
+            for part in filter(None, map(str.strip, re.split(r"[,;、]", marker[1:-1]))):
+                if part not in parts:
+                    parts[part] = self._resolve(part)
+                resolved = parts[part]
+                if resolved is None:
+                    return match[0]
+                captions += resolved[0]
+                unknown += resolved[1]
+            if not captions:
+                removed.append(match[0])
+                return ""
+            removed.extend(f"[{each}]" for each in unknown)
+            cited.update((caption.id, caption) for caption in captions)
+            found.append("".join(f"[{when}]" for when in dict.fromkeys(map(self._when, captions))))
+            return f"{_FOUND}{len(found) - 1}{_END}"
 
-        def by_time(match: re.Match[str]) -> str:
-            start = _seconds(match[1])
-            end = _seconds(match[2]) if match[2] else start + 1
-            spans = {n: self.span_of(c) for n, c in self.captions.items()}
-            same = [self.captions[n] for n, span in spans.items() if clock_range(*span) in match[0]]
-            last = max(end, start + 1)
-            over = [self.captions[n] for n, span in spans.items() if span[0] < last and start < span[1]]
-            tight = sorted(over, key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
-            return as_time(same[:3] or tight[:1], match[0])
-
-        # Times first: the clock times that replace numbers must not be looked up again.
-        checked = _NUMBERS.sub(by_number, _TIMES.sub(by_time, text))
+        checked, before = text.replace(_FOUND, "").replace(_END, ""), ""
+        for _ in range(_MOST_PASSES):
+            if checked == before:
+                break
+            before, checked = checked, _MARKER.sub(look_up, checked)
+        else:
+            checked = checked.translate(_NO_MARKERS)
+        checked = re.sub(rf"{_FOUND}(\d+){_END}", lambda match: found[int(match[1])], checked)
         checked = re.sub(rf"(\[[^\[\]]*{_TIME}-{_TIME}\])(?:\s*\1)+", r"\1", checked)
         checked = re.sub(r"[ \t]+([.,;:!?])", r"\1", re.sub(r"[ \t]{2,}", " ", checked)).strip()
-        listed = ", ".join(dict.fromkeys(removed))
+        listed = ", ".join(marker[:_LONGEST_TOLD] for marker in dict.fromkeys(removed))
         notes = [f"Removed from the answer, since nothing retrieved bears it: {listed}"] if removed else []
         return Checked(checked, list(cited.values()), notes)
+
+    def _resolve(self, part: str) -> tuple[list[Caption], list[str]] | None:
+        """Return the captions that a part of a marker means and numbers that mean none; None if it cites nothing."""
+        if match := _NUMBER.fullmatch(part):
+            numbers = _numbers(match)
+            known = [self.captions[number] for number in numbers if number in self.captions]
+            return known, [str(number) for number in numbers if number not in self.captions]
+        if match := _SPAN.fullmatch(part):
+            return self._over(part, None, match[1], match[2]), []
+        if match := _NAMED_SPAN.fullmatch(part):
+            name = match[1].casefold()
+            ids = {id_ for id_, known_as in self.names.items() if known_as.casefold() == name}
+            return self._over(part, ids or None, match[2], match[3]), []
+        return None
+
+    def _over(self, part: str, videos: set[str] | None, first: str, last: str | None) -> list[Caption]:
+        """Return the captions of a time: those that are told so, else the one that it fits best."""
+        start = _seconds(first)
+        end = _seconds(last) if last else start + 1
+        among = [c for c in self.captions.values() if videos is None or c.video_id in videos]
+        spans = [(caption, self.span_of(caption)) for caption in among]
+        same = [caption for caption, span in spans if clock_range(*span) in part]
+        until = max(end, start + 1)
+        over = [caption for caption, span in spans if span[0] < until and start < span[1]]
+        tight = sorted(over, key=lambda c: abs(c.start_seconds - start) + abs(c.end_seconds - end))
+        return same[:3] or tight[:1]
 
     def _when(self, caption: Caption) -> str:
         when = clock_range(*self.span_of(caption))
@@ -172,16 +214,13 @@ def sentences(text: str) -> list[str]:
     return found
 
 
-def _numbers(marker: str) -> list[int]:
-    found: list[int] = []
-    for part in re.split(r"[,;]", marker.strip("[] ")):
-        # No conversation retrieves a billion captions, and int() refuses thousands of digits.
-        ends = [int(n[:9]) for n in re.findall(r"\d+", part)]
-        # A range names at most a hundred captions; anything longer is no citation.
-        found += range(ends[0], min(ends[-1], ends[0] + 100) + 1) if len(ends) == 2 else ends
-    return found
+def _numbers(match: re.Match[str]) -> list[int]:
+    # No conversation retrieves a billion captions, and int() refuses thousands of digits.
+    first = int(match[1][:9])
+    # A range names at most a hundred captions; anything longer is no citation.
+    return list(range(first, min(int(match[2][:9]), first + 100) + 1)) if match[2] else [first]
 
 
 def _seconds(time: str) -> float:
     # Models write the digits of any script; `parse_clock` reads those of clocks.
-    return parse_clock(":".join(str(int(part)) for part in time.split(":")))
+    return parse_clock(":".join(str(int(part)) for part in time.split(".")[0].split(":")))

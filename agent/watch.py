@@ -35,8 +35,6 @@ class WatchReport:
     """New captions by name of the sense."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Senses that had nothing to do, and why."""
-    remarks: list[str] = field(default_factory=list)
-    """What was chosen or guessed on the way, such as which of several subtitles were read."""
     gaps: list[Gap] = field(default_factory=list)
     """Stretches that could not be seen."""
     already_watched: bool = False
@@ -45,6 +43,8 @@ class WatchReport:
     """How long it took."""
     preset: str | None = None
     """The line-up that watched, where it has a name."""
+    remarks: list[str] = field(default_factory=list)
+    """What was chosen or guessed on the way, such as which of several subtitles were read."""
 
     @property
     def by_tool(self) -> dict[str, int]:

@@ -1,3 +1,6 @@
+import random
+import re
+import time
 from typing import Any
 
 import pytest
@@ -38,6 +41,15 @@ def evidence() -> Evidence:
         ("Milk at 00:44 [1].", "Milk at 00:44 [00:42-00:47].", [42], ""),
         ("Milk [1] [1].", "Milk [00:42-00:47].", [42], ""),
         ("Sugar [2], milk [1].", "Sugar [01:00-01:05], milk [00:42-00:47].", [60, 42], ""),
+        ("Both [00:42-00:47, 01:00-01:05].", "Both [00:42-00:47][01:00-01:05].", [42, 60], ""),
+        ("Milk 【1】 ［2］.", "Milk [00:42-00:47] [01:00-01:05].", [42, 60], ""),
+        ("Milk [^1] [Context 9].", "Milk [00:42-00:47].", [42], "[Context 9]"),
+        ("Milk [film.mp4 00:42-00:47].", "Milk [00:42-00:47].", [42], ""),
+        ("Cat [film.mp4 10:00-10:05].", "Cat.", [], "[film.mp4 10:00-10:05]"),
+        ("Cat [[9]9].", "Cat.", [], "[9]"),
+        ("Cat [[9]10:00].", "Cat.", [], "[9], [10:00]"),
+        ("The [10:30 train to Paris] [1].", "The [10:30 train to Paris] [00:42-00:47].", [42], ""),
+        ("Cat \ue0000\ue001.", "Cat 0.", [], ""),
     ],
 )
 def test_citations_are_held_against_what_was_retrieved(
@@ -47,7 +59,7 @@ def test_citations_are_held_against_what_was_retrieved(
     assert checked.text == text
     assert [c.start_seconds for c in checked.cited] == cited
     assert evidence.cited_in(answer) == checked.cited
-    assert [note.split(": ")[1] for note in checked.notes] == ([removed] if removed else [])
+    assert [note.split(": ", 1)[1] for note in checked.notes] == ([removed] if removed else [])
 
 
 def test_a_quoted_box_is_no_citation() -> None:
@@ -119,3 +131,75 @@ def test_it_comes_back_from_plain_data_with_the_same_numbers(evidence: Evidence)
 )
 def test_sentences_take_their_citations_along(text: str, found: list[str]) -> None:
     assert sentences(text) == found
+
+
+PIECES = [
+    *(
+        "[",
+        "]",
+        "[1]",
+        "[2]",
+        "[77]",
+        "[1, 77]",
+        "[1-3]",
+        "[3–99999999999]",
+        "[00:42-00:47]",
+        "[00:43]",
+        "[99:99]",
+        "[9:59]",
+    ),
+    *(
+        "[١]",
+        "[٢-٣]",
+        "【3】",
+        "［8］",
+        "[^1]",
+        "[note 8]",
+        "[³]",
+        "[-1]",
+        "[1e9]",
+        "[film.mp4 00:42-00:47]",
+        "[a 59:00-59:01]",
+    ),
+    *(
+        "<video>",
+        "</video>",
+        "\ud800",
+        "\0",
+        "\u202e",
+        "\ue000",
+        "0\ue001",
+        "**",
+        "```",
+        "\n",
+        "Milk is poured",
+        ".",
+        " ",
+        "3",
+    ),
+    *("[" * 200, "1-" * 300, f"[{'1,' * 500}1]", "9" * 5000, f"[{'9' * 5000}]", "Dr. 3. ", "[[[7]7]7]", "[42:", "00-"),
+]
+
+
+def test_of_ten_thousand_broken_answers_none_keeps_an_invented_citation(evidence: Evidence) -> None:
+    chance = random.Random(18)
+    known = set(evidence.captions.values())
+    told = {"[00:42-00:47]", "[01:00-01:05]", "[02:05-02:10]"}
+    began = time.process_time()
+    for _ in range(10_000):
+        answer = "".join(chance.choice(PIECES) for _ in range(chance.randrange(1, 15)))
+        checked = evidence.check(answer)
+        assert set(checked.cited) <= known
+        left = set(re.findall(r"\[\s*(?:\d+|\d+:\d\d)(?:\s*[-–,;]\s*(?:\d+|\d+:\d\d))*\s*\]", checked.text)) - told
+        assert not left, ascii(answer)
+        sentences(checked.text)
+    assert time.process_time() - began < 120
+
+
+@pytest.mark.parametrize(
+    "piece", ["[1] milk. ", "[", "[1,", "1-", "[00:42-00:47] ", "[99:00]", "[[9]", "\u202e", " ,", "A."]
+)
+def test_a_huge_answer_ends(evidence: Evidence, piece: str) -> None:
+    began = time.process_time()
+    sentences(evidence.check(piece * 50_000).text)
+    assert time.process_time() - began < 10

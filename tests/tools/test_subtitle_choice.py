@@ -111,7 +111,8 @@ def test_what_changes_is_another_version(folder: Folder) -> None:
 
 def with_tracks(plain: Path, target: Path, *tracks: tuple[str, str, str]) -> Video:
     """Put text tracks of (words, language, disposition) into a film."""
-    inputs, options = [ffmpeg.input(str(plain))], {}
+    inputs = [ffmpeg.input(str(plain))]
+    options: dict[str, str] = {}
     for number, (words, language, disposition) in enumerate(tracks):
         file = target.with_name(f"track{number}.txt")
         file.write_text(words)

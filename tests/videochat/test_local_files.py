@@ -42,7 +42,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_file_of_any_name_is_read(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copy(drawn, name)
+    shutil.copy(drawn, os.fsdecode(name))
     video = Video(os.fsdecode(name))
     assert video.duration_seconds == pytest.approx(2, abs=0.1)
     assert len(list(video.frames())) == 2
