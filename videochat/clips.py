@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import ffmpeg
 from av.error import FFmpegError
 
 from videochat.errors import InvalidArgument, MediaError
 from videochat.ffmpeg import reason, run, seek_options
 from videochat.intervals import Interval
+from videochat.local_files import ffmpeg_input, open_container
 from videochat.media import Video
 
 _CODECS: dict[str, dict[str, Any]] = {
@@ -123,7 +123,7 @@ def _encoded(video: Video, ranges: Sequence[Interval], part: Path, *, sound_only
         near = max((_key_picture(video, start) if pictures is not None else start) - 0.5, 0.0)
         seek = seek_options(near, -video.subtitle_shift_seconds, 0.0)
         # ffmpeg-python takes inputs that are described alike for one; the size of a queue tells them apart.
-        source = ffmpeg.input(str(video.path.resolve()), copyts=None, thread_queue_size=8 + number, **seek)
+        source = ffmpeg_input(video.path, copyts=None, thread_queue_size=8 + number, **seek)
         if not sound_only:
             streams.append(_pictures(source[str(pictures)], video, start, end))
         if sound is not None:
@@ -162,7 +162,7 @@ def _sound(stream: Any, video: Video, start: float, end: float) -> Any:
 
 def _rate(video: Video) -> float:
     """Return pictures per second that leave out none, also where they come at no even rate."""
-    with av.open(str(video.path), metadata_errors="ignore") as container:
+    with open_container(video.path) as container:
         finest = float(getattr(container.streams[video.streams[0] or 0], "base_rate", None) or 0)
     usual = video.frame_rate or 25.0
     if usual <= finest <= max(_MOST_PICTURES_PER_SECOND, usual * 1.01):
@@ -175,7 +175,7 @@ def _copied(video: Video, span: Interval, part: Path) -> Any:
     start, end = span
     # A little after the key picture, so that rounding does not lead to the one before.
     seek = seek_options(start + 0.005 if start > 0 else 0.0, -video.subtitle_shift_seconds, 0.0)
-    source = ffmpeg.input(str(video.path.resolve()), t=f"{end - start:.6f}", **{"ss": 0, **seek})
+    source = ffmpeg_input(video.path, t=f"{end - start:.6f}", **{"ss": 0, **seek})
     streams = [source[str(index)] for index in video.streams if index is not None]
     return ffmpeg.output(*streams, str(part), c="copy", avoid_negative_ts="make_zero", **_flags(part))
 
@@ -189,7 +189,7 @@ def _key_picture(video: Video, seconds: float) -> float:
     """Return when the last picture that can be decoded by itself is shown, not after `seconds`; 0 without any."""
     zero = video.zero_seconds
     try:
-        with av.open(str(video.path), metadata_errors="ignore") as container:
+        with open_container(video.path) as container:
             stream: Any = container.streams[video.streams[0] or 0]
             # Containers without an index put a reader after the key picture; step back until one lies before.
             for back in (0.0, 2.0, 10.0, 60.0, seconds):

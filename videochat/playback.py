@@ -21,6 +21,7 @@ from av.error import FFmpegError
 
 from videochat.errors import MediaError
 from videochat.ffmpeg import ffmpeg_exe, reason, running
+from videochat.local_files import ffmpeg_input, open_container
 from videochat.media import Video
 
 _MOST_CLIP_BYTES = 3 * 2**20
@@ -94,7 +95,7 @@ def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[
         MediaError: ffmpeg gives not a byte of it.
     """
     start = _key_second(video, start_seconds) if way == "rewrapped" else start_seconds
-    source = ffmpeg.input(str(video.path), nostdin=None, ss=f"{max(start - video.subtitle_shift_seconds, 0):.6f}")
+    source = ffmpeg_input(video.path, nostdin=None, ss=f"{max(start - video.subtitle_shift_seconds, 0):.6f}")
     streams = [source[str(stream)] for stream in _streams(video)]
     codecs: dict[str, Any] = {"c:a": "aac", "ac": 2, "b:a": "128k"}
     if not video.has_video:
@@ -123,7 +124,7 @@ def clip_of(video: Video, start_seconds: float, end_seconds: float, *, max_side:
     at = f"{max(start_seconds - video.subtitle_shift_seconds, 0):.6f}"
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clip.mp4"
-        source = ffmpeg.input(str(video.path), nostdin=None, ss=at, t=f"{length:.3f}")
+        source = ffmpeg_input(video.path, nostdin=None, ss=at, t=f"{length:.3f}")
         streams = [source[str(stream)] for stream in _streams(video)]
         codecs = (_encoder(max_side) if video.has_video else {}) | {"c:a": "aac", "ac": 1, "b:a": "64k"}
         job = ffmpeg.output(*streams, str(target), movflags="faststart", sn=None, dn=None, **codecs)
@@ -165,7 +166,7 @@ def _key_second(video: Video, seconds: float) -> float:
 @contextlib.contextmanager
 def _opened(video: Video) -> Iterator[Any]:
     try:
-        with av.open(str(video.path), metadata_errors="ignore") as container:
+        with open_container(video.path) as container:
             yield container
     except FFmpegError as error:
         raise MediaError(

@@ -154,3 +154,16 @@ def test_several_videos_each_have_a_share(tmp_path: Path) -> None:
     assert "one.mp4" in text
     assert "two.mp4" in text
     assert min(shares[:2]) > 5, text
+
+
+def test_who_speaks_is_told_once(videos: VideoSet) -> None:
+    video = videos.videos[0]
+    told = [("Hello there", "Alice"), ("Alice: I found it Bob: So did I", "Alice, Bob"), ("unnamed", "")]
+    captions = [
+        note(video, n, n + 1, "speech", text, attributes={"speaker": speaker} if speaker else {})
+        for n, (text, speaker) in enumerate(told, 1)
+    ]
+    context, _ = sent(videos, "What is said?", *captions)
+    assert ": Alice: Hello there [" in context.text
+    assert ": Alice: I found it Bob: So did I [" in context.text
+    assert ": unnamed [" in context.text
