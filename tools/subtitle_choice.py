@@ -100,7 +100,11 @@ def read_subtitles(video: Video, subtitles: Subtitles) -> tuple[Cues, int]:
 
 def _candidates(video: Video, choice: Choice) -> list[Subtitles]:
     found = []
-    for path in sorted(video.path.absolute().parent.iterdir()):
+    try:
+        beside = sorted(video.path.absolute().parent.iterdir())
+    except OSError:  # a folder whose files may be read, but not listed
+        beside = []
+    for path in beside:
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             continue
         if (labels := labels_of_file(path, video.path)) is not None:

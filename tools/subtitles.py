@@ -90,7 +90,9 @@ class SubtitleReader(PerceptionTool):
             language = chosen.labels.language
             yield Caption(video.id, start, end, self.kind, cue.text, self.source, language=language, attributes=speaker)
             given += 1
-        yield from _missed(left_out, bad_bytes, start_seconds, end_seconds)
+        # What stands beyond the end, or has no time at all, belongs to the ends of the video.
+        places = [each._replace(seconds=min(max(each.seconds, 0.0), duration - 1e-3)) for each in left_out]
+        yield from _missed(places, bad_bytes, start_seconds, end_seconds)
         yield Settled(end_seconds)
 
     def _chosen(self, video: Video) -> Subtitles:
@@ -103,11 +105,11 @@ class SubtitleReader(PerceptionTool):
 
 def _missed(left_out: Sequence[LeftOut], bad_bytes: int, start_seconds: float, end_seconds: float) -> Iterator[Missed]:
     """Yield what is not told of the subtitles, counted, once for the range in which it lies."""
-    here = [each for each in left_out if start_seconds <= max(each.seconds, 0.0) < end_seconds]
+    here = [each for each in left_out if start_seconds <= each.seconds < end_seconds]
     if here:
         counts = Counter(each.reason for each in here)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-        first = min(max(each.seconds, 0.0) for each in here)
+        first = min(each.seconds for each in here)
         last = max(each.seconds for each in here)
         cues = "1 cue was" if len(here) == 1 else f"{len(here)} cues were"
         reason = f"{cues} left out of the subtitles ({reasons}; the first at {clock(first)})"
