@@ -22,6 +22,7 @@ from langgraph.types import Command
 
 from videochat.agent.prompts import LAST_CALL
 from videochat.errors import check_number
+from videochat.fence import unfenced
 from videochat.records import Step, Usage
 
 _T = TypeVar("_T")
@@ -226,7 +227,7 @@ class LimitsMiddleware(AgentMiddleware):
         step.seconds = round(time.monotonic() - began, 3)
         if isinstance(result, ToolMessage):
             if result.status == "error":
-                step.error = result.text.splitlines()[0] if result.text else "failed"
+                step.error = unfenced(result.text).splitlines()[0] if result.text else "failed"
             elif isinstance(result.artifact, list):
                 step.captions = len(result.artifact)
         return result

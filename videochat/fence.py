@@ -34,6 +34,12 @@ def fenced(text: str) -> str:
     return f"<video>\n{word}\n{_without_marks(text) or '(nothing)'}\n{word}\n</video>"
 
 
+def unfenced(text: str) -> str:
+    """Return what lies in the first fence of a text, for people; without one the text itself."""
+    match = re.search(r"<video>\n(\w+)\n(.*?)\n\1\n</video>", text, re.DOTALL)
+    return match[2] if match else text
+
+
 def _without_marks(text: str) -> str:
     plain, places = _plain(text)
     characters = list(text)

@@ -10,11 +10,11 @@ from videochat.agent.ask_options import Question
 from videochat.agent.citations import Evidence
 from videochat.agent.conversation import Conversation
 from videochat.agent.limits import OutOfTime
-from videochat.agent.prompts import user_message
 from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.verification import MARK, Verify
 from videochat.agent.video_set import VideoSet
 from videochat.errors import LLMError, StoreError
+from videochat.fence import unfenced
 from videochat.memory import CaptionStore, Hit
 from videochat.testing import ScriptedLLM, call
 
@@ -64,7 +64,8 @@ def test_it_retrieves_before_the_model_is_called(make: Any) -> None:
 def test_the_model_is_sent_all_that_was_noted_whichever_way_it_answers(make: Any, mode: Mode) -> None:
     run = make("Milk [1].", mode=mode)
     (message,) = run.input["messages"]
-    assert message.text == user_message(run.context.text, "When is the milk poured?")
+    assert unfenced(message.text) == run.context.text
+    assert message.text.endswith("</video> Question: When is the milk poured?")
     lines = run.context.text.splitlines()
     assert lines[0].startswith("Video tea.mp4: 00:20 (20.0 seconds) long, 640x360 pixels")
     assert f"00:14-00:18: {MILK} [1]" in lines

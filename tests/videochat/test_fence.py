@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from videochat.fence import DATA, fenced
+from videochat.fence import DATA, fenced, unfenced
 
 
 def inside(text: str) -> str:
@@ -66,6 +66,11 @@ def test_other_text_is_not_changed(text: str) -> None:
 def test_the_word_at_its_ends_is_another_each_time() -> None:
     assert fenced("x") != fenced("x")
     assert "random word" in DATA
+
+
+def test_what_is_in_a_fence_comes_out_for_people() -> None:
+    assert unfenced(f"It could not be done:\n{fenced('no <b> video')}\nmore") == "no <b> video"
+    assert unfenced("plain") == "plain"
 
 
 def test_marks_with_anything_between_their_letters_stay_inside() -> None:
