@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.stored_captions import FILM_SECONDS, FILM_TITLES, film
 from videochat.errors import InvalidArgument, UnknownName
+from videochat.fence import DATA
 from videochat.memory import VideoCaptions, browse, summarize
 from videochat.memory.summaries import scale_of
 from videochat.records import Caption
@@ -70,7 +71,8 @@ def test_a_language_model_writes_and_what_it_wrote_stays(stored: VideoCaptions) 
     assert (sum(report.made.values()), report.failed) == (3, 1)
     assert browse(stored, "whole")[0].text == "A film about stones."
     assert "stones" in str(model.sent[0][1].content)
-    assert "instructions" in str(model.sent[0][0].content)
+    assert DATA in str(model.sent[0][0].content)
+    assert "<video>" in str(model.sent[0][1].content)
     assert sum(summarize(stored, 60).made.values()) == 0, "without a model nothing is thrown away"
     later = ScriptedLLM("Better.", "All better.")
     assert summarize(stored, 60, later).made == {"30s": 1, "whole": 1}, "only what failed, and what rests on it"
