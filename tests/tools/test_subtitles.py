@@ -177,6 +177,7 @@ def test_what_is_left_out_or_cannot_be_decoded_is_said_in_the_report(tmp_path: P
 def test_times_that_no_video_has_are_left_out(tmp_path: Path, silent: Video) -> None:
     shutil.copy(silent.path, tmp_path / "film.mp4")
     (tmp_path / "film.srt").write_text("1\n9999999:00:00,000 --> 9999999:00:01,000\nfar\n\n" + SRT)
-    items = list(make_tool("subtitles").perceive((), Video(tmp_path / "film.mp4"), 0.0, 12.0))
+    video = Video(tmp_path / "film.mp4")
+    items = list(make_tool("subtitles").perceive((), video, 0.0, video.duration_seconds))
     assert len([item for item in items if isinstance(item, Caption)]) == 2
     assert any(isinstance(item, Missed) and "no video is" in item.reason for item in items)
