@@ -150,13 +150,13 @@ def draw(case: Case, folder: Path, chance: random.Random) -> Drawn:
         key = (broken // case.gop + 1) * case.gop
         unknown = (times[max(broken - 4, 0)], times[0] + (key + 4) / case.rate)
         if case.ending in RAW:
-            unknown = (unknown[0], end)  # without times, what is lost shifts what follows, for players too
+            unknown = (unknown[0], 1e9)  # without times, what is lost shifts what follows, for players too
     if case.damage == "bytes":
         data = bytearray(path.read_bytes())
         middle = len(data) // 2 // 188 * 188
         data[middle : middle + 376] = chance.randbytes(376)
         path.write_bytes(bytes(data))
-        unknown = (times[0], end)  # anywhere: the two ways of reading are held against each other
+        unknown = (0.0, 1e9)  # anywhere: the two ways of reading are held against each other
     if case.damage == "cut":
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
         end = 0.0
