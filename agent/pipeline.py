@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +28,11 @@ _OUTBOX_LENGTH = 64
 # Pictures may end this long before the sound does without that being worth a word.
 _SHORTFALL_SECONDS = 1.0
 
+# After Ctrl-C a sense has this long to end; one that computes in one long call ends after that, on its own.
+_STOP_SECONDS = 2.0
+
 Progress = Callable[[float], None]
-"""Called with the second up to which the video has been read."""
+"""Called with how far a watch is, as a second of the video: what counts is the sense that has most to do yet."""
 
 
 @dataclass
@@ -43,13 +48,21 @@ class Job:
     """Frames or sound on their way to the sense."""
     settled: float = 0.0
     """Second up to which its captions are complete."""
+    reached: float = 0.0
+    """Second that its sense has taken last."""
     fed: bool = False
     """Whether it was told that nothing more comes."""
     done: bool = False
     """Whether the sense has ended."""
 
     def __post_init__(self) -> None:
-        self.settled = self.span[0]
+        self.settled = self.reached = self.span[0]
+
+    def position(self) -> float:
+        """Return the second up to which its sense has come."""
+        if self.done:
+            return self.span[1]
+        return self.settled if self.sense.reads_ahead else self.reached
 
     def wants(self, seconds: float) -> bool:
         """Whether a picture of that second is for its sense."""
@@ -69,16 +82,21 @@ class Pipeline:
         video: what to watch.
         jobs: what each sense has to watch of it.
         stored: where captions go.
-        progress: told how far the video has been read, a few times a second; what it raises ends the pass.
+        progress: told a few times a second which share of the pass is done, in [0, 1], by the sense that has most to
+            do yet; what it raises ends the pass.
     """
 
-    def __init__(self, video: Video, jobs: Sequence[Job], stored: VideoCaptions, progress: Progress | None) -> None:
+    def __init__(
+        self, video: Video, jobs: Sequence[Job], stored: VideoCaptions, progress: Callable[[float], None] | None
+    ) -> None:
         self.video, self.jobs, self.stored, self.progress = video, jobs, stored, progress
         self.added: Counter[str] = Counter()
         """New captions by name of the sense."""
         self._outbox: queue.Queue[tuple[Job, Any]] = queue.Queue(_OUTBOX_LENGTH)
         self._stop = threading.Event()
-        self._position = min((job.span[0] for job in jobs), default=0.0)
+        self._by_sense: dict[int, list[Job]] = {}
+        for job in jobs:
+            self._by_sense.setdefault(id(job.sense), []).append(job)
 
     def run(self) -> None:
         """Watch until every job has ended; what has settled is stored also if it is interrupted.
@@ -86,35 +104,44 @@ class Pipeline:
         Raises:
             StoreError: captions cannot be written.
         """
-        by_sense: dict[int, list[Job]] = {}
-        for job in self.jobs:
-            by_sense.setdefault(id(job.sense), []).append(job)
-        threads = [threading.Thread(target=self._perceive, args=(jobs,), daemon=True) for jobs in by_sense.values()]
+        threads = [threading.Thread(target=self._perceive, args=(jobs,)) for jobs in self._by_sense.values()]
         pictures = [job for job in self.jobs if isinstance(job.sense.needs, Sampling)]
         sounds = [job for job in self.jobs if job.sense.needs == "sound"]
         for jobs, read in ((pictures, self._read_pictures), (sounds, self._read_sound)):
             if jobs:
-                threads.append(threading.Thread(target=self._feed, args=(jobs, read), daemon=True))
+                threads.append(threading.Thread(target=self._feed, args=(jobs, read)))
         for thread in threads:
             thread.start()
+        until = math.inf
         try:
             self._store()
+        except KeyboardInterrupt:
+            until = time.monotonic() + _STOP_SECONDS
+            raise
         finally:
-            # Also on Ctrl-C: what has settled is stored, and no thread waits for a queue that is not read.
+            # What has settled is stored, and no thread waits for a queue that is not read.
             self._stop.set()
             for job in self.jobs:
                 job.sense.interrupt()
             for thread in threads:
-                while thread.is_alive():
+                while thread.is_alive() and time.monotonic() < until:
                     self._drain()
                     thread.join(0.05)
+
+    def _share(self) -> float:
+        """Return which share of its stretches the sense has seen that has most to do yet, in [0, 1]."""
+        return min(
+            sum(job.position() - job.span[0] for job in jobs)
+            / sum(job.span[1] - job.span[0] for job in jobs)
+            for jobs in self._by_sense.values()
+        )
 
     def _store(self) -> None:
         held: dict[int, list[Caption]] = {id(job): [] for job in self.jobs}
         open_jobs = len(self.jobs)
         while open_jobs:
             if self.progress:
-                self.progress(self._position)
+                self.progress(self._share())
             try:
                 job, item = self._outbox.get(timeout=0.2)
             except queue.Empty:
@@ -127,18 +154,23 @@ class Pipeline:
                 gap = Gap(job.sense.source, item.start_seconds, item.end_seconds, item.reason)
                 self.stored.record_gap(gap)
             elif isinstance(item, Settled):
-                job.settled = min(max(item.seconds, job.settled), job.span[1])
+                before, job.settled = job.settled, min(max(item.seconds, job.settled), job.span[1])
+                # The last mark of a stretch settles what is open only because no more of the video is shown.
+                cut_off = before < job.settled == job.span[1] < self.video.duration_seconds - 1e-3
                 self.added[job.sense.name] += self.stored.record(
                     held[id(job)],
                     source=job.sense.source,
                     version=job.version,
                     watched=(job.span[0], job.settled) if job.settled > job.span[0] else None,
+                    tail=(before, job.settled) if cut_off else None,
                 )
                 held[id(job)] = []
             else:
                 open_jobs -= 1
                 if isinstance(item, BaseException):
                     self._give_up(job, item)
+        if self.progress:
+            self.progress(1.0)
 
     def _give_up(self, job: Job, error: BaseException) -> None:
         if not isinstance(error, Exception):
@@ -172,6 +204,7 @@ class Pipeline:
             if isinstance(item, BaseException):
                 raise item
             if item is not None:
+                job.reached = min(max(item.seconds, job.reached), job.span[1])
                 yield item
 
     def _feed(self, jobs: list[Job], read: Callable[[list[Job], float, float], None]) -> None:
@@ -206,10 +239,9 @@ class Pipeline:
             self._outbox.put((jobs[0], Gap("pictures", last, end, reason)))
 
     def _read_sound(self, jobs: list[Job], start: float, end: float) -> None:
-        last = start
+        heard = start
         for sound in self.video.audio(start, end):
-            last = sound.end_seconds
-            self._position = max(self._position, sound.seconds)
+            heard = sound.end_seconds
             for job in jobs:
                 first, last = (
                     min(max(round((at - sound.seconds) * SAMPLE_RATE), 0), len(sound.samples)) for at in job.span
@@ -218,12 +250,11 @@ class Pipeline:
                     part = sound.samples[first:last]
                     self._put(job, AudioBlock(sound.seconds + first / SAMPLE_RATE, part))
             self._end([job for job in jobs if job.span[1] <= sound.end_seconds])
-        if end - last > LONGEST_PAUSE_SECONDS:
-            reason = f"there is no sound for more than a day after {clock(last)}; what comes later is not heard"
-            self._outbox.put((jobs[0], Gap("sound", last, end, reason)))
+        if end - heard > LONGEST_PAUSE_SECONDS:
+            reason = f"there is no sound for more than a day after {clock(heard)}; what comes later is not heard"
+            self._outbox.put((jobs[0], Gap("sound", heard, end, reason)))
 
     def _give(self, jobs: Iterable[Job], frame: Frame) -> None:
-        self._position = max(self._position, frame.seconds)
         for job in jobs:
             if job.wants(frame.seconds):
                 self._put(job, frame)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, PrivateAttr
 
@@ -19,6 +22,10 @@ from videochat.errors import StoreInUse
 from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.tools import PerceptionTool
+
+WATCHING = "videochat_watching"
+"""Name of the custom events that tell callbacks how far a watch is: `{"seconds": ..., "of_seconds": ...}`."""
+_TELL_SECONDS = 1.0
 
 
 class VideoToolkit(BaseToolkit):
@@ -92,10 +99,20 @@ class VideoToolkit(BaseToolkit):
         return self._background
 
     def _watch_first(self) -> None:
+        """Watch before the first call of a tool; callbacks of the app are told how far it is, as `WATCHING` events."""
+        length, told = self.video_set.duration_seconds, 0.0
+        config = var_child_runnable_config.get()
+
+        def tell(seconds: float) -> None:
+            nonlocal told
+            if config is not None and time.monotonic() - told >= _TELL_SECONDS:
+                told = time.monotonic()
+                dispatch_custom_event(WATCHING, {"seconds": seconds, "of_seconds": length}, config=config)
+
         if self._background is None or self._background.done:
             # Another process that is watching goes on, and what it has seen so far can be asked.
             with suppress(StoreInUse):
-                self.video_set.watch_all()
+                self.video_set.watch_all(tell)
 
     def close(self) -> None:
         """End a watch in the background, free the senses' models and the memory's files."""

@@ -14,12 +14,14 @@ from videochat.agent.pipeline import Job, Pipeline, Progress
 from videochat.agent.speakers import join_speakers
 from videochat.devices import BUDGET
 from videochat.errors import check_number
-from videochat.intervals import Interval, clock_range, missing_intervals
+from videochat.intervals import Interval, clock_range, merge_intervals, missing_intervals
 from videochat.media import Video
 from videochat.memory import Gap, VideoCaptions
 from videochat.renamed import keywords
 from videochat.tools import PerceptionTool
 from videochat.tools.refine import CaptionRefiner
+
+_SAME_SECONDS = 1e-3
 
 
 @dataclass
@@ -104,7 +106,7 @@ def watch(
         stored: where captions go.
         start_seconds: first moment.
         end_seconds: first moment no longer; None for the end.
-        progress: told how far the video has been read, a few times a second.
+        progress: told how far the watch is, as a second of the video, a few times a second.
         models_gb: how many gigabytes models may take together; None for most of the device's memory. A model that
             is larger runs alone.
 
@@ -129,9 +131,11 @@ def watch(
         fit.append((sense, sense.version(video)))
         report.remarks += [f"{sense.name}: {remark}" for remark in sense.remarks(video)]
         report.by_sense[sense.name] = 0
-    report.already_watched = not _jobs(fit, stored, (start, end))
-    if not report.already_watched:
-        with stored.watching({sense.source for sense, _ in fit}, start, end):
+    jobs = _jobs(fit, stored, (start, end))
+    report.already_watched = not jobs
+    if jobs:
+        first, last = min(job.span[0] for job in jobs), max(job.span[1] for job in jobs)
+        with stored.watching({sense.source for sense, _ in fit}, min(start, first), max(end, last)):
             _watch(video, fit, stored, report, progress, models_gb)
         join_speakers(stored)
         stored.publish()
@@ -145,8 +149,23 @@ def _jobs(fit: Sequence[tuple[PerceptionTool, str]], stored: VideoCaptions, span
     return [
         Job(sense, version, part)
         for sense, version in fit
-        for part in missing_intervals(stored.watched(sense.source, version), *span)
+        for part in _unwatched(stored.watched(sense.source, version), stored.tails(sense.source), span)
     ]
+
+
+def _unwatched(watched: Sequence[Interval], tails: Sequence[Interval], span: Interval) -> list[Interval]:
+    """Return what a sense has to watch of a range, in order.
+
+    What it said of a stretch depends on what it saw before, and at the end of the stretch on what it would have seen
+    next (whether a shot goes on). So what borders on what is missing is watched again: what was watched after it as a
+    whole, and the open end (`tails`) of what was watched before it.
+    """
+    parts = []
+    for start, end in missing_intervals(watched, *span):
+        before = next((a for a, b in tails if abs(b - start) < _SAME_SECONDS), start)
+        after = next((b for a, b in watched if abs(a - end) < _SAME_SECONDS), end)
+        parts.append((before, after))
+    return merge_intervals(parts)
 
 
 def _watch(
@@ -164,11 +183,18 @@ def _watch(
             stored.record_gap(Gap("file", start, end, reason))
     jobs = _jobs(fit, stored, (report.start_seconds, report.end_seconds))
     for job in jobs:
+        stored.reopen(job.sense.source, *job.span)
         stored.clear_gaps(job.sense.source, *job.span)
     groups = group_by_memory([sense for sense, _ in fit], models_gb)
+    first, last = min(job.span[0] for job in jobs), max(job.span[1] for job in jobs)
     for number, group in enumerate(groups):
+
+        def tell(share: float, before: int = number) -> None:
+            if progress is not None:
+                progress(first + (last - first) * (before + share) / len(groups))
+
         if part := [job for job in jobs if job.sense in group]:
-            pipeline = Pipeline(video, part, stored, progress)
+            pipeline = Pipeline(video, part, stored, tell)
             pipeline.run()
             for name, count in pipeline.added.items():
                 report.by_sense[name] += count

@@ -33,6 +33,8 @@ VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 Event = dict[str, Any]
 _FIELDS: dict[str, dict[str, Any]] = {
     "watched": {"source": str, "version": str},
+    "tail": {"source": str},
+    "reopened": {"source": str},
     "gap": {"source": str, "reason": str},
     "cleared": {"source": str},
     "facts": {"facts": dict},
@@ -42,7 +44,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "vectors": {"embedder": str, "ids": list, "vectors": (str, np.ndarray)},
     "frames": {"source": str, "times": list, "vectors": (str, np.ndarray)},
 }
-_WITH_RANGE = ("watched", "gap", "cleared")
+_WITH_RANGE = ("watched", "tail", "reopened", "gap", "cleared")
 _FACTS: dict[str, type | tuple[type, ...]] = {"name": str, "path": str, "duration_seconds": (int, float), "size": list}
 # Names of our own in the rows of Chroma.
 _RESERVED = {"captions", "event", "video_id", "journal", "journal_end", "writer", "revision"}

@@ -130,7 +130,7 @@ class VideoCaptions:
             StoreError: they cannot be written; then none of them counts.
         """
         self._prepare()
-        with self._guard, self._locked():
+        with self._guard, self._lock.held() if self._lock is not None else nullcontext():
             self._refresh()
             events = list(make(self._state))
             self.log.append(events)
@@ -139,9 +139,6 @@ class VideoCaptions:
             self._unpublished += events
             self._changes += bool(events)
             return events
-
-    def _locked(self) -> AbstractContextManager[Any]:
-        return self._lock.held() if self._lock is not None else threading.RLock()
 
     def _event(self, event: str, /, **fields: Any) -> Event:
         return {"event": event, "video_id": self.video_id, **fields}
@@ -152,7 +149,8 @@ class VideoCaptions:
         *,
         source: str | None = None,
         version: str = "",
-        watched: tuple[float, float] | None = None,
+        watched: Interval | None = None,
+        tail: Interval | None = None,
     ) -> int:
         """Store captions, and that `source` has watched a range of the video.
 
@@ -161,6 +159,7 @@ class VideoCaptions:
             source: name of the tool that has watched.
             version: of the tool; what it watched in another version no longer counts.
             watched: start and end in seconds.
+            tail: the end of what was watched, where its captions depend on what lies beyond; see `tails`.
 
         Returns:
             How many captions were new.
@@ -177,8 +176,9 @@ class VideoCaptions:
             new = {caption.id: caption for caption in captions if caption.id not in state.captions}
             yield from map(caption_event, new.values())
             if source is not None and watched is not None:
-                start, end = watched
-                yield self._event("watched", source=source, version=version, start_seconds=start, end_seconds=end)
+                yield self._event("watched", source=source, version=version, **_seconds(watched))
+            if source is not None and tail is not None:
+                yield self._event("tail", source=source, **_seconds(tail))
 
         added = [event["event"] for event in self.write(make)].count("caption")
         if time.monotonic() - self._published_at >= _PUBLISH_SECONDS:
@@ -217,6 +217,16 @@ class VideoCaptions:
         found, spans = self.state.watched.get(source, ("", []))
         return list(spans) if found == version else []
 
+    def tails(self, source: str) -> list[Interval]:
+        """Return the ends of watched ranges that a source settled only because no more was shown to it."""
+        return list(self.state.tails.get(source, ()))
+
+    def reopen(self, source: str, start_seconds: float, end_seconds: float) -> None:
+        """Forget what a source has said of a range that it is about to watch again, and that it has watched it."""
+        span = (start_seconds, end_seconds)
+        if any(end > span[0] and start < span[1] for start, end in self.state.watched.get(source, ("", []))[1]):
+            self.write(lambda _: [self._event("reopened", source=source, **_seconds(span))])
+
     def drop_other_versions(self, source: str, version: str) -> None:
         """Forget what another version of a source said (e.g. subtitles that were corrected since)."""
 
@@ -249,16 +259,10 @@ class VideoCaptions:
         self.write(lambda _: [self._event("gap", **vars(gap))])
 
     def clear_gaps(self, source: str, start_seconds: float, end_seconds: float) -> None:
-        """Forget gaps of a source within a range that is about to be watched again; the rest of them stays.
-
-        Args:
-            source: name of the tool.
-            start_seconds: first moment of the range.
-            end_seconds: first moment no longer.
-        """
+        """Forget gaps of a source within a range that is about to be watched again; the rest of them stays."""
         if any(gap.source == source for gap in self.state.gaps.values()):
-            times = {"start_seconds": start_seconds, "end_seconds": end_seconds}
-            self.write(lambda _: [self._event("cleared", source=source, **times)])
+            span = (start_seconds, end_seconds)
+            self.write(lambda _: [self._event("cleared", source=source, **_seconds(span))])
 
     def gaps(self) -> list[Gap]:
         """Return what could not be seen, in temporal order."""
@@ -438,3 +442,7 @@ class VideoCaptions:
         """Write to Chroma what is not there yet."""
         if self._unpublished:
             self.publish()
+
+
+def _seconds(span: Interval) -> dict[str, float]:
+    return {"start_seconds": span[0], "end_seconds": span[1]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from videochat.intervals import Interval, merge_intervals
+from videochat.intervals import Interval, merge_intervals, missing_intervals
 from videochat.memory.journal import Event, pack, unpack
 from videochat.memory.store_records import Gap
 from videochat.records import Caption
@@ -38,6 +38,8 @@ class VideoState:
         """Numbers in a vector; 0 as long as there is none."""
         self.watched: dict[str, tuple[str, list[Interval]]] = {}
         """Version and ranges, by source."""
+        self.tails: dict[str, list[Interval]] = {}
+        """Ends of watched ranges whose captions depend on what lies beyond, by source."""
         self.gaps: dict[tuple[str, float, float], Gap] = {}
         """By source and range."""
         self.facts: dict[str, Any] = {}
@@ -89,6 +91,7 @@ class VideoState:
         source = event["source"]
         self._removed({"ids": [id_ for id_, caption in self.captions.items() if caption.source == source]})
         self.watched.pop(source, None)
+        self.tails.pop(source, None)
         self.gaps = {key: gap for key, gap in self.gaps.items() if gap.source != source}
 
     def _watched(self, event: Event) -> None:
@@ -98,6 +101,18 @@ class VideoState:
             event["version"],
             merge_intervals([*spans, *more] if version == event["version"] else more),
         )
+
+    def _tail(self, event: Event) -> None:
+        span = (event["start_seconds"], event["end_seconds"])
+        self.tails[event["source"]] = sorted({*self.tails.get(event["source"], ()), span})
+
+    def _reopened(self, event: Event) -> None:
+        source, start, end = event["source"], event["start_seconds"], event["end_seconds"]
+        found = [c for c in self.captions.values() if c.source == source]
+        self._removed({"ids": [c.id for c in found if start <= c.start_seconds < end]})
+        version, spans = self.watched.get(source, ("", []))
+        self.watched[source] = (version, [part for span in spans for part in missing_intervals([(start, end)], *span)])
+        self.tails[source] = [(a, b) for a, b in self.tails.get(source, ()) if b <= start or a >= end]
 
     def _gap(self, event: Event) -> None:
         gap = Gap(event["source"], event["start_seconds"], event["end_seconds"], event["reason"])
@@ -156,6 +171,8 @@ class VideoState:
         for source, (version, spans) in self.watched.items():
             for start, end in spans:
                 yield base | {"event": "watched", "source": source, "version": version} | _range(start, end)
+            for start, end in self.tails.get(source, ()):
+                yield base | {"event": "tail", "source": source} | _range(start, end)
         for gap in self.gaps.values():
             yield (
                 base

@@ -73,6 +73,8 @@ class PerceptionTool(ABC):
     """Whether its model alone decides how often it looks, so that `at_rate` changes nothing."""
     source_tells_rate: ClassVar[bool] = False
     """Whether `usual_source()` is made from `needs`, so that nothing is added at another rate."""
+    reads_ahead: ClassVar[bool] = False
+    """Whether it takes its input long before it has worked on it, so that only its marks tell how far it is."""
     needs: Needs
     """Its input."""
     weights: Weights | None = None

@@ -72,6 +72,7 @@ class ClipCaptioner(PerceptionTool):
     name: ClassVar[str] = "clip_captions"
     kind: ClassVar[Kind] = "clip_caption"
     sees: ClassVar[str] = "what happens in each stretch of a few seconds, as a vision model describes it"
+    reads_ahead: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,8 +39,10 @@ def test_senses_that_have_seen_different_ranges_all_end_with_the_whole(
     watch(clip, [one], stored, 2, 4)
     watch(clip, [two], stored, 3, 9)
     report = watch(clip, [one, two, three], stored)
-    assert report.by_sense == {"one": 100, "two": 60, "three": 120}
+    # What was watched without what comes before it is watched again.
+    assert report.by_sense == {"one": 120, "two": 120, "three": 120}
     for tool in (one, two, three):
+        assert [c.start_seconds for c in stored.between() if c.source == tool.source] == [n / 10 for n in range(120)]
         assert stored.watched(tool.source, tool.source) == [(0, clip.duration_seconds)]
 
 
@@ -60,7 +63,23 @@ def test_progress_goes_forward_to_the_end(clip: Video, open_captions: Callable[.
     told: list[float] = []
     watch(clip, [Notes(every_seconds=None)], open_captions(clip), progress=told.append)
     assert told == sorted(told)
-    assert told[-1] == pytest.approx(11.9)
+    assert told[-1] == clip.duration_seconds
+
+
+def test_progress_is_that_of_the_slowest_sense(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
+    told: list[float] = []
+    slow = Notes("slow", before=lambda seconds: time.sleep(0.15))
+    began, at = time.monotonic(), []
+
+    def tell(seconds: float) -> None:
+        told.append(seconds)
+        at.append(time.monotonic() - began)
+
+    watch(clip, [Notes("fast"), slow], open_captions(clip), progress=tell)
+    took = at[-1]
+    # After a fifth of the time, what is left is known within a factor of two.
+    estimates = [now * 12 / seconds for seconds, now in zip(told, at, strict=True) if now >= 0.2 * took and seconds > 0]
+    assert took / 2 <= estimates[0] <= took * 2
 
 
 def test_when_every_sense_fails_the_watch_still_ends(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -68,6 +69,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 1
     except KeyboardInterrupt:
         print("\nvideochat: stopped; what was seen is kept, and the next run goes on from there.", file=sys.stderr)
+        if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+            # A model computes on in its thread; nobody waits for it.
+            sys.stdout.flush()
+            os._exit(130)
         return 130
     except BrokenPipeError:
         # The reader (head, less) has enough. Python would complain once more while flushing at exit.

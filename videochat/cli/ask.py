@@ -19,9 +19,9 @@ from videochat.cli.common import (
     agent_for,
     print_json,
     say_forecast,
-    watch_progress,
 )
 from videochat.cli.offer import offer_models
+from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument, StoreError, VideoChatError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What several commands share: options, the agent over the videos that were named, progress, JSON."""
+"""What several commands share: options, the agent over the videos that were named, JSON."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import contextlib
 import json
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from videochat.cli.progress import busy
 from videochat.errors import InvalidArgument, UnknownName
-from videochat.intervals import clock, parse_clock, parse_range
-from videochat.printable import steering
+from videochat.intervals import parse_clock, parse_range
 from videochat.records import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -163,15 +162,16 @@ def agent_for(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAge
 
     # What is cheap to find wrong is found before the heavy parts load.
     videos = [Video(path) for path in ([options.video] if isinstance(options.video, str) else options.video)]
-    from videochat.agent import VideoAgent
+    with busy(f"opening {videos[0].name}" if len(videos) == 1 else f"opening {len(videos)} videos"):
+        from videochat.agent import VideoAgent
 
-    if getattr(options, "describe", None):
-        from videochat.tools.clip_captions import ClipCaptioner
+        if getattr(options, "describe", None):
+            from videochat.tools.clip_captions import ClipCaptioner
 
-        prices = (options.price_in, options.price_out)
-        price = None if prices == (None, None) else (prices[0] or 0.0, prices[1] or 0.0)
-        settings["clip_captions"] = ClipCaptioner(options.describe, price=price)
-    agent = VideoAgent(videos, preset=options.preset, memory=options.memory, **settings)
+            prices = (options.price_in, options.price_out)
+            price = None if prices == (None, None) else (prices[0] or 0.0, prices[1] or 0.0)
+            settings["clip_captions"] = ClipCaptioner(options.describe, price=price)
+        agent = VideoAgent(videos, preset=options.preset, memory=options.memory, **settings)
     try:
         yield agent
     finally:
@@ -184,37 +184,6 @@ def say_forecast(agent: VideoAgent, start_seconds: float = 0.0, end_seconds: flo
     for clause in clauses:
         print(clause, file=sys.stderr)
     return bool(clauses)
-
-
-@contextlib.contextmanager
-def watch_progress(agent: VideoAgent) -> Iterator[Callable[[float], None]]:
-    """Show how far the video has been read, once that takes longer than a moment and where there is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(file=steering(sys.stderr))
-    length = agent.video_set.duration_seconds
-    columns = (
-        TextColumn("watching"),
-        BarColumn(),
-        TextColumn("{task.fields[at]} of " + clock(length)),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    began = time.monotonic()
-    task = bar.add_task("", total=length, at=clock(0))
-
-    def show(seconds: float) -> None:
-        if time.monotonic() - began > 0.5:
-            bar.start()
-            bar.update(task, completed=seconds, at=clock(max(seconds, 0)))
-            if seconds >= length - 1e-3:
-                bar.update(task, at="finishing")
-
-    try:
-        yield show
-    finally:
-        bar.stop()
 
 
 def print_json(data: Any) -> None:

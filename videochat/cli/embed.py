@@ -13,8 +13,8 @@ from videochat.cli.common import (
     add_group,
     add_watch_options,
     fail_usage,
-    watch_progress,
 )
+from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument
 from videochat.printable import steering
 

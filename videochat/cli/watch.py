@@ -20,9 +20,9 @@ from videochat.cli.common import (
     print_json,
     say_forecast,
     time_option,
-    watch_progress,
 )
 from videochat.cli.offer import offer_models
+from videochat.cli.progress import watch_progress
 from videochat.errors import VideoChatError
 from videochat.intervals import check_interval
 
