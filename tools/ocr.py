@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from videochat.frames import Frame, Sampling
 from videochat.media import Video
 from videochat.records import Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
+from videochat.tools.text_regions import Mosaic, Region, joined, padded, stroke_regions
 
 # A line needs this to appear, and half as much certainty to stay: stylised letters flicker around the limit.
 _MIN_SCORE = 0.8
@@ -27,15 +29,21 @@ _ALIKE_IF_SURE = 0.9
 _ALIKE = 0.6
 # Text that stays gets a caption at least this often, so that a logo does not hold everything back.
 _MAX_OPEN_SECONDS = 60.0
-# A picture is read again when any of its 16 x 16 fields changed by more than this much of 255.
+# What may be text is read again when any of the picture's 16 x 16 fields that it lies in changed by more than this
+# much of 255.
 _FIELDS = 16
 _FIELD_CHANGE = 5.0
+# Letters that are too large for the test for strokes are found in a smaller picture, at an eighth of the work.
+_LARGE_TEXT_SCALE = 0.35
+# A mosaic of most of the picture saves nothing.
+_MOST_OF_PICTURE = 0.7
 
 
 class TextReader(PerceptionTool):
-    """RapidOCR (PP-OCR, its models ship in its wheel) on one picture a second, where the picture changed.
+    """RapidOCR (PP-OCR, its models ship in its wheel) on one picture a second.
 
-    Lines below 0.8 confidence or with fewer than three letters and digits are noise and left out.
+    It reads only where there are strokes like those of letters, and where the picture has changed. Lines below 0.8
+    confidence or with fewer than three letters and digits are noise and left out.
     """
 
     name: ClassVar[str] = "ocr"
@@ -62,11 +70,16 @@ class TextReader(PerceptionTool):
         read_fields: np.ndarray | None = None
         settled, last_end = start_seconds, start_seconds
         for frame in stream:
-            fields = _fields(frame.image)
+            gray = _gray(frame.image)
+            fields = _fields(gray)
             due = frame.seconds - settled >= _MAX_OPEN_SECONDS
-            if due or read_fields is None or np.abs(fields - read_fields).max() > _FIELD_CHANGE:
-                read_fields = fields
-                lines = self._read(frame, video)
+            if due or read_fields is None:
+                read_fields = np.full_like(fields, np.inf)
+            changed = np.abs(fields - read_fields) > _FIELD_CHANGE
+            if changed.any():
+                read_fields = np.where(changed, fields, read_fields)
+                unchanged = [line for line in open_lines if not line.changed(changed, video)]
+                lines = unchanged + self._read(frame, gray, changed, video)
                 gone = open_lines if due else [line for line in open_lines if not line.is_among(lines)]
                 yield from self._captions(gone, video, frame.seconds)
                 stay = [] if due else [line for line in open_lines if line not in gone]
@@ -79,22 +92,45 @@ class TextReader(PerceptionTool):
         yield from self._captions(open_lines, video, last_end)
         yield Settled(end_seconds)
 
-    def _read(self, frame: Frame, video: Video) -> list[_Line]:
-        result = self._load()(np.ascontiguousarray(frame.image[:, :, ::-1]))
+    def _read(self, frame: Frame, gray: np.ndarray, changed: np.ndarray, video: Video) -> list[_Line]:
+        """Return the lines where the picture has changed; `changed` is bool, shape (_FIELDS, _FIELDS)."""
+        height, width = gray.shape
+        regions = joined(stroke_regions(gray) + self._large_text(frame.image))
+        regions = [region for region in regions if _any_in(changed, region, (width, height))]
+        if not regions:
+            return []
+        if sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in regions) > _MOST_OF_PICTURE * width * height:
+            regions = [(0, 0, width, height)]
+        mosaic = Mosaic(frame.image, regions)
+        result = self._load()(_bgr(mosaic.image), use_det=True, use_cls=True, use_rec=True)
         if result.txts is None or result.boxes is None:
             return []
-        width, height = video.size or (0, 0)
-        scale = width / frame.image.shape[1]
+        full_width, full_height = video.size or (0, 0)
+        scale = full_width / width
         lines = []
         for text, score, corners in zip(result.txts, result.scores, result.boxes, strict=True):
             if score < _MIN_SCORE_TO_STAY or sum(sign.isalnum() for sign in text) < _MIN_SIGNS:
                 continue
-            xs, ys = corners[:, 0] * scale, corners[:, 1] * scale
-            x1, x2 = (float(round(v)) for v in np.clip([xs.min(), xs.max()], 0, width))
-            y1, y2 = (float(round(v)) for v in np.clip([ys.min(), ys.max()], 0, height))
+            xs, ys = (mosaic.in_picture(corners) * scale).T
+            x1, x2 = (float(round(v)) for v in np.clip([xs.min(), xs.max()], 0, full_width))
+            y1, y2 = (float(round(v)) for v in np.clip([ys.min(), ys.max()], 0, full_height))
             if x1 < x2 and y1 < y2:
                 lines.append(_Line(frame.seconds, text.strip(), min(float(score), 1.0), (x1, y1, x2, y2)))
         return lines
+
+    def _large_text(self, image: np.ndarray) -> list[Region]:
+        import cv2
+
+        height, width = image.shape[:2]
+        scale = _LARGE_TEXT_SCALE
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        # The reader keeps these settings for its next call.
+        found = self._load()(_bgr(small), use_det=True, use_cls=False, use_rec=False)
+        regions = []
+        for corners in () if found.boxes is None else found.boxes:
+            x1, y1, x2, y2 = (round(v / scale) for v in (*corners.min(axis=0), *corners.max(axis=0)))
+            regions.append(padded((x1, y1, x2, y2), (y2 - y1) // 2, width, height))
+        return regions
 
     def _captions(self, lines: list[_Line], video: Video, end_seconds: float) -> Iterator[Caption]:
         for start in sorted({line.start_seconds for line in lines}):
@@ -138,6 +174,10 @@ class _Line:
     score: float
     box: tuple[float, float, float, float]
 
+    def changed(self, fields: np.ndarray, video: Video) -> bool:
+        """Whether the picture has changed where it stands."""
+        return _any_in(fields, self.box, video.size or (1, 1))
+
     def is_among(self, others: list[_Line]) -> bool:
         return any(self._same(other) for other in others)
 
@@ -159,9 +199,26 @@ def _figures(text: str) -> list[str]:
     return [sign for sign in text if sign.isdigit()]
 
 
-def _fields(image: np.ndarray) -> np.ndarray:
+def _bgr(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _gray(image: np.ndarray) -> np.ndarray:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+
+
+def _fields(gray: np.ndarray) -> np.ndarray:
     """Return the mean lightness of each of `_FIELDS` x `_FIELDS` fields, shape (_FIELDS, _FIELDS)."""
     import cv2
 
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return cv2.resize(gray, (_FIELDS, _FIELDS), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _any_in(fields: np.ndarray, box: Sequence[float], size: tuple[int, int]) -> bool:
+    """Whether any of the fields is true that a box (x1, y1, x2, y2) in a picture of (width, height) touches."""
+    x1, y1, x2, y2 = box
+    columns = slice(int(x1 / size[0] * _FIELDS), math.ceil(x2 / size[0] * _FIELDS))
+    rows = slice(int(y1 / size[1] * _FIELDS), math.ceil(y2 / size[1] * _FIELDS))
+    return bool(fields[rows, columns].any())

@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from videochat.intervals import clock
 
@@ -22,13 +22,14 @@ _ESTIMATE_FROM = 0.02
 
 @contextlib.contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Say on a terminal what is going on, until it ends."""
+    """Say on a terminal what is going on, until it ends; Ctrl-C says at once that it stops."""
     if not sys.stderr.isatty():
-        yield
+        with saying_that_it_stops():
+            yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(what):
+    with Console(stderr=True).status(what) as status, saying_that_it_stops(status.stop):
         yield
 
 
@@ -58,7 +59,7 @@ def watch_progress(agent: VideoAgent) -> Iterator[Progress]:
         left = "finishing" if seconds >= length - 1e-3 else _left(first, seconds, length)
         bar.update(task, completed=seconds, at=clock(max(seconds, 0)), left=left)
 
-    with _saying_that_it_stops(bar.stop):
+    with saying_that_it_stops(bar.stop):
         try:
             yield show
         finally:
@@ -75,8 +76,12 @@ def _left(first: tuple[float, float], seconds: float, length: float) -> str:
 
 
 @contextlib.contextmanager
-def _saying_that_it_stops(before: Any) -> Iterator[None]:
-    """Answer Ctrl-C with a word at once: the senses may take seconds to end."""
+def saying_that_it_stops(before: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Answer Ctrl-C with a word at once: senses and imports may take seconds to end.
+
+    Args:
+        before: called before the word is printed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
