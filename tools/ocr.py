@@ -99,9 +99,9 @@ class TextReader(PerceptionTool):
         regions = [region for region in regions if _any_in(changed, region, (width, height))]
         if not regions:
             return []
-        if sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in regions) > _MOST_OF_PICTURE * width * height:
-            regions = [(0, 0, width, height)]
         mosaic = Mosaic(frame.image, regions)
+        if mosaic.image.size > _MOST_OF_PICTURE * frame.image.size:
+            mosaic = Mosaic(frame.image, [(0, 0, width, height)])
         result = self._load()(_bgr(mosaic.image), use_det=True, use_cls=True, use_rec=True)
         if result.txts is None or result.boxes is None:
             return []
@@ -129,7 +129,7 @@ class TextReader(PerceptionTool):
         regions = []
         for corners in () if found.boxes is None else found.boxes:
             x1, y1, x2, y2 = (round(v / scale) for v in (*corners.min(axis=0), *corners.max(axis=0)))
-            regions.append(padded((x1, y1, x2, y2), (y2 - y1) // 2, width, height))
+            regions.append(padded((x1, y1, x2, y2), (y2 - y1) // 2, (y2 - y1) // 2, width, height))
         return regions
 
     def _captions(self, lines: list[_Line], video: Video, end_seconds: float) -> Iterator[Caption]:

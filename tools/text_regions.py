@@ -17,8 +17,8 @@ _WINDOW = (31, 9)
 _FILLED, _GOES_ON = 0.55, 0.25
 _MIN_WINDOWS = 40
 _MARGIN = 12
-# Between parts in a mosaic, or two words would be read as one line.
-_MIN_GAP = 24
+# Around the parts of a mosaic their margins are mirrored: on plain ground a strip of texture looks like a line of text.
+_MIN_BORDER = 12
 
 
 def stroke_regions(gray: np.ndarray) -> list[Region]:
@@ -41,14 +41,14 @@ def stroke_regions(gray: np.ndarray) -> list[Region]:
     for number in range(1, count):
         if windows[number] >= _MIN_WINDOWS:
             x, y, w, h = (int(value) for value in boxes[number][:4])
-            found.append(padded((x, y, x + w, y + h), _MARGIN, width, height))
+            found.append(padded((x, y, x + w, y + h), _MARGIN + h // 3, _MARGIN, width, height))
     return found
 
 
-def padded(region: Region, margin: int, width: int, height: int) -> Region:
-    """Return a region with a margin, within the picture."""
+def padded(region: Region, beside: int, above: int, width: int, height: int) -> Region:
+    """Return a region with margins left and right, and above and below, within the picture."""
     x1, y1, x2, y2 = region
-    return max(x1 - margin, 0), max(y1 - margin, 0), min(x2 + margin, width), min(y2 + margin, height)
+    return max(x1 - beside, 0), max(y1 - above, 0), min(x2 + beside, width), min(y2 + above, height)
 
 
 def joined(regions: Sequence[Region]) -> list[Region]:
@@ -77,22 +77,30 @@ class Mosaic:
     """
 
     def __init__(self, image: np.ndarray, regions: Sequence[Region]) -> None:
+        import cv2
+
         self._places: list[tuple[Region, int, int]] = []  # the part, and where it begins here
-        wide = max(
-            max(x2 - x1 for x1, _, x2, _ in regions),
-            round(sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in regions) ** 0.5 * 1.3),
-        )
-        x = y = row = right = 0
+        cells = []
         for region in sorted(regions, key=lambda r: r[1] - r[3]):
-            w, h = region[2] - region[0], region[3] - region[1]
-            if x and x + w > wide:
-                x, y, row = 0, y + row + _MIN_GAP, 0
-            self._places.append((region, x, y))
-            row, right = max(row, h), max(right, x + w)
-            x += w + max(_MIN_GAP, h)
-        self.image = np.full((y + row, right, 3), 127, np.uint8)
-        for (x1, y1, x2, y2), left, top in self._places:
-            self.image[top : top + y2 - y1, left : left + x2 - x1] = image[y1:y2, x1:x2]
+            x1, y1, x2, y2 = region
+            # Words on one line stand apart by less than this.
+            beside, above = (max(_MIN_BORDER, (y2 - y1) // 3), _MIN_BORDER) if len(regions) > 1 else (0, 0)
+            borders = (above, above, beside, beside)
+            cells.append(
+                (region, beside, above, cv2.copyMakeBorder(image[y1:y2, x1:x2], *borders, cv2.BORDER_REFLECT_101))
+            )
+        area = sum(cell.shape[0] * cell.shape[1] for *_, cell in cells)
+        wide = max([cell.shape[1] for *_, cell in cells] + [round(1.3 * area**0.5)])
+        x = y = row = 0
+        self.image = np.full((sum(cell.shape[0] for *_, cell in cells), wide, 3), 127, np.uint8)
+        for region, beside, above, cell in cells:
+            height, width = cell.shape[:2]
+            if x and x + width > wide:
+                x, y, row = 0, y + row, 0
+            self.image[y : y + height, x : x + width] = cell
+            self._places.append((region, x + beside, y + above))
+            x, row = x + width, max(row, height)
+        self.image = self.image[: y + row]
 
     def in_picture(self, corners: np.ndarray) -> np.ndarray:
         """Return corners of a line that was found here, shape (n, 2), as places in the picture, cut at its part."""
