@@ -35,8 +35,8 @@ _FIELDS = 16
 _FIELD_CHANGE = 5.0
 # Letters that are too large for the test for strokes are found in a smaller picture, at an eighth of the work.
 _LARGE_TEXT_SCALE = 0.35
-# A mosaic of most of the picture saves nothing.
-_MOST_OF_PICTURE = 0.7
+# A mosaic of more than this share of the picture saves little.
+_MOST_OF_PICTURE = 0.5
 
 
 class TextReader(PerceptionTool):
@@ -95,12 +95,15 @@ class TextReader(PerceptionTool):
     def _read(self, frame: Frame, gray: np.ndarray, changed: np.ndarray, video: Video) -> list[_Line]:
         """Return the lines where the picture has changed; `changed` is bool, shape (_FIELDS, _FIELDS)."""
         height, width = gray.shape
-        regions = joined(stroke_regions(gray) + self._large_text(frame.image))
-        regions = [region for region in regions if _any_in(changed, region, (width, height))]
-        if not regions:
-            return []
+        most = _MOST_OF_PICTURE * width * height
+        regions = joined([r for r in stroke_regions(gray) if _any_in(changed, r, (width, height))])
+        if sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in regions) < most:
+            large = [r for r in self._large_text(frame.image) if _any_in(changed, r, (width, height))]
+            regions = joined(regions + large)
+            if not regions:
+                return []
         mosaic = Mosaic(frame.image, regions)
-        if mosaic.image.size > _MOST_OF_PICTURE * frame.image.size:
+        if mosaic.image[..., 0].size > most:
             mosaic = Mosaic(frame.image, [(0, 0, width, height)])
         result = self._load()(_bgr(mosaic.image), use_det=True, use_cls=True, use_rec=True)
         if result.txts is None or result.boxes is None:

@@ -34,7 +34,7 @@ def stroke_regions(gray: np.ndarray) -> list[Region]:
     beside = np.ones((1, 7), np.uint8)
     rising = cv2.dilate((edges > _EDGE).astype(np.uint8), beside)
     falling = cv2.dilate((edges < -_EDGE).astype(np.uint8), beside)
-    filled = cv2.blur((rising & falling) * np.uint8(255), _WINDOW)
+    filled = cv2.blur(cv2.bitwise_and(rising, falling) * 255, _WINDOW)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats((filled > 255 * _GOES_ON).astype(np.uint8))
     windows = np.bincount(labels[filled > 255 * _FILLED], minlength=count)
     found = []
@@ -108,7 +108,7 @@ class Mosaic:
 
         def distance(place: tuple[Region, int, int]) -> float:
             (x1, y1, x2, y2), left, top = place
-            return max(left - x, x - (left + x2 - x1), 0) + max(top - y, y - (top + y2 - y1), 0)
+            return float(max(left - x, x - (left + x2 - x1), 0) + max(top - y, y - (top + y2 - y1), 0))
 
         (x1, y1, x2, y2), left, top = min(self._places, key=distance)
         moved = corners + np.array([x1 - left, y1 - top])

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from videochat.cli.common import Commands, add_command, add_video_options, agent_for, kind_option, watch_progress
+from videochat.cli.common import Commands, add_command, add_video_options, agent_for, kind_option
+from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument, StoreError
 
 # Named here and not imported: the help must not wait for the memory.
