@@ -15,8 +15,8 @@ from videochat.cli.common import (
     agent_for,
     print_json,
     range_option,
-    watch_progress,
 )
+from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument, MediaError
 from videochat.intervals import clock_range
 
