@@ -131,8 +131,7 @@ class Pipeline:
     def _share(self) -> float:
         """Return which share of its stretches the sense has seen that has most to do yet, in [0, 1]."""
         return min(
-            sum(job.position() - job.span[0] for job in jobs)
-            / sum(job.span[1] - job.span[0] for job in jobs)
+            sum(job.position() - job.span[0] for job in jobs) / sum(job.span[1] - job.span[0] for job in jobs)
             for jobs in self._by_sense.values()
         )
 
