@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from videochat.intervals import clock
+from videochat.printable import steering
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
@@ -29,7 +30,7 @@ def busy(what: str) -> Iterator[None]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(what) as status, saying_that_it_stops(status.stop):
+    with Console(file=steering(sys.stderr)).status(what) as status, saying_that_it_stops(status.stop):
         yield
 
 
@@ -42,7 +43,7 @@ def watch_progress(agent: VideoAgent) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    console = Console(stderr=True)
+    console = Console(file=steering(sys.stderr))
     length = agent.video_set.duration_seconds
     columns = (TextColumn("watching"), BarColumn(), TextColumn("{task.fields[at]} of " + clock(length)))
     bar = Progress(*columns, TextColumn("{task.fields[left]}"), console=console, transient=True)
