@@ -122,8 +122,8 @@ class SoundEvents(PerceptionTool):
 
         for window in windows(stream):
             scores = model.scores(window)
-            for sound in np.flatnonzero(scores >= self.min_score):
-                heard.setdefault(int(sound), _Event(int(sound), number)).add(number, float(scores[sound]))
+            for sound in np.flatnonzero(scores >= self.min_score).tolist():
+                heard.setdefault(sound, _Event(sound, number)).add(number, float(scores[sound]))
             number += 1
             over = number >= _MOST_WINDOWS
             for sound, event in list(heard.items()):
@@ -261,9 +261,10 @@ def _mel(hertz: Sequence[float] | np.ndarray) -> np.ndarray:
 def _mel_bands() -> np.ndarray:
     """Return the triangles, straight on the mel scale, by which magnitudes become bands; shape (257, 64)."""
     at = _mel(np.linspace(0.0, SAMPLE_RATE / 2, _FFT // 2 + 1))[:, None]
-    edges = np.linspace(*_mel([_LOWEST_HZ, _HIGHEST_HZ]), _BANDS + 2)
+    lowest, highest = _mel([_LOWEST_HZ, _HIGHEST_HZ])
+    edges = np.linspace(lowest, highest, _BANDS + 2)
     low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    bands = np.maximum(0.0, np.minimum((at - low) / (middle - low), (high - at) / (high - middle)))
+    bands: np.ndarray = np.maximum(0.0, np.minimum((at - low) / (middle - low), (high - at) / (high - middle)))
     bands[0] = 0.0
     return bands
 

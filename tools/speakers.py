@@ -69,7 +69,7 @@ class SpeakerTurns(ModelTool[_Loaded]):
             from transformers import AutoModelForAudioFrameClassification, AutoProcessor
             from transformers.models.nemotron3_diarization import modeling_nemotron3_diarization as code
 
-            processor = AutoProcessor.from_pretrained(folder)
+            processor = AutoProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]  # transformers leaves it untyped
             model = AutoModelForAudioFrameClassification.from_pretrained(folder, dtype=device.dtype)
             # The chunks into which the model itself would cut a whole recording.
             config = model.config
@@ -192,10 +192,10 @@ def turns(activity: Iterable[np.ndarray], frame_seconds: float = 0.01) -> Iterat
 
     for piece in activity:
         for row in piece:
-            for voice in np.flatnonzero(row > _ACTIVE):
-                first, _, values = opened.get(int(voice), (at, at, []))
-                values.append(float(row[voice]))
-                opened[int(voice)] = (first, at, values)
+            for active in np.flatnonzero(row > _ACTIVE).tolist():
+                first, _, values = opened.get(active, (at, at, []))
+                values.append(float(row[active]))
+                opened[active] = (first, at, values)
             for voice in [v for v, (_, last, _) in opened.items() if at - last >= pause]:
                 yield closed(voice)
             at += 1

@@ -252,6 +252,8 @@ class _Listener:
         """Return what is said; segments that stayed broken in every way of looking are among it."""
         language = self._given or self._decided
         heard = self._surest(samples, language)
+        if language is None and heard and (unsure := heard[0].other_language):
+            heard = min(heard, self._surest(samples, unsure), key=_worth)
         if self._given is None and language is not None and _logprob(heard) < _UNSURE_LOGPROB:
             other = self._surest(samples, None)
             if other and other[0].language != language and _logprob(other) > _logprob(heard) + _SURER_BY:
@@ -267,8 +269,7 @@ class _Listener:
         damaged = any(not math.isfinite(segment.logprob) for segment in heard)
         while not damaged and any(map(Segment.is_doubtful, heard)) and (attempt := attempt + 1) < TRIES:
             again = self._whisper.transcribe(samples, language, attempt)
-            if again and (_doubts(again), -_logprob(again)) < (_doubts(heard), -_logprob(heard)):
-                heard = again
+            heard = min(heard, again, key=_worth) if again else heard
         return heard
 
 
@@ -279,6 +280,11 @@ def _logprob(segments: Sequence[Segment]) -> float:
 
 def _doubts(segments: Sequence[Segment]) -> tuple[int, int]:
     return sum(map(Segment.is_broken, segments)), sum(map(Segment.is_doubtful, segments))
+
+
+def _worth(segments: Sequence[Segment]) -> tuple[bool, tuple[int, int], float]:
+    """Return what orders several ways of hearing the same sound, the surest first; nothing comes last."""
+    return not segments, _doubts(segments), -_logprob(segments)
 
 
 def _missed(segments: Sequence[Segment], stretch: Stretch) -> Iterator[Missed]:

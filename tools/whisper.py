@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -55,6 +56,8 @@ _TRIES_OPENAI: tuple[dict[str, Any], ...] = ({}, {"beam_size": 5}, {"temperature
 TRIES = len(_TRIES_FASTER)
 """How often a stretch of sound is tried at most."""
 _SEED = 0
+# Where a language is less likely than the first of these, another that is likelier than the second is tried too.
+_SURE_OF_LANGUAGE, _MAY_BE_LANGUAGE = 0.6, 0.1
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class Segment:
     """ISO 639 code; None if the model does not say."""
     words: tuple[Word, ...]
     """Its words in order; empty if the model does not time them."""
+    other_language: str | None = None
+    """The language that it is else, where the model is unsure of `language`."""
 
     def is_silence(self) -> bool:
         """Return whether nobody speaks, by Whisper's own limits; what it wrote is made up."""
@@ -182,6 +187,13 @@ class OpenAIWhisper:
         import torch
 
         settings = _SETTINGS | _TRIES_OPENAI[min(attempt, len(_TRIES_OPENAI) - 1)]
+        other = None
+        if language is None and self._model.is_multilingual:
+            import whisper
+
+            sound = whisper.log_mel_spectrogram(whisper.pad_or_trim(samples), self._model.dims.n_mels)
+            _, likely = self._model.detect_language(sound.to(self._model.device))
+            language, other = _languages(likely.items())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_SEED)
             result = self._model.transcribe(samples, language=language, fp16=self._half, verbose=None, **settings)
@@ -198,6 +210,7 @@ class OpenAIWhisper:
                     Word(float(word["start"]), float(word["end"]), word["word"], float(word["probability"]))
                     for word in segment.get("words", ())
                 ),
+                other,
             )
             for segment in result["segments"]
         ]
@@ -233,6 +246,7 @@ class FasterWhisper:
         # Its own limits would drop a text that repeats itself without a word.
         limits = {"compression_ratio_threshold": None, "log_prob_threshold": None, "no_speech_threshold": None}
         segments, about = self._model.transcribe(samples, language=language, **limits, **settings)
+        other = None if language else _languages(about.all_language_probs or ())[1]
         return [
             Segment(
                 float(segment.start),
@@ -246,9 +260,19 @@ class FasterWhisper:
                     Word(float(word.start), float(word.end), word.word, float(word.probability))
                     for word in segment.words or ()
                 ),
+                other,
             )
             for segment in segments
         ]
+
+
+def _languages(likely: Iterable[tuple[str, float]]) -> tuple[str | None, str | None]:
+    """Return the likeliest language, and the next one where the first is not sure."""
+    ranked = sorted(likely, key=lambda pair: -pair[1])[:2]
+    if not ranked:
+        return None, None
+    unsure = len(ranked) > 1 and ranked[0][1] < _SURE_OF_LANGUAGE and ranked[1][1] >= _MAY_BE_LANGUAGE
+    return ranked[0][0], ranked[1][0] if unsure else None
 
 
 # transformers' names of Whisper's parts, and OpenAI's.

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from videochat.agent.prompts import fenced
 from videochat.errors import InvalidArgument, UnknownName
+from videochat.fence import fenced
 from videochat.intervals import clock
 from videochat.memory import textualize
 from videochat.memory.chapters import make_chapters

@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,22 @@ def test_the_language_is_decided_once_and_changed_only_with_evidence(silero, cli
     found = captions(tool.perceive(sounds(sound), clip, 0.0, 32.0))
     assert [caption.language for caption in found] == ["en", "en", "de", "de"]
     assert asked == [None, "en", "en", None, "de"]
+
+
+@pytest.mark.parametrize(("likely", "taken"), [(-0.3, "en"), (-0.8, "it")])
+def test_where_the_model_is_unsure_of_the_language_the_next_one_is_tried(likely, taken, silero, clip):
+    asked = []
+
+    class Unsure:
+        def transcribe(self, samples, language, attempt=0):
+            asked.append(language)
+            said = heard(" Hello." if language == "en" else " Ciao.", logprob=likely if language == "en" else -0.6)
+            return [replace(said, language=language or "it", other_language=None if language else "en")]
+
+    tool = recognizer(Unsure(), silero)
+    found = captions(tool.perceive(sounds(voiced([(1.0, 4.0), (8.0, 11.0)], 14.0)), clip, 0.0, 14.0))
+    assert [caption.language for caption in found] == [taken, taken]
+    assert asked == [None, "en", taken], "and it is decided once"
 
 
 @pytest.mark.material
