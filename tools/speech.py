@@ -33,6 +33,7 @@ from videochat.tools.whisper import (
     Backend,
     Segment,
     WhisperModel,
+    Word,
     backend_of,
     load_whisper,
     openai_file,
@@ -49,6 +50,8 @@ _VOICE_GOES_ON = 0.35
 _MIN_VOICE_SECONDS = 0.25
 # What is left around speech: a word begins before it is loud.
 _MARGIN_SECONDS = 0.3
+# So long before the voice detector notices it a word may begin.
+_ATTACK_SECONDS = 0.1
 # Whisper looks at 30 seconds whatever it is given, so short pieces are waste; but words come late from long ones.
 _FULL_SECONDS = 20.0
 _PAUSE_SECONDS = 0.6
@@ -228,7 +231,7 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
         for stretch in stretches(stream, start_seconds, self._voice_detector):
             if stretch.samples is not None:
                 with self.device.computing():
-                    segments = listener.hear(stretch.samples)
+                    segments = _with_the_voice(listener.hear(stretch.samples), stretch)
                 yield from _missed(segments, stretch)
                 # Whisper always looks at 30 seconds, and sometimes places words in the part that is not there.
                 limit = min(stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE, end_seconds)
@@ -287,6 +290,17 @@ def _worth(segments: Sequence[Segment]) -> tuple[bool, tuple[int, int], float]:
     return not segments, _doubts(segments), -_logprob(segments)
 
 
+def _with_the_voice(segments: Sequence[Segment], stretch: Stretch) -> list[Segment]:
+    """Return segments whose words begin when the voice does: Whisper draws a word out over the pause before it."""
+
+    def begun(word: Word) -> Word:
+        first = next((at for at in stretch.voiced_seconds if at + _BLOCK_SECONDS > word.start_seconds), math.inf)
+        start = max(word.start_seconds, first - _ATTACK_SECONDS)
+        return replace(word, start_seconds=start) if start < word.end_seconds - _ATTACK_SECONDS else word
+
+    return [replace(segment, words=tuple(map(begun, segment.words))) for segment in segments]
+
+
 def _missed(segments: Sequence[Segment], stretch: Stretch) -> Iterator[Missed]:
     """Yield what somebody says that Whisper could not make out."""
     for segment in segments:
@@ -306,6 +320,8 @@ class Stretch:
     """When the first of `samples` is heard."""
     samples: np.ndarray | None = None
     """The part with a voice, float32 in [-1, 1], shape (n,), at most 30 seconds; None if nobody speaks."""
+    voiced_seconds: tuple[float, ...] = ()
+    """Where in `samples` the blocks begin that hold a voice."""
 
 
 def stretches(stream: Iterable[AudioBlock], start_seconds: float, voice: Any) -> Iterator[Stretch]:
@@ -391,7 +407,8 @@ class _Piece:
             return Stretch(settled)
         margin = _count(_MARGIN_SECONDS)
         first, last = max(voiced[0] - margin, 0), min(voiced[-1] + 1 + margin, cut)
-        return Stretch(settled, origin + first * _BLOCK_SECONDS, np.concatenate(self.blocks[first:last]))
+        at = tuple((number - first) * _BLOCK_SECONDS for number in voiced)
+        return Stretch(settled, origin + first * _BLOCK_SECONDS, np.concatenate(self.blocks[first:last]), at)
 
 
 def _count(seconds: float) -> int:
