@@ -310,10 +310,10 @@ def test_the_packaged_whisper_hears_what_is_said_and_invents_nothing(
 def test_a_word_begins_when_the_voice_does(silero, clip):
     class Drawing:
         def transcribe(self, samples, language, attempt=0):
-            words = (Word(0.3, 1.2, " Hello", 0.9), Word(1.2, 4.5, " there.", 0.9))
+            words = (Word(0.3, 1.2, " Hello", 0.9), Word(1.2, 4.0, " there.", 0.9))
             return [replace(heard(" Hello there."), words=words)]
 
     tool = recognizer(Drawing(), silero)
-    (first, second) = captions(tool.perceive(sounds(voiced([(1.0, 2.0), (4.0, 5.5)], 7.0)), clip, 0.0, 7.0))
+    (first, second) = captions(tool.perceive(sounds(voiced([(1.0, 2.0), (3.5, 5.0)], 7.0)), clip, 0.0, 7.0))
     assert first.text == "Hello"
-    assert second.start_seconds == pytest.approx(4.0 - 0.1, abs=0.2)
+    assert second.start_seconds == pytest.approx(3.5 - 0.1, abs=0.2)
