@@ -310,7 +310,7 @@ def test_the_packaged_whisper_hears_what_is_said_and_invents_nothing(
 def test_a_word_begins_when_the_voice_does(silero, clip):
     class Drawing:
         def transcribe(self, samples, language, attempt=0):
-            words = (Word(0.3, 1.2, " Hello", 0.9), Word(1.2, 4.0, " there.", 0.9))
+            words = (Word(0.3, 1.2, " Hello", 0.9), Word(1.5, 4.0, " there.", 0.9))
             return [replace(heard(" Hello there."), words=words)]
 
     tool = recognizer(Drawing(), silero)
