@@ -220,14 +220,18 @@ def _one_video(
     # What lies on the screen or is said shares no word with a question that only names the sense.
     meant = [hit for hit in merged if hit.caption.kind in query.kinds]
     best += [hit for hit in meant if hit not in best] if len(meant) <= _MOST_OF_KIND else []
-    # The best has the lowest number.
-    evidence.add(best)
     room = budget - tokens_of_text(facts)
     sizes = f"({len(measured)} measurements of light, colours and motion are not shown.)" if measured else ""
     if tokens_of(merged) <= room:
+        # The best has the lowest number.
+        evidence.add(best)
         text = as_text(merged, evidence, video_set, named=False) if merged else ""
         return Context("\n".join(filter(None, [facts, text, sizes])), [h.caption for h in merged], 0)
-    overview, told = _overview(video_set, video, evidence, int(room * _SHARE_OF_OVERVIEW))
+    at_most = int(room * _SHARE_OF_OVERVIEW)
+    # Only what will be shown gets a number: what is left when the overview takes all its share.
+    sure = {hit.caption.id for hit in _moments(merged, best, room - at_most, video.duration_seconds)}
+    evidence.add([hit for hit in best if hit.caption.id in sure])
+    overview, told = _overview(video_set, video, evidence, at_most)
     chosen = _moments(merged, best, room - tokens_of_text(overview), video.duration_seconds)
     text = as_text(chosen, evidence, video_set, named=False) if chosen else ""
     missing = len(merged) - len(chosen)

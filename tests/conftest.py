@@ -14,6 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Tiny models gain nothing from a second thread, and lose much by waiting for it where others work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import videochat.packaged
 from tests.fakes.clips import SCENES, SPEECH, SUBTITLES
 from tests.fakes.tiny_checkpoints import tiny
 from videochat.agent import VideoAgent
@@ -26,6 +27,8 @@ from videochat.testing import Scene, draw_video
 __all__ = ["tiny"]
 
 _PACKAGES = PACKAGES
+# From the start: what a fixture of a module makes must not have senses whose weights its tests do not see.
+videochat.packaged.PACKAGES = ()
 MATERIAL = Path(__file__).resolve().parents[2] / "shared" / "material"
 
 
@@ -74,7 +77,6 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     # What the machine happens to have must not decide which preset watches.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("videochat.packaged.PACKAGES", ())
     for name in ("VIDEOCHAT_LLM", "OPENAI_API_KEY", "LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
         monkeypatch.delenv(name, raising=False)
 

@@ -93,10 +93,10 @@ def test_equal_captions_that_touch_are_read_as_one_interval(tea: Path, tmp_path:
 def test_a_closer_look_is_stored(tea: Path, tea_memory: CaptionStore) -> None:
     agent = VideoAgent(tea, memory=tea_memory, llm="extractive")
     look = {tool.name: tool for tool in agent.langchain_tools()}["look"]
-    text = look.invoke({"start": 4, "end": 8, "question": "What is written?", "rate": 3})
-    assert "looked with ocr at 3 pictures a second from 00:04-00:08" in text
+    text = look.invoke({"start": 4, "end": 8, "question": "What is written?", "rate": 4})
+    assert "looked with ocr at 4 pictures a second from 00:04-00:08" in text
     assert "Boil the water" in text
-    assert any(caption.source == "rapidocr@3fps" for caption in agent.captions("ocr"))
+    assert any(caption.source == "rapidocr@4fps" for caption in agent.captions("ocr"))
 
 
 def test_a_graph_with_a_tool_node_uses_the_tools(toolkit: VideoToolkit) -> None:

@@ -18,7 +18,7 @@ from videochat.audio import SAMPLE_RATE, AudioBlock
 from videochat.errors import MissingDependency
 from videochat.media import Video
 from videochat.memory import CaptionStore
-from videochat.packaged import PACKAGES, packaged
+from videochat.packaged import packaged
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools import PRESETS, Settled, make_tools
@@ -169,7 +169,6 @@ def heard(path: Path) -> list[Caption]:
 
 @pytest.mark.material
 def test_real_music_is_heard_and_speech_is_left_to_the_words(sounds_package: None, material: Path) -> None:
-    assert PACKAGES
     film = heard(material / "videos/chaplin.mp4")
     (music,) = [caption for caption in film if caption.text == "music"]
     assert music.start_seconds == 0.0
