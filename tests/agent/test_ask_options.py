@@ -18,11 +18,11 @@ def test_every_keyword_reaches_the_question() -> None:
         "verify": True,
         "wait_seconds": 2.0,
         "progress": print,
+        "history": [("Who?", "Ann.")],
     }
     question = Question.read("ask", "What is it?", options)
-    assert question == Question(
-        "What is it?", Choice("What is it?", {"A": "milk", "B": "wine"}), "ann", True, 2.0, print
-    )
+    choice = Choice("What is it?", {"A": "milk", "B": "wine"})
+    assert question == Question("What is it?", choice, "ann", True, 2.0, print, (("Who?", "Ann."),))
     assert str(question) == "What is it?\n(A) milk\n(B) wine"
     assert set(options) == set(AskOptions.__annotations__), "a new keyword needs its line here"
 
