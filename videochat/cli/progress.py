@@ -45,8 +45,13 @@ def watch_progress(agent: VideoAgent) -> Iterator[Progress]:
 
     console = Console(file=steering(sys.stderr))
     length = agent.video_set.duration_seconds
-    columns = (TextColumn("watching"), BarColumn(), TextColumn("{task.fields[at]} of " + clock(length)))
-    bar = Progress(*columns, TextColumn("{task.fields[left]}"), console=console, transient=True)
+    columns = (
+        TextColumn("watching"),
+        BarColumn(),
+        TextColumn("{task.fields[at]} of " + clock(length)),
+        TextColumn("{task.fields[left]}"),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = bar.add_task("", total=length, at=clock(0), left="")
     first: tuple[float, float] | None = None
 
