@@ -484,6 +484,7 @@ def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny:
         assert starts[-1] == 10740.0
     elif sense.name in WORDS:
         assert 10769.0 < starts[0] < starts[-1] + 0.001 < 10790.0
-    elif sense.kind != "objects":  # looking once a minute it has lost everything by the next look
+    elif sense.kind != "objects" and sense.name != "scene_text":
+        # Looking once a minute, objects have been lost by the next look; random weights read no letters.
         assert told[-1].end_seconds > 10700
     sense.close()
