@@ -20,7 +20,7 @@ from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.chat_models import picture_block
 from videochat.errors import VideoChatError
-from videochat.fence import fenced
+from videochat.fence import failure, fenced
 from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances, browse
@@ -422,7 +422,6 @@ class Toolbox:
                         self._watch_first()
                 return method(**arguments)
             except VideoChatError as error:
-                # It may name files, whose names are as foreign as what is in them.
-                raise ToolException(f"It could not be done:\n{fenced(str(error))}") from error
+                raise ToolException(failure(error)) from error
 
         return call

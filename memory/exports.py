@@ -17,6 +17,7 @@ from videochat.errors import UnknownName
 from videochat.intervals import clock, clock_range
 from videochat.memory.chapters import Chapter
 from videochat.records import Caption
+from videochat.subrip import guarded
 
 ExportFormat = Literal["srt", "vtt", "csv", "md", "json", "chapters"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
@@ -26,8 +27,6 @@ EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 # An end this little after the next beginning is a matter of rounding, not two lines at once.
 _TOUCHING_MS = 100
 _COLUMNS = ("start_seconds", "end_seconds", "start", "end", "kind", "speaker", "text", "source", "score", "language")
-WORD_JOINER = "\u2060"
-"""An invisible sign that keeps parts of a SubRip text from being read as a tag or as times."""
 
 
 @dataclass(frozen=True)
@@ -120,16 +119,10 @@ def _lines(cue: _Cue) -> list[tuple[str, str]]:
 def _srt(cues: Sequence[_Cue]) -> str:
     blocks = []
     for number, cue in enumerate(cues, 1):
-        lines = [_srt_text(f"{speaker}: {text}" if speaker else text) for speaker, text in _lines(cue)]
+        lines = [guarded(f"{speaker}: {text}" if speaker else text) for speaker, text in _lines(cue)]
         when = f"{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}"
         blocks.append("\n".join([str(number), when, *lines]) + "\n")
     return "\n".join(blocks)
-
-
-def _srt_text(text: str) -> str:
-    """Return a text in which nothing is read as a tag or as the line of times; the format knows no escapes."""
-    text = re.sub(r"(\d:\d+:\d+)(?=[.,]\d)", rf"\1{WORD_JOINER}", text)
-    return re.sub(r"<(?=\s*[a-z/!])|\{|-->", lambda m: f"{m[0][0]}{WORD_JOINER}{m[0][1:]}", text, flags=re.IGNORECASE)
 
 
 def _vtt(cues: Sequence[_Cue]) -> str:

@@ -21,7 +21,7 @@ LEVELS = {
     for level, names in enumerate(
         (
             ("renamed",),
-            ("errors", "printable", "hosts", "fence"),
+            ("errors", "printable", "hosts", "fence", "subrip"),
             ("intervals",),
             ("records", "answer_html", "home", "ffmpeg", "local_files"),
             ("video_sites",),

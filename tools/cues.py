@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from videochat.subrip import unguarded
+
 _STAMP = r"(-?(?:\d+\s*:\s*)?\d{1,3}\s*:\s*\d{1,2}(?:\s*[.,:]\s*\d{1,9})?)"
 _TIMING = re.compile(rf"\s*{_STAMP}\s*-{{1,2}}>\s*{_STAMP}(?:\s.*)?$")
 _COUNTER = re.compile(r"\s*\d+\s*$")
@@ -186,7 +188,7 @@ class _Lines(NamedTuple):
 
 
 def _subrip_cue(block: _Block) -> _Lines:
-    lines = [_flat(_without_markup(_OVERRIDE.sub("", line))) for line in block.lines]
+    lines = [_flat(unguarded(_without_markup(_OVERRIDE.sub("", line)))) for line in block.lines]
     return _Lines(block.start, block.end, [line for line in lines if line])
 
 

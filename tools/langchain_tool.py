@@ -9,7 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
-from videochat.errors import VideoChatError
+from videochat.errors import InvalidArgument, VideoChatError
+from videochat.fence import failure, fenced
 from videochat.intervals import clock, clock_range
 from videochat.media import Video
 from videochat.records import Caption
@@ -119,7 +120,7 @@ def tool_of(
                 arguments["fps"] = arguments.pop("rate")
             captions = find(start_seconds=start_seconds, end_seconds=end_seconds, **arguments)
         except VideoChatError as error:
-            raise ToolException(str(error)) from error
+            raise ToolException(failure(error)) from error
         return _content_and_artifact(captions, clock_range(start_seconds, end_seconds))
 
     return StructuredTool.from_function(
@@ -144,7 +145,7 @@ class _OnDemand(Generic[_Tool]):
 
     def __call__(self, start_seconds: float, end_seconds: float, fps: float | None = None) -> list[Caption]:
         if reason := self.tool.unfit(self.video):
-            raise ToolException(f"{self.tool.name} has nothing to do on {self.video.name!r}: {reason}.")
+            raise InvalidArgument(f"{self.tool.name} has nothing to do on {self.video.name!r}: {reason}.")
         found: list[Caption] = []
         held: list[Caption] = []
         # LangChain runs the tool calls of one message in parallel threads; a perception tool takes one range at a time.
@@ -172,8 +173,8 @@ def _content_and_artifact(captions: list[Caption], when: str) -> ContentAndArtif
     captions = sorted(captions, key=lambda caption: (caption.start_seconds, caption.end_seconds))
     if not captions:
         return f"Nothing was found in {when}.", []
-    lines = [str(caption) for caption in captions[:_MAX_LINES]]
+    text = fenced("\n".join(str(caption) for caption in captions[:_MAX_LINES]))
     if len(captions) > _MAX_LINES:
         since = clock(captions[_MAX_LINES].start_seconds)
-        lines.append(f"({len(captions) - _MAX_LINES} more from {since} on; ask for that range next.)")
-    return "\n".join(lines), [caption.as_dict() for caption in captions]
+        text += f"\n({len(captions) - _MAX_LINES} more from {since} on; ask for that range next.)"
+    return text, [caption.as_dict() for caption in captions]

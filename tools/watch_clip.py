@@ -21,6 +21,7 @@ from pydantic import Field
 
 from videochat.devices import BUDGET, config_of, free_memory, load_model, load_processor
 from videochat.errors import MissingDependency, VideoChatError
+from videochat.fence import failure, fenced
 from videochat.hub import find_weights
 from videochat.intervals import clock_range, fit_interval
 from videochat.records import Caption
@@ -213,9 +214,9 @@ class WatchClip(BaseTool):
         try:
             caption = self.watch(question, start, end)
         except VideoChatError as error:
-            raise ToolException(str(error)) from error
+            raise ToolException(failure(error)) from error
         when = clock_range(caption.start_seconds, caption.end_seconds)
-        return f"[{when}] {caption.text}", [caption.as_dict()]
+        return fenced(f"[{when}] {caption.text}"), [caption.as_dict()]
 
 
 def needed_bytes(folder: Path, llm_bits: int | None = None) -> int:

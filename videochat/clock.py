@@ -174,6 +174,8 @@ class _Reading:
     def place(self, stream: int, raw: tuple[float, float], length: float, *, jumps: bool) -> int:
         """Put a packet into the stretch in which its clock goes on, or into a new one; return its number."""
         decoding, shown = raw
+        # No picture is shown before it is decoded: its decoding was reckoned on from what was before a jump.
+        decoding = shown if shown < decoding - _JUMP_BACK_SECONDS else decoding
         number = self.current.get(stream, 0)
         if not self.stretches or (jumps and not self._goes_on(number, stream, decoding)):
             recent = range(len(self.stretches) - 1, max(len(self.stretches) - 4, -1), -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ _SETTLING_SECONDS = 1.0
 _STEPS_BACK_SECONDS = (0.0, 1.0, 10.0, 60.0)
 # Where so many packets give no picture, none will come.
 _MOST_PACKETS = 3000
+# Times of containers are rounded by less than this.
+_ROUNDING_SECONDS = 0.0011
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,13 @@ class _Reader:
                 yield held
                 last, held = held.seconds, item
             elif item.seconds > last:
-                held = item  # what runs ahead of all that follows has a damaged time
+                # What runs ahead of what follows has a wrong time; where there is room, it follows the one before.
+                if held is not None and held.length_seconds and not (held.after_damage or self.is_sound):
+                    placed = last + held.length_seconds
+                    if -math.inf < placed < item.seconds - _ROUNDING_SECONDS:
+                        yield replace(held, seconds=placed)
+                        last = placed
+                held = item
         if held is not None:
             yield held
 
@@ -204,6 +212,8 @@ class _Reader:
                 begun = True
                 base = frame.time_base or self.stream.time_base
                 seconds = self._seconds(frame, base, follows)
+                if seconds is not None and seconds < follows - _ROUNDING_SECONDS and not self.is_sound:
+                    seconds = self._in_order(frame, base, follows, seconds)
                 length = frame.samples / frame.sample_rate if self.is_sound else float((frame.duration or 0) * base)
                 if seconds is None:
                     continue
@@ -234,6 +244,14 @@ class _Reader:
                 yield None
             if is_end:
                 return
+
+    def _in_order(self, frame: Any, base: Any, follows: float, seconds: float) -> float:
+        """Return the second of a picture whose time lies before its turn: that of its decoding, if that is its turn."""
+        if self.track.timing != "presentation" or frame.dts is None:
+            return seconds
+        # Program streams give a picture the time of another that begins in the same packet.
+        decoded = self.follower.seconds(self.track.index, float(frame.dts * base))
+        return seconds if decoded is None or abs(decoded - follows) > _ROUNDING_SECONDS else decoded
 
     def _seconds(self, frame: Any, base: Any, follows: float) -> float | None:
         stamp = frame.dts if self.track.timing == "decoding" else frame.pts

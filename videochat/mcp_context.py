@@ -11,6 +11,7 @@ from videochat.fence import fenced
 from videochat.intervals import clock
 from videochat.memory import textualize
 from videochat.memory.chapters import make_chapters
+from videochat.printable import printable
 
 if TYPE_CHECKING:
     from videochat.agent.video_set import VideoSet
@@ -71,7 +72,9 @@ def context_handlers(video_set: VideoSet) -> dict[str, Any]:
 
     async def list_resources(context: Any, parameters: Any) -> types.ListResourcesResult:
         offered = [
-            types.Resource(name=f"{what} of {name}", uri=_address(what, name), description=text, mime_type="text/plain")
+            types.Resource(
+                name=printable(f"{what} of {name}"), uri=_address(what, name), description=text, mime_type="text/plain"
+            )
             for name in video_set.names.values()
             for what, text in _RESOURCES.items()
         ]

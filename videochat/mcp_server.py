@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from videochat.agent import VideoToolkit
 from videochat.errors import InvalidArgument, MissingDependency, StoreInUse, VideoChatError
+from videochat.fence import failure
 from videochat.hosts import AllowedHosts, App, HostCheck, is_loopback
 from videochat.intervals import clock
 from videochat.mcp_context import context_handlers
@@ -74,7 +75,7 @@ def make_server(toolkit: VideoToolkit, *, patience_seconds: float = PATIENCE_SEC
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             return failed(f"The arguments do not fit: {wrong}.")
         except VideoChatError as error:
-            return failed(str(error))
+            return failed(failure(error))
         return CallToolResult(
             content=[*_blocks(message.content), *([TextContent(text=remark)] if remark else [])],
             structured_content={"captions": message.artifact} if message.artifact else None,

@@ -30,6 +30,7 @@ from tests.fakes.tiny_detectors import (
     tiny_yolo,
 )
 from videochat.errors import MissingDependency
+from videochat.fence import unfenced
 from videochat.frames import Sampling
 from videochat.hub import Weights
 from videochat.media import Video
@@ -302,7 +303,7 @@ def test_as_a_langchain_tool_it_tells_and_keeps_what_it_finds(
     told = [Caption.from_dict(data) for data in message.artifact]
     assert {caption.id for caption in told} == {c.id for c in captions_of(list(sense.run(fit, 6.0)))}
     assert kept(store, fit, sense.source) == sorted({caption.id for caption in told})
-    assert message.text.splitlines()[:80] == (
+    assert unfenced(message.text).splitlines()[:80] == (
         [str(caption) for caption in told[:80]] or ["Nothing was found in 00:06-00:12."]
     )
     # Asked again, it stores nothing twice.
@@ -333,13 +334,13 @@ def test_as_a_langchain_tool_it_says_what_was_wrong(
     other = sound_only if isinstance(sense.needs, Sampling) else silent
     message = use(sense.as_langchain_tool(other, store), start=0.0, end=3.0)
     assert message.status == "error"
-    assert message.text == f"{sense.name} has nothing to do on {other.name!r}: {sense.unfit(other)}."
+    assert unfenced(message.text) == f"{sense.name} has nothing to do on {other.name!r}: {sense.unfit(other)}."
 
 
 def test_weights_that_are_missing_are_said_to_the_model(clip: Video, store: CaptionStore) -> None:
     message = use(make_tool("captions").as_langchain_tool(clip, store), start=0, end=2)
     assert message.status == "error"
-    assert message.text.startswith("The sense 'captions' needs the model")
+    assert unfenced(message.text).startswith("The sense 'captions' needs the model")
 
 
 def test_find_objects_as_a_langchain_tool(clip: Video, store: CaptionStore) -> None:

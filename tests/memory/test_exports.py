@@ -14,6 +14,7 @@ from videochat.errors import UnknownName
 from videochat.memory.chapters import Chapter
 from videochat.memory.exports import EXPORT_FORMATS, export_text
 from videochat.records import Caption
+from videochat.tools.cues import read_cues
 
 
 def said(start: float, end: float, text: str, speaker: str = "") -> Caption:
@@ -70,6 +71,34 @@ def test_text_that_looks_like_markup_stays_text() -> None:
     ((start, end, text),) = cues(srt)
     assert (start, end) == (1000, 2000)
     assert text.replace("\u2060", "") == " ".join(hostile.split())
+
+
+@pytest.mark.parametrize("format_", ["srt", "vtt"])
+def test_any_text_is_read_again_as_it_was(format_: str) -> None:
+    chance = random.Random(f"again {format_}")
+    pieces = [
+        "<",
+        "<b>",
+        "</i >",
+        "<!--",
+        "{",
+        "{\\an8}",
+        "}",
+        "-->",
+        "->",
+        "0:00:01,5",
+        "12",
+        "&lt;",
+        "&",
+        "\u2060",
+        " ",
+    ]
+    texts = [f"{n} " + "".join(chance.choice(pieces) for _ in range(chance.randrange(1, 9))) for n in range(300)]
+    texts += ["<00:00:01.000> timed", "1984", "- so? --- so!", "NOTE this", "WEBVTT"]
+    captions = [said(2 * n, 2 * n + 1.5, text) for n, text in enumerate(texts)]
+    found = read_cues(written(captions, format_))
+    assert [cue.text for cue in found.cues] == [" ".join(text.split()) for text in texts]
+    assert not found.left_out
 
 
 def test_speakers_are_voices() -> None:

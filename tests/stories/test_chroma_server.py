@@ -74,11 +74,11 @@ import sys
 from videochat.memory import CaptionStore
 from videochat.records import Caption
 with CaptionStore(sys.argv[1]) as store:
-    for number in range(100):
+    for number in range(30):
         store.add([Caption(sys.argv[2], number, number + 1, "speech", f"{sys.argv[3]} says line{number}", "test")])
-        if number % 50 == 49:
+        if number % 15 == 14:
             store.captions_of(sys.argv[2]).index()
-    store.captions_of(sys.argv[2]).record([], source=sys.argv[3], version="1", watched=(0, 100))
+    store.captions_of(sys.argv[2]).record([], source=sys.argv[3], version="1", watched=(0, 30))
 """
 
 
@@ -88,10 +88,10 @@ def test_two_writers_at_once_lose_nothing(url: str) -> None:
     assert [writer.wait(timeout=200) for writer in writers] == [0, 0]
     with CaptionStore(url) as store:
         stored = store.captions_of("shared")
-        assert stored.count() == 200
+        assert stored.count() == 60
         for name in names:
-            assert stored.watched(name, "1") == [(0, 100)]
-            for number in range(100):
+            assert stored.watched(name, "1") == [(0, 30)]
+            for number in range(30):
                 text = f"{name} says line{number}"
                 assert found(store, text, k=1, video_ids=["shared"]) == [text]
                 if number % 10 == 0:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import random
-import time
-
 import pytest
 
-from videochat.errors import MediaError
 from videochat.tools.cues import read_cues
-from videochat.tools.subtitle_text import decode_subtitles
 
 
 def told(text: str) -> list[tuple[float, float, str]]:
@@ -150,33 +145,3 @@ def test_ass_has_speakers_and_its_drawings_are_no_words() -> None:
 )
 def test_what_is_none_has_no_cues(text: str) -> None:
     assert read_cues(text).cues == []
-
-
-PARTS = [
-    *(b"WEBVTT\n\n", b"1\n", b"00:00:01,000 --> 00:00:02,000\n", b"00:01.000 --> 00:02.000 align:start\n", b"-->"),
-    *(b"\r", b"\n\n", b"\xff\xfe", b"\xef\xbb\xbf", b"\0", b"<v Alice>", b"<c>", b"</", b"<00:00:01.000>", b" \t"),
-    *(b"{\\an8}", b"{\\p1}m 0 0", b"&lt;&#x110000;", b"[Script Info]\n", b"[Events]\n", b"NOTE\n", b"STYLE\n"),
-    *(b"Format: Start, End, Text\n", b"Dialogue: 0,0:00:01.00,0:00:03.00,Default,,0,0,0,,hi\n", b"Dialogue:,,,,\n"),
-    *("牛奶 Привет é".encode(), "Привет".encode("cp1251"), "牛奶".encode("gbk"), b"9" * 400, b"-" * 300, b":" * 300),
-    *(b"<font " * 50, b"a=b " * 50, b"99999999:99:99,999999 --> 0:0:0\n"),
-]
-
-
-def test_ten_thousand_broken_files_raise_nothing_and_end() -> None:
-    chance = random.Random(18)
-    slowest = 0.0
-    for _ in range(10_000):
-        data = b"".join(chance.choice(PARTS) for _ in range(chance.randrange(12)))
-        if chance.random() < 0.5:
-            data = bytes(b ^ (chance.random() < 0.02) * chance.randrange(256) for b in data)
-        began = time.process_time()
-        try:
-            text = decode_subtitles(data).text
-        except MediaError:
-            continue
-        for cue in read_cues(text).cues:
-            assert cue.text.strip()
-            assert cue.start_seconds < cue.end_seconds
-            cue.text.encode()
-        slowest = max(slowest, time.process_time() - began)
-    assert slowest < 5

@@ -22,6 +22,7 @@ from videochat.embed_model.conversion import convert
 from videochat.embed_model.generation import SamplingSettings
 from videochat.embed_model.model import VideoChatEmbed
 from videochat.errors import InvalidArgument, MissingDependency
+from videochat.fence import unfenced
 from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM, call
@@ -43,7 +44,7 @@ def watch(tool: WatchClip, question: str = "What?", start: float = 2, end: float
 
 def words_of(message: ToolMessage) -> str:
     assert isinstance(message.content, str)
-    return message.content
+    return unfenced(message.content)
 
 
 def test_the_answer_carries_the_range_watched(toy):
@@ -95,10 +96,10 @@ def test_a_range_watched_again_is_not_decoded_again(toy):
 
 def test_calls_from_several_threads_come_one_after_another(toy):
     tool = WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache())
-    alone = {start: watch(tool, start=start, end=start + 2).content for start in range(4)}
+    alone = {start: words_of(watch(tool, start=start, end=start + 2)) for start in range(4)}
     found: dict[int, str] = {}
     threads = [
-        threading.Thread(target=lambda s=s: found.update({s: watch(tool, start=s, end=s + 2).content}))
+        threading.Thread(target=lambda s=s: found.update({s: words_of(watch(tool, start=s, end=s + 2))}))
         for s in range(4)
     ]
     for thread in threads:
@@ -119,7 +120,7 @@ def test_missing_weights_are_said_plainly(weights, says):
     message = watch(WatchClip(video=CountingVideo(), weights=weights, models=ModelCache()))
     assert message.status == "error"
     assert words_of(message).startswith(says)
-    assert "\n" not in message.content
+    assert "\n" not in words_of(message)
 
 
 def test_an_empty_or_cut_folder_is_said_plainly(tmp_path, toy):
@@ -209,7 +210,7 @@ def test_a_folder_of_a_model_without_video(tmp_path):
     tool = WatchClip(video=SizedVideo(), weights=str(tmp_path / "vicuna"), models=ModelCache())
     message = watch(tool)
     assert "cannot be loaded" in message.content
-    assert "\n" not in message.content
+    assert "\n" not in words_of(message)
 
 
 @pytest.mark.material

@@ -11,6 +11,7 @@ from tests.fakes.mcp_results import first_text
 from tests.fakes.watching import Notes
 from videochat.agent import VideoToolkit
 from videochat.cli import main
+from videochat.fence import unfenced
 from videochat.mcp_server import TokenCheck, make_server
 from videochat.media import Video
 from videochat.memory import CaptionStore
@@ -93,7 +94,8 @@ async def test_a_watch_that_fails_is_an_error_with_its_sentence(tmp_path: Path, 
     async with Client(make_server(toolkit)) as client:
         wrong = await client.call_tool("read", {"start": 0, "end": 12})
     assert wrong.is_error
-    assert "cannot be used" in first_text(wrong)
+    assert "cannot be used" in unfenced(first_text(wrong))
+    assert "cannot be used" not in first_text(wrong).split("<video>")[0]
 
 
 @pytest.mark.parametrize(
