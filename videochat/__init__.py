@@ -8,6 +8,7 @@ Nothing heavy is loaded until a name is used: `import videochat` needs only the 
 
 from __future__ import annotations
 
+import os
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 # In a notebook without ipywidgets, libraries that are loaded later would put this between question and answer.
 warnings.filterwarnings("ignore", message="IProgress not found")
+
+# onnxruntime, which several senses run on, else tells its maker of each model that it loads, from the moment that it is
+# imported. Who wants that sets it to 0 before.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Answer": "videochat.records",

@@ -28,6 +28,8 @@ _NO_TIMESTAMPS, _GENERIC_INDEX, _TIMES_MAY_JUMP = 0x80, 0x100, 0x200
 _JUMP_BACK_SECONDS, _JUMP_AHEAD_SECONDS = 0.5, 10.0
 # A run of so few packets is a damaged timestamp, not a recording of its own.
 _STRAY_PACKETS = 8
+# The random index pack, which closes an MXF (SMPTE ST 377-1), and where to look for it.
+_MXF_END, _MXF_END_BYTES = bytes.fromhex("060e2b34020501010d01020101110100"), 2**16
 _KEY_SPACING_SECONDS = 0.5
 
 
@@ -115,8 +117,16 @@ def must_be_read(container: Any) -> bool:
     return loose or container.format.name == "flv" or not container.duration or container.duration < 0
 
 
-def has_no_timestamps(container: Any) -> bool:
-    """Return whether a format stores pictures or sound and nothing else (raw H.264, MP3 ...): none can be sought."""
+def cannot_be_sought(container: Any, path: Path) -> bool:
+    """Return whether a place can only be reached by reading up to it.
+
+    So it is where a format stores pictures or sound and nothing else (raw H.264, MP3 ...), and in an MXF that is cut
+    short: without the index at its end FFmpeg guesses at which second it has arrived.
+    """
+    if container.format.name == "mxf":
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - _MXF_END_BYTES, 0))
+            return _MXF_END not in file.read()
     return bool(container.format.flags & (_NO_TIMESTAMPS | _GENERIC_INDEX)) and container.format.name != "ivf"
 
 

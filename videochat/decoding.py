@@ -12,7 +12,7 @@ from typing import Any, Literal
 import av
 from av.error import FFmpegError
 
-from videochat.clock import Clock, Follower, has_no_timestamps
+from videochat.clock import Clock, Follower, cannot_be_sought
 from videochat.local_files import open_container
 
 # Decoding of sound begins this long before it is wanted: codecs settle over their first packets.
@@ -156,7 +156,7 @@ class _Reader:
     def seek(self, seconds: float) -> bool:
         """Go to a place from which the picture or sound of a second can be decoded; return whether that is possible."""
         track = self.track
-        if track.timing == "none" or has_no_timestamps(self.container):
+        if track.timing == "none" or cannot_be_sought(self.container, track.path):
             return False
         if self.is_sound:
             seconds -= _SETTLING_SECONDS
@@ -197,7 +197,8 @@ class _Reader:
             yield held
 
     def _all(self, skip_until: float) -> Iterator[Decoded]:
-        follows, length, damaged = 0.0, 0.0, False
+        # Where a seek has led to is not known before a picture says it.
+        follows, length, damaged = math.nan if self.sought else 0.0, 0.0, False
         begun = not self.sought or self.is_sound
         for frames in self._frames(skip_until):
             if frames is None:
@@ -215,7 +216,7 @@ class _Reader:
                 if seconds is not None and seconds < follows - _ROUNDING_SECONDS and not self.is_sound:
                     seconds = self._in_order(frame, base, follows, seconds)
                 length = frame.samples / frame.sample_rate if self.is_sound else float((frame.duration or 0) * base)
-                if seconds is None:
+                if seconds is None or math.isnan(seconds):
                     continue
                 follows = seconds + length
                 yield Decoded(seconds, frame, length, damaged)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from videochat.testing import Scene, draw_video
+
 _PROGRAM = """
 import sys
 
@@ -33,12 +35,23 @@ sys.exit(main(sys.argv[1:]))
 
 def run(*arguments: str, home: Path, traced: Path | None = None) -> tuple[int, str, str]:
     """Run the command line with every connection refused and told; return its status and what it wrote."""
-    # As a user has it: the settings by which the other tests keep from the network are not there.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "VIDEOCHAT_", "OMP_"))}
+    # As a user has it: the settings by which the other tests keep from the network are not there, nor that this is CI,
+    # where libraries do not call home.
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS") if name in os.environ}
     command = [sys.executable, "-c", _PROGRAM, *arguments]
     if traced:
-        command = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", str(traced), *command]
-    kept["VIDEOCHAT_HOME"] = str(home)
+        command = [
+            "strace",
+            "-f",
+            "--seccomp-bpf",
+            "-qq",
+            "-e",
+            "trace=connect,sendto,sendmsg",
+            "-o",
+            str(traced),
+            *command,
+        ]
+    kept |= {"VIDEOCHAT_HOME": str(home), "VIDEOCHAT_EMBEDDINGS": "builtin"}
     done = subprocess.run(command, capture_output=True, text=True, env=kept, timeout=200, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -46,19 +59,24 @@ def run(*arguments: str, home: Path, traced: Path | None = None) -> tuple[int, s
 def can_trace() -> bool:
     """Whether the kernel can be asked what a process does."""
     strace = shutil.which("strace")
-    return strace is not None and subprocess.run([strace, "-f", "-o", os.devnull, "true"], check=False).returncode == 0
+    return (
+        strace is not None
+        and subprocess.run([strace, "-f", "--seccomp-bpf", "-o", os.devnull, "true"], check=False).returncode == 0
+    )
 
 
-def test_watching_and_asking_open_no_connection(tea: Path, tmp_path: Path) -> None:
+def test_watching_and_asking_open_no_connection(tmp_path: Path) -> None:
+    scenes = [Scene(2, "POUR THE MILK", "navy"), Scene(1, "", "white")]
+    clip = draw_video(tmp_path / "clip.mp4", scenes, frame_rate=5, speech=[(0.5, 1.5)])
     log = tmp_path / "calls"
     status, said, errors = run(
-        *("ask", str(tea), "When is the milk poured?", "--preset", "builtin", "--llm", "extractive"),
+        *("ask", str(clip), "What does the text say?", "--preset", "builtin", "--llm", "extractive"),
         home=tmp_path / "home",
         traced=log if can_trace() else None,
     )
     assert "REACHED OUT" not in errors
     assert status == 0, errors
-    assert "milk is poured" in said
+    assert "POUR THE MILK" in said
     if log.exists():
         assert "sin_port" not in log.read_text()
 
