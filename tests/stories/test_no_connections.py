@@ -68,6 +68,7 @@ def can_trace() -> bool:
 def test_watching_and_asking_open_no_connection(tmp_path: Path) -> None:
     scenes = [Scene(2, "POUR THE MILK", "navy"), Scene(1, "", "white")]
     clip = draw_video(tmp_path / "clip.mp4", scenes, frame_rate=5, speech=[(0.5, 1.5)])
+    clip.with_suffix(".srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nNow the milk.\n")
     log = tmp_path / "calls"
     status, said, errors = run(
         *("ask", str(clip), "What does the text say?", "--preset", "builtin", "--llm", "extractive"),
