@@ -37,7 +37,8 @@ def run(*arguments: str, home: Path, traced: Path | None = None) -> tuple[int, s
     """Run the command line with every connection refused and told; return its status and what it wrote."""
     # As a user has it: the settings by which the other tests keep from the network are not there, nor that this is CI,
     # where libraries do not call home.
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS") if name in os.environ}
+    names = ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     command = [sys.executable, "-c", _PROGRAM, *arguments]
     if traced:
         command = [
