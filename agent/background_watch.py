@@ -85,6 +85,14 @@ class BackgroundWatch:
         """Return what was done, one report for each video; empty while it runs, or if it was stopped."""
         return self._outcome.result() if self.done and self._outcome.exception() is None else []
 
+    def when_done(self, tell: Callable[[list[WatchReport], BaseException | None], None]) -> None:
+        """Call something once it has ended, in its thread, or now where it has.
+
+        Args:
+            tell: given what was done, a report for each video, and what it failed with, if it did.
+        """
+        self._outcome.add_done_callback(lambda outcome: tell(self.reports(), outcome.exception()))
+
     def stop(self) -> None:
         """End it and wait for that; what was seen is kept, and the next watch goes on from there."""
         self._stop.set()

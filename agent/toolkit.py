@@ -52,7 +52,6 @@ class VideoToolkit(BaseToolkit):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     _toolbox: Toolbox = PrivateAttr()
-    _background: BackgroundWatch | None = PrivateAttr(None)
 
     def __init__(
         self,
@@ -94,9 +93,7 @@ class VideoToolkit(BaseToolkit):
 
     def start_watching(self) -> BackgroundWatch:
         """Watch in the background what has not been watched; tools called meanwhile show what has been seen so far."""
-        if self._background is None or self._background.done:
-            self._background = self.video_set.start_watching()
-        return self._background
+        return self.video_set.start_watching()
 
     def _watch_first(self) -> None:
         """Watch before the first call of a tool; callbacks of the app are told how far it is, as `WATCHING` events."""
@@ -109,13 +106,11 @@ class VideoToolkit(BaseToolkit):
                 told = time.monotonic()
                 dispatch_custom_event(WATCHING, {"seconds": seconds, "of_seconds": length}, config=config)
 
-        if self._background is None or self._background.done:
+        if self.video_set.watching is None or self.video_set.watching.done:
             # Another process that is watching goes on, and what it has seen so far can be asked.
             with suppress(StoreInUse):
                 self.video_set.watch_all(tell)
 
     def close(self) -> None:
         """End a watch in the background, free the senses' models and the memory's files."""
-        if self._background is not None:
-            self._background.stop()
         self.video_set.close()

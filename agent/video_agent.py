@@ -136,7 +136,6 @@ class VideoAgent:
         self._conversations = Conversations(
             checkpointer, self.video_set.fingerprint, self.video_set.names if self.video_set.several else {}
         )
-        self._background: BackgroundWatch | None = None
 
     @property
     def video(self) -> Video:
@@ -166,7 +165,7 @@ class VideoAgent:
     @property
     def watching(self) -> BackgroundWatch | None:
         """The watch that `start_watching` began last, if it did."""
-        return self._background
+        return self.video_set.watching
 
     def reset(self, thread: str = DEFAULT_THREAD) -> None:
         """Forget a conversation (not the video)."""
@@ -211,9 +210,7 @@ class VideoAgent:
 
     def start_watching(self) -> BackgroundWatch:
         """Watch in the background; until it is done, answers come from what has been seen so far."""
-        if self._background is None or self._background.done:
-            self._background = self.video_set.start_watching()
-        return self._background
+        return self.video_set.start_watching()
 
     def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer a question; watches first what was not watched yet. Earlier turns are remembered.
@@ -312,7 +309,7 @@ class VideoAgent:
 
     def _begin(self, question: Question) -> Run:
         """Watch what must be watched first, and retrieve."""
-        if self._background is None or self._background.wait(min(question.wait_seconds, threading.TIMEOUT_MAX)):
+        if self.watching is None or self.watching.wait(min(question.wait_seconds, threading.TIMEOUT_MAX)):
             try:
                 self.video_set.watch_all(question.progress)
             except StoreError as error:
@@ -426,8 +423,6 @@ class VideoAgent:
 
     def close(self) -> None:
         """End a watch in the background, free the senses' models and the memory's files."""
-        if self._background is not None:
-            self._background.stop()
         self._conversations.close()
         self.video_set.close()
 

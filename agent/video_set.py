@@ -29,6 +29,7 @@ from videochat.memory.summaries import summarize
 from videochat.records import Caption
 from videochat.renamed import keywords
 from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tool, make_tools
+from videochat.watch_bar import notebook_bar
 
 if TYPE_CHECKING:
     from videochat.tools.object_search import ObjectFinder
@@ -99,6 +100,8 @@ class VideoSet:
         self.summary_llm = None if isinstance(summary_llm, ExtractiveAnswerer) else summary_llm
         self.watch_turn: threading.Lock | None = None
         """What a watch in the background waits for; several sets with one lock watch one after another."""
+        self.watching: BackgroundWatch | None = None
+        """The watch that `start_watching` began last, if it did."""
         self._closer_look = CloserLook(self)
         self._finder: ObjectFinder | None = None
         self._frame_searches: dict[str | None, FrameSearch] = {}
@@ -165,7 +168,7 @@ class VideoSet:
             end_seconds: first moment no longer; None for the end.
             fps: pictures per second for the senses that sample at a rate; None for each one's own rate.
             senses: names or senses; None for the line-up.
-            progress: told how far the video has been read.
+            progress: told how far the video has been read; None in a notebook for a bar below the cell.
 
         Raises:
             InvalidArgument: the range holds nothing.
@@ -188,10 +191,15 @@ class VideoSet:
                 self.refiner.prepare()
             if fps is not None:
                 chosen = [at_rate(sense, fps) for sense in chosen]
+            name = self.names.get(video.id, video.name)
+            bar: contextlib.AbstractContextManager[Progress | None] = (
+                contextlib.nullcontext(progress) if progress else notebook_bar(name, video.duration_seconds)
+            )
             try:
-                report = watch(
-                    video, chosen, stored, start_seconds, end_seconds, progress=progress, models_gb=self.models_gb
-                )
+                with bar as told:
+                    report = watch(
+                        video, chosen, stored, start_seconds, end_seconds, progress=told, models_gb=self.models_gb
+                    )
             except MissingDependency as error:
                 if senses is not None or self.preset is None:
                     raise
@@ -234,8 +242,10 @@ class VideoSet:
         return reports
 
     def start_watching(self) -> BackgroundWatch:
-        """Watch every video in the background, when it is its turn."""
-        return BackgroundWatch(self._watch_in_turn)
+        """Watch every video in the background, when it is its turn; one such watch runs at a time."""
+        if self.watching is None or self.watching.done:
+            self.watching = BackgroundWatch(self._watch_in_turn)
+        return self.watching
 
     def _watch_in_turn(self, progress: Progress) -> list[WatchReport]:
         if self.watch_turn is None:
@@ -372,7 +382,9 @@ class VideoSet:
         return None
 
     def close(self) -> None:
-        """Free the senses' models and the memory's files."""
+        """End a watch in the background, free the senses' models and the memory's files."""
+        if self.watching is not None:
+            self.watching.stop()
         embedders = [search.embedder for search in self._frame_searches.values()]
         for part in (*self.senses, self._closer_look, *embedders, self._finder, self.refiner):
             if part is not None:

@@ -48,8 +48,12 @@ def main() -> None:
                 for cell in notebook.cells:
                     cell.metadata.pop("execution", None)  # when it ran: noise in every diff
                     if "outputs" in cell:
-                        # Warnings of libraries name the folders of the machine on which it ran.
-                        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+                        # Warnings of libraries name the folders of the machine on which it ran; a bar has gone.
+                        cell.outputs = [
+                            output
+                            for output in cell.outputs
+                            if output.get("name") != "stderr" and output.get("data", {}).get("text/html") != ""
+                        ]
                 nbformat.write(notebook, path)
             print(f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - began:.1f} s")
 

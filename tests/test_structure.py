@@ -23,7 +23,7 @@ LEVELS = {
             ("renamed",),
             ("errors", "printable", "hosts", "fence", "subrip"),
             ("intervals",),
-            ("records", "answer_html", "home", "ffmpeg", "local_files"),
+            ("records", "answer_html", "home", "ffmpeg", "local_files", "watch_bar"),
             ("video_sites",),
             ("download",),
             ("packaged", "chat_models"),

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
-from av.error import FFmpegError
 
 from videochat.errors import InvalidArgument, MediaError
-from videochat.ffmpeg import reason, run, seek_options
+from videochat.ffmpeg import run, seek_options
 from videochat.intervals import Interval
 from videochat.local_files import ffmpeg_input, open_container
 from videochat.media import Video
+from videochat.playback import SLACK_SECONDS, key_second
 
 _CODECS: dict[str, dict[str, Any]] = {
     "h264": {"vcodec": "libx264", "crf": 18, "preset": "veryfast", "pix_fmt": "yuv420p", "acodec": "aac"},
@@ -30,8 +30,6 @@ _CODECS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _CONTAINERS = {".mp4": "h264", ".m4v": "h264", ".mov": "h264", ".mkv": "h264", ".webm": "vp9"}
 _SOUND_FILES = {".m4a": "aac", ".mp3": "libmp3lame", ".wav": "pcm_s16le", ".flac": "flac", ".ogg": "libopus"}
-# Timestamps of Matroska are whole milliseconds: a picture this little after its time belongs to it.
-_SLACK_SECONDS = 0.001
 _MOST_PICTURES_PER_SECOND = 60
 
 
@@ -91,7 +89,7 @@ def cut_clip(video: Video, ranges: Sequence[Interval], output: str | os.PathLike
     if target.exists() and target.samefile(video.path):
         raise InvalidArgument(f"{target.name!r} is the video itself; write the clip to another file.")
     fast = fast and not sound_only  # sound is soon encoded
-    begins = _key_picture(video, wanted[0][0]) if fast else wanted[0][0]
+    begins = key_second(video, wanted[0][0]) if fast else wanted[0][0]
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".clip-") as folder:
             # What breaks off leaves no half file under the name that was asked for.
@@ -120,7 +118,7 @@ def _encoded(video: Video, ranges: Sequence[Interval], part: Path, *, sound_only
     pictures, sound = video.streams
     streams: list[Any] = []
     for number, (start, end) in enumerate(ranges):
-        near = max((_key_picture(video, start) if pictures is not None else start) - 0.5, 0.0)
+        near = max((key_second(video, start) if pictures is not None else start) - 0.5, 0.0)
         seek = seek_options(near, -video.subtitle_shift_seconds, 0.0)
         # ffmpeg-python takes inputs that are described alike for one; the size of a queue tells them apart.
         source = ffmpeg_input(video.path, copyts=None, thread_queue_size=8 + number, **seek)
@@ -139,7 +137,7 @@ def _encoded(video: Video, ranges: Sequence[Interval], part: Path, *, sound_only
 
 
 def _pictures(stream: Any, video: Video, start: float, end: float) -> Any:
-    shift = round((video.zero_seconds + start + _SLACK_SECONDS) * 1e6)
+    shift = round((video.zero_seconds + start + SLACK_SECONDS) * 1e6)
     # round=up puts into each place the last picture with a time <= it: what a player shows there.
     return (
         stream.filter("settb", "1/1000000")
@@ -185,31 +183,6 @@ def _flags(part: Path) -> dict[str, Any]:
     return {"movflags": "+faststart"} if _CONTAINERS.get(part.suffix) == "h264" and part.suffix != ".mkv" else {}
 
 
-def _key_picture(video: Video, seconds: float) -> float:
-    """Return when the last picture that can be decoded by itself is shown, not after `seconds`; 0 without any."""
-    zero = video.zero_seconds
-    try:
-        with open_container(video.path) as container:
-            stream: Any = container.streams[video.streams[0] or 0]
-            # Containers without an index put a reader after the key picture; step back until one lies before.
-            for back in (0.0, 2.0, 10.0, 60.0, seconds):
-                container.seek(int((zero + max(seconds - back, 0.0)) / stream.time_base), stream=stream)
-                found = None
-                for packet in container.demux(stream):
-                    if packet.pts is None:
-                        continue
-                    shown = float(packet.pts * packet.time_base) - zero
-                    if packet.is_keyframe and shown <= seconds + _SLACK_SECONDS:
-                        found = shown
-                    elif shown > seconds + 1.0:
-                        break
-                if found is not None:
-                    return max(found, 0.0)
-    except FFmpegError as error:
-        raise MediaError(f"{video.name!r} cannot be read ({reason(error)}).") from error
-    return 0.0
-
-
 def player_command(video: Video, start_seconds: float, end_seconds: float | None = None) -> list[str] | None:
     """Return the command that plays a video from a second on, by mpv or ffplay; None where neither is installed.
 
@@ -230,8 +203,8 @@ def player_command(video: Video, start_seconds: float, end_seconds: float | None
     return None
 
 
-def page_address(video: Video, start_seconds: float, end_seconds: float | None = None) -> str:
-    """Return an address that a browser plays from a second on (a media fragment)."""
+def file_address(video: Video, start_seconds: float, end_seconds: float | None = None) -> str:
+    """Return the address of a video's file, which a browser plays from a second on (a media fragment)."""
     start = max(start_seconds - video.subtitle_shift_seconds, 0.0)
     until = "" if end_seconds is None else f",{end_seconds - video.subtitle_shift_seconds:.3f}"
     return f"{video.path.resolve().as_uri()}#t={start:.3f}{until}"

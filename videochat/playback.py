@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import av
 import ffmpeg
 from av.error import FFmpegError
 
@@ -31,6 +30,8 @@ _MP4 = {"h264", "vp9", "av1"}, {"aac", "mp3", "opus", "flac"}
 _WEBM = {"vp8", "vp9", "av1"}, {"opus", "vorbis"}
 _SOUND = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
 _SHIFT_SECONDS = 0.02  # what a player may count from another moment than we do
+SLACK_SECONDS = 0.001
+"""Timestamps of Matroska are whole milliseconds: a picture this little after its time belongs to it."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ def playback_of(video: Video) -> Playback:
     """Return how browsers of today (H.264, VP8, VP9, AV1) play a video."""
     with _opened(video) as container:
         wrapped = container.format.name
-        pictures = container.streams.best("video") if video.has_video else None
-        sound = container.streams.best("audio", related=pictures)
+        pictures, sound = (None if index is None else container.streams[index] for index in video.streams)
         codec = pictures.codec_context.codec.canonical_name if pictures else ""
         pixels = pictures.codec_context.pix_fmt if pictures else None
         heard = sound.codec_context.codec.canonical_name if sound else ""
@@ -94,8 +94,10 @@ def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[
     Raises:
         MediaError: ffmpeg gives not a byte of it.
     """
-    start = _key_second(video, start_seconds) if way == "rewrapped" else start_seconds
-    source = ffmpeg_input(video.path, nostdin=None, ss=f"{max(start - video.subtitle_shift_seconds, 0):.6f}")
+    start = key_second(video, start_seconds) if way == "rewrapped" else start_seconds
+    # A little after a key picture, so that rounding does not lead to the one before.
+    after = 0.005 if way == "rewrapped" and start > 0 else 0.0
+    source = ffmpeg_input(video.path, nostdin=None, ss=f"{max(start + after - video.subtitle_shift_seconds, 0):.6f}")
     streams = [source[str(stream)] for stream in _streams(video)]
     codecs: dict[str, Any] = {"c:a": "aac", "ac": 2, "b:a": "128k"}
     if not video.has_video:
@@ -132,7 +134,8 @@ def clip_of(video: Video, start_seconds: float, end_seconds: float, *, max_side:
             job.compile(cmd=[ffmpeg_exe(), "-v", "error"]), capture_output=True, check=False, stdin=subprocess.DEVNULL
         )
         if done.returncode or not target.is_file() or target.stat().st_size > _MOST_CLIP_BYTES:
-            return None
+            with _opened(video):  # a file that is gone is said
+                return None
         return target.read_bytes()
 
 
@@ -143,23 +146,38 @@ def _encoder(max_side: int) -> dict[str, Any]:
 
 
 def _streams(video: Video) -> list[int]:
-    with _opened(video) as container:
-        pictures = container.streams.best("video") if video.has_video else None
-        sound = container.streams.best("audio", related=pictures)
-        return [stream.index for stream in (pictures, sound) if stream is not None]
+    return [index for index in video.streams if index is not None]
 
 
-def _key_second(video: Video, seconds: float) -> float:
-    """Return the second of the last picture up to here that needs no other to be decoded."""
-    if seconds <= 0:
+def key_second(video: Video, seconds: float) -> float:
+    """Return when the last picture that needs no other to be decoded is shown, not after `seconds`; 0 without any.
+
+    Args:
+        video: what is read.
+        seconds: of the video.
+
+    Raises:
+        MediaError: the file can no longer be read.
+    """
+    zero = video.zero_seconds
+    if seconds <= 0 or not video.has_video:
         return 0.0
     with _opened(video) as container:
-        stream: Any = container.streams.best("video")
-        zero = (container.start_time or 0) / av.time_base - video.subtitle_shift_seconds
-        container.seek(int((seconds + zero) / stream.time_base), stream=stream)
-        for packet in container.demux(stream):
-            if packet.pts is not None:
-                return max(float(packet.pts * stream.time_base) - zero, 0.0)
+        stream: Any = container.streams[video.streams[0] or 0]
+        # Containers without an index put a reader after the key picture; step back until one lies before.
+        for back in (0.0, 2.0, 10.0, 60.0, seconds):
+            container.seek(int((zero + max(seconds - back, 0.0)) / stream.time_base), stream=stream)
+            found = None
+            for packet in container.demux(stream):
+                if packet.pts is None:
+                    continue
+                shown = float(packet.pts * packet.time_base) - zero
+                if packet.is_keyframe and shown <= seconds + SLACK_SECONDS:
+                    found = shown
+                elif shown > seconds + 1.0:
+                    break
+            if found is not None:
+                return max(found, 0.0)
     return 0.0
 
 

@@ -113,7 +113,7 @@ def test_a_model_with_tools_may_look_before_anything_has_been_seen(agent: VideoA
     agent.start_watching()
     llm = ScriptedLLM("The video does not show this.")
     other = VideoAgent(agent.video, memory=agent.memory, preset=[bells(agent)], llm=llm)
-    other._background = agent.watching
+    other.video_set.watching = agent.watching
     assert other.ask("How often does the bell ring?").text.startswith("Nothing of the video has been seen yet.")
     assert "nothing of it has been seen yet" in llm.sent[0][-1].text
 
@@ -142,8 +142,24 @@ def test_the_tools_say_how_far_it_is(agent: VideoAgent) -> None:
         lambda messages: messages[-1].text,
     )
     other = VideoAgent(agent.video, memory=agent.memory, preset=[bells(agent)], llm=llm)
-    other._background = agent.start_watching()
+    other.video_set.watching = agent.start_watching()
     assert "watched up to 00:05 of 01:00" in other.ask("What comes at 30 seconds?").text
+
+
+def test_who_asked_is_told_of_the_end() -> None:
+    told: list[tuple[list[WatchReport], BaseException | None]] = []
+    report = WatchReport("a.mp4", 0.0, 1.0)
+
+    def fail(progress: Progress) -> list[WatchReport]:
+        raise StoreError("It is full.")
+
+    for work in (lambda progress: [report], fail):
+        watch = BackgroundWatch(work)
+        watch.when_done(lambda reports, error: told.append((reports, error)))
+        watch.stop()
+    watch.when_done(lambda reports, error: told.append((reports, error)))
+    assert told[0] == ([report], None)
+    assert [(reports, str(error)) for reports, error in told[1:]] == [([], "It is full.")] * 2
 
 
 def test_a_watch_that_cannot_start_is_the_same_sentence(tea: Path, tmp_path: Path) -> None:

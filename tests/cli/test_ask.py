@@ -1,11 +1,15 @@
 """`videochat ask` and `videochat chat`."""
 
 import json
+import random
+import readline
+import stat
 from pathlib import Path
 
 import pytest
 
 from videochat.cli import main
+from videochat.cli.ask import kept_lines
 
 
 def test_ask_prints_one_object_for_programs(
@@ -71,6 +75,26 @@ def test_chat_has_commands_of_its_own(
     assert "/reset forgets" in printed.err
     assert "/exit" in printed.err
     assert printed.out == ""
+
+
+def test_lines_come_back_in_later_runs_and_are_private(tmp_path: Path) -> None:
+    file = tmp_path / "home" / "chat_history"
+    said = [f"question {random.random()}" for _ in range(3)]
+    with kept_lines(file):
+        assert readline.get_current_history_length() == 0
+    assert not file.exists(), "nothing was asked"
+    for line in said:
+        with kept_lines(file):
+            readline.add_history(line)
+    with kept_lines(file):
+        readline.add_history("here")
+        with file.open("a") as other:  # a chat that ended meanwhile
+            other.write("there\n")
+    with kept_lines(file):
+        count = readline.get_current_history_length()
+        lines = [readline.get_history_item(number) for number in range(1, count + 1)]
+    assert lines == [*said, "there", "here"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_question_before_the_file_is_told(demo_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:

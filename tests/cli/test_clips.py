@@ -2,6 +2,7 @@
 
 import json
 import stat
+import sys
 import webbrowser
 from pathlib import Path
 
@@ -37,10 +38,11 @@ def test_play_runs_a_player_at_the_second(
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_without_a_player_the_browser_is_opened(
+def test_without_a_player_and_a_server_the_browser_plays_the_file(
     there: bool, demo_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "videochat.serve.app", None)  # as where the extra `serve` is not installed
     opened: list[str] = []
 
     class Browser:

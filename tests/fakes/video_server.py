@@ -38,14 +38,17 @@ def serving(*arguments: str, home: Path) -> Iterator[str]:
         else:
             raise AssertionError(f"the server ended: {''.join(said)}")
         # Read on, or a full pipe would stop it.
-        threading.Thread(target=lambda: said.extend(server.stderr or ()), daemon=True).start()
+        reading = threading.Thread(target=lambda: said.extend(server.stderr or ()), daemon=True)
+        reading.start()
         _wait_until_watched(found[1])
         yield found[1]
         assert server.poll() is None, "the server stays up"
     finally:
         server.terminate()
-        server.wait(30)
+        assert server.wait(30) == 0, "it ends in order"
+        reading.join()
         assert "Traceback" not in "".join(said)
+        assert "stopped; what was seen is kept" in said[-1]
 
 
 def _wait_until_watched(address: str) -> None:

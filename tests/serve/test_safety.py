@@ -32,6 +32,11 @@ def test_a_browser_gives_the_token_once(client_for: Callable[..., TestClient]) -
     assert "HttpOnly" in first.headers["set-cookie"]
     assert "SameSite=strict" in first.headers["set-cookie"]
     assert client.get("/api/videos").status_code == 200
+    linked = client.get("/?video=abc&t=4,7&token=right", follow_redirects=False)
+    assert linked.headers["location"] == "/?video=abc&t=4%2C7", "a link to a moment stays one"
+    refused = client.get("/?token=wrong", headers={"accept": "text/html"}, follow_redirects=False)
+    assert (refused.status_code, refused.headers["location"]) == (303, "/#refused"), "the page asks a person again"
+    assert "set-cookie" not in refused.headers
     client.cookies.set(COOKIE, "wrong")
     client.cookies.clear()
     assert client.get("/api/videos", headers={"cookie": f"{COOKIE}=wrong"}).status_code == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from videochat.errors import InvalidArgument, MediaError, UnknownName
 from videochat.media import Video
 from videochat.memory import CaptionStore
+from videochat.records import Caption
 from videochat.serve.videos import ServedVideos
 from videochat.testing import Scene, draw_video
 
@@ -22,6 +24,30 @@ def test_the_library_is_what_the_memory_has_seen(tea_memory: CaptionStore, tea: 
     assert 14.5 in [hit.start_seconds for _, hit in videos.search("milk")[:3]]
     with pytest.raises(UnknownName, match="tea.mp4"):
         videos.get("coffee.mp4")
+
+
+def test_a_large_library_is_listed_and_searched_without_opening_each_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"{number:032x}" for number in range(30)]
+    sought = random.choice(ids)
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        for id_ in ids:
+            text = "A zebra drinks." if id_ == sought else "A cow eats grass."
+            memory.add([Caption(id_, 1.0, 2.0, "speech", text, source="test")])
+            memory.captions_of(id_).set_facts(
+                name=f"{id_}.mp4", path=f"/films/{id_}.mp4", duration_seconds=9.0, size=None
+            )
+        memory.sync()
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        videos = ServedVideos(memory=memory, llm="extractive", library=True)
+
+        def opened(video_id: str) -> None:
+            raise AssertionError(f"{video_id} is opened")
+
+        monkeypatch.setattr(memory, "captions_of", opened)
+        assert {videos.state(served)["captions"] for served in videos.all()} == {1}
+        assert videos.search("zebra")[0][0].id == sought
 
 
 def test_names_tell_videos_apart_and_files_are_watched_in_turn(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ SERVE = [sys.executable, "-m", "videochat.cli", "mcp"]
 async def use(client: Client) -> None:
     """Do what a client does: list, call, see pictures, make mistakes."""
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == {"browse", "search", "read", "look", "count", "frames"}
+    assert set(tools) == {"browse", "search", "read", "look", "count", "frames", "ask"}
     assert tools["read"].input_schema["required"] == ["start", "end"]
     found = await client.call_tool("search", {"query": "milk"})
     assert not found.is_error
@@ -68,7 +68,7 @@ def serve(tea: Path) -> Iterator[Callable[..., str]]:
     yield serve
     for server in servers:
         server.terminate()
-        server.wait(20)
+        assert server.wait(20) == 0
 
 
 @pytest.mark.enable_socket

@@ -66,7 +66,8 @@ def until(page: Any, expression: str) -> None:
     """Wait until an expression of the page holds; playwright's own way evaluates texts, which the policy forbids."""
     end = time.monotonic() + _PATIENCE / 1000
     while not page.evaluate(expression):
-        assert time.monotonic() < end, f"never: {expression}"
+        if time.monotonic() > end:
+            pytest.fail(f"never: {expression}; the page says {page.inner_text('#stage')[:300]!r}")
         page.wait_for_timeout(50)
 
 
@@ -109,6 +110,10 @@ def test_the_timeline_and_the_keys_seek(open_page: Callable[..., Any]) -> None:
     assert seconds(page) == pytest.approx(20.0 * 0.25, abs=0.1)
     head = page.locator("#playhead").bounding_box()
     assert head["x"] + head["width"] / 2 == pytest.approx(box["x"] + box["width"] * 0.25, abs=3)
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#peek img[src$='?at=16.0']")
+    until(page, "document.querySelector('#peek img').naturalWidth > 0")
+    assert page.inner_text("#peek") == "00:16 Now the milk is poured, slowly and last."
     page.keyboard.press("ArrowRight")
     assert seconds(page) == pytest.approx(10.0, abs=0.1)
     page.wait_for_selector("#captions button.now")
@@ -133,7 +138,10 @@ def test_search_opens_another_video_at_the_moment(open_page: Callable[..., Any])
 
 def test_a_file_is_sent_and_watched_with_live_progress(open_page: Callable[..., Any], tmp_path: Path) -> None:
     page = open_page()
-    film = draw_video(tmp_path / "sent.mp4", [Scene(20, "FRESH BREAD", "navy"), Scene(20, "", "white")], frame_rate=5)
+    scenes = [Scene(20, "FRESH BREAD", "navy"), Scene(20, "", "white")]
+    film = draw_video(
+        tmp_path / "sent.mp4", scenes, frame_rate=5, subtitles=[(3, 9, "Bread is baked."), (30, 33, "Done.")]
+    )
     page.evaluate(
         """() => { window.states = new Set(); new MutationObserver(() => document.querySelectorAll('.card')
         .forEach((card) => window.states.add(card.dataset.state + ' ' + (card.querySelector('progress').value > 0))))
@@ -141,9 +149,11 @@ def test_a_file_is_sent_and_watched_with_live_progress(open_page: Callable[..., 
     )
     page.set_input_files("#file", str(film))
     until(page, "document.querySelector('#title').textContent === 'sent.mp4'")
-    page.wait_for_selector("#captions button >> text=FRESH BREAD")
+    page.wait_for_selector("#captions button >> text=Bread is baked.")
     until(page, "[...document.querySelectorAll('.card')].every((card) => card.dataset.state === 'watched')")
     assert "watching true" in page.evaluate("[...window.states]")
+    page.evaluate("document.querySelector('#player').textTracks[0].mode = 'hidden'")
+    until(page, "document.querySelector('#player').textTracks[0].cues?.length === 2")
 
 
 def test_what_chromium_cannot_play_is_encoded_and_sought_exactly(open_page: Callable[..., Any], tmp_path: Path) -> None:

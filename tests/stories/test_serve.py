@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
+from mcp import StdioServerParameters
+from mcp.client.client import Client
+from mcp.client.stdio import stdio_client
 from pydantic import SecretStr
 
 from tests.fakes.video_server import serving
@@ -36,7 +41,7 @@ def address(tea: Path, home: Path) -> Iterator[str]:
         yield found
 
 
-def test_every_surface_gives_the_same_citations(address: str, tea: Path, home: Path) -> None:
+async def test_every_surface_gives_the_same_citations(address: str, tea: Path, home: Path) -> None:
     with CaptionStore(home / "memory", embeddings="builtin") as memory:
         agent = VideoAgent(tea, memory=memory, llm="extractive", preset="builtin")
         answer = agent.ask(QUESTION)
@@ -51,7 +56,13 @@ def test_every_surface_gives_the_same_citations(address: str, tea: Path, home: P
     ).text.splitlines()
     messages = [{"role": "user", "content": QUESTION}]
     chat = httpx.post(f"{address}/v1/chat/completions", json={"messages": messages}, timeout=60).json()
-    for found in (json.loads(run.stdout), json.loads(lines[-1])["answer"], chat["videochat"]):
+    served = ["-m", "videochat.cli", "mcp", str(tea), "--preset", "builtin", "--memory", str(home / "memory")]
+    environment = {"VIDEOCHAT_HOME": str(home), "VIDEOCHAT_EMBEDDINGS": "builtin"}
+    async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=served, env=environment))) as mcp:
+        told = await mcp.call_tool("ask", {"question": QUESTION})
+        sought = await mcp.call_tool("search", {"query": QUESTION})
+    assert {c[0] for c in expected} <= {caption["id"] for caption in sought.structured_content["captions"]}
+    for found in (json.loads(run.stdout), json.loads(lines[-1])["answer"], chat["videochat"], told.structured_content):
         assert [(c["id"], c["start_seconds"], c["end_seconds"]) for c in found["citations"]] == expected
     # A citation's address opens the page at its second.
     url = chat["choices"][0]["message"]["annotations"][0]["url_citation"]["url"]
@@ -131,6 +142,31 @@ def test_clients_that_go_away_and_many_readers_leave_it_standing(address: str) -
     assert large.status_code == 413
     assert httpx.get(f"{address}/api/videos", headers={"host": "evil.example"}).status_code == 421
     assert httpx.get(f"{address}/api/videos").json()["videos"][0]["state"] == "watched"
+
+
+def test_without_a_player_play_opens_the_page_at_the_second(tea: Path, home: Path, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    program.chmod(0o755)
+    environment = os.environ | {"VIDEOCHAT_HOME": str(home), "VIDEOCHAT_EMBEDDINGS": "builtin"}
+    environment |= {"BROWSER": str(program), "PATH": f"{tmp_path}:/bin"}
+    command = [sys.executable, "-m", "videochat.cli", "play", str(tea), "0:14-0:17"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
+    try:
+        while not opened.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        address = opened.read_text().strip()
+        assert address.endswith("&t=14,17")
+        assert httpx.get(address, timeout=30).status_code == 200
+        id_ = parse_qs(urlsplit(address).query)["video"][0]
+        assert httpx.get(urljoin(address, f"/media/{id_}"), timeout=30).content == tea.read_bytes()
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, said
+    assert f"Opened {address}" in said
 
 
 def test_a_port_that_is_taken_is_said(address: str, tea: Path) -> None:

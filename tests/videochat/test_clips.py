@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from videochat.clips import Clip, cut_clip, page_address, player_command, stamp
+from videochat.clips import Clip, cut_clip, file_address, player_command, stamp
 from videochat.errors import InvalidArgument, MediaError
 from videochat.media import Video
 from videochat.testing import Scene, draw_video, read_frame_number
@@ -124,7 +124,7 @@ def test_players_are_found_and_told_the_time(tmp_path: Path, monkeypatch: pytest
             "-t",
             "0.750",
         ]
-    assert page_address(source, 1, 2.5).endswith("/-a%20film.mp4#t=1.000,2.500")
+    assert file_address(source, 1, 2.5).endswith("/-a%20film.mp4#t=1.000,2.500")
 
 
 def test_times_are_written_to_the_millisecond() -> None:

@@ -1,6 +1,7 @@
 """The MCP server in this process: what a client is told, and what mistakes look like to it."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from mcp.client.client import Client
 
 from tests.fakes.mcp_results import first_text
 from tests.fakes.watching import Notes
-from videochat.agent import VideoToolkit
+from videochat.agent import VideoAgent, VideoToolkit
 from videochat.cli import main
 from videochat.fence import unfenced
 from videochat.mcp_server import TokenCheck, make_server
@@ -53,6 +54,24 @@ async def test_a_mistake_is_an_error_with_a_hint(toolkit: VideoToolkit, tool: st
     assert hint in first_text(wrong)
 
 
+async def test_a_whole_question_is_answered_by_itself(tea: Path, tea_memory: CaptionStore) -> None:
+    agent = VideoAgent(tea, memory=tea_memory, llm="extractive", preset="builtin")
+    toolkit = VideoToolkit(video_set=agent.video_set)
+    expected = agent.ask("When is the milk poured?")
+    async with Client(make_server(toolkit, agent=agent)) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert tools["ask"].input_schema["required"] == ["question"]
+        for _ in range(2):
+            found = await client.call_tool("ask", {"question": "When is the milk poured?"})
+            assert first_text(found).startswith("<video>")
+            assert expected.text in first_text(found)
+            assert found.structured_content["citations"] == expected.as_dict()["citations"]
+        for arguments in ({}, {"question": ""}, {"question": "a", "thread": "b"}):
+            assert (await client.call_tool("ask", arguments)).is_error
+        unknown = await client.call_tool("google", {})
+    assert first_text(unknown).endswith("count, ask.")
+
+
 @pytest.mark.parametrize("address", ["here", "1:99999", "localhost:"])
 def test_a_wrong_address_is_one_sentence(tea: Path, address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mcp", str(tea), "--http", address]) == 1
@@ -72,6 +91,9 @@ async def test_a_call_on_an_unwatched_video_tells_how_far_it_is_and_answers_from
         assert message is not None
         assert message.endswith(" of 00:12")
 
+    toolkit.start_watching()
+    while toolkit.video_set.reached(clip) < 3:
+        time.sleep(0.01)
     async with Client(make_server(toolkit, patience_seconds=1.2)) as client:
         found = await client.call_tool("read", {"start": 0, "end": 12}, progress_callback=tell)
         assert not found.is_error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,39 @@ def test_a_stream_begins_where_it_says(tmp_path: Path, way: str, seconds: float)
         assert container.streams.audio
         shown = read_frame_number(np.asarray(frame.to_ndarray(format="rgb24")))
     assert shown == pytest.approx(start * 10, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "codecs", "way"),
+    [
+        ("a.ts", ["-c:v", "mpeg2video", "-r", "25", "-q:v", "2", "-g", "12", "-c:a", "mp2"], "encoded"),
+        ("b.ts", ["-c:v", "libx264", "-g", "25", "-c:a", "aac"], "rewrapped"),
+        ("c.avi", ["-c:v", "mpeg4", "-q:v", "2", "-g", "20", "-c:a", "libmp3lame"], "encoded"),
+        ("d.mkv", ["-c:v", "libx264", "-g", "30", "-c:a", "ac3"], "rewrapped"),
+        ("e.flv", ["-c:v", "flv", "-q:v", "2", "-c:a", "libmp3lame", "-ar", "44100"], "encoded"),
+    ],
+)
+def test_what_no_browser_plays_is_made_so_from_any_second(
+    tmp_path: Path, name: str, codecs: list[str], way: str
+) -> None:
+    source = Video(
+        draw_video(tmp_path / "n.mp4", [Scene(6, "", "gray")], numbered=True, frame_rate=10, speech=[(1, 5)])
+    )
+    video = remade(source, tmp_path / name, *codecs)
+    assert playback_of(video).way == way
+    for seconds in (0.0, random.uniform(1, 5)):
+        with (
+            browser_stream(video, seconds, way=way) as (start, pipe),
+            av.open(io.BytesIO(pipe.read()), "r") as container,
+        ):
+            frame = next(container.decode(video=0))
+            assert container.streams.audio
+        assert start <= seconds
+        shown = read_frame_number(np.asarray(frame.to_ndarray(format="rgb24")))
+        expected = read_frame_number(video.frame_at(start).image)
+        assert shown is not None
+        assert expected is not None
+        assert abs(shown - expected) <= 1, f"{seconds} gives {start}"
 
 
 def test_a_clip_is_small_and_of_the_moment(tmp_path: Path) -> None:

@@ -1,21 +1,24 @@
 """The command line: `videochat COMMAND ...`.
 
-Errors are one sentence and exit status 1, wrong usage is 2, Ctrl-C is 130; `--debug`, anywhere, shows the trace.
+Errors are one sentence and exit status 1, wrong usage is 2, Ctrl-C is 130, SIGTERM 143 (a server that was told to end
+has done its work: 0); `--debug`, anywhere, shows the trace.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 from videochat.cli import ask, clips, completion, embed, export, inspect, mcp, memory, serve, watch
-from videochat.cli.common import Parser
+from videochat.cli.common import Parser, Terminated
 from videochat.errors import VideoChatError
 from videochat.printable import PrintableStream
 
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         redirect_stdout(cast("TextIO", PrintableStream(sys.stdout))),
         redirect_stderr(cast("TextIO", PrintableStream(sys.stderr))),
+        _orderly_end(),
     ):
         return _run(arguments)
 
@@ -67,17 +71,36 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         print(f"videochat: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("\nvideochat: stopped; what was seen is kept, and the next run goes on from there.", file=sys.stderr)
+        serves = getattr(options, "serves", False)
+        status = 130 if not isinstance(interrupt, Terminated) else 0 if serves else 143
         if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
             # A model computes on in its thread; nobody waits for it.
             sys.stdout.flush()
-            os._exit(130)
-        return 130
+            os._exit(status)
+        return status
     except BrokenPipeError:
         # The reader (head, less) has enough. Python would complain once more while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+@contextlib.contextmanager
+def _orderly_end() -> Iterator[None]:
+    """While a command runs SIGTERM, which container engines and service managers send, ends it as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+
+    def end(*_: Any) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from videochat.cli.common import (
 from videochat.cli.offer import offer_models
 from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument, StoreError, VideoChatError
+from videochat.home import home
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
 _HELP = (
     "Ask in your own words; earlier questions are remembered. /reset forgets them; /exit, /quit or an empty line ends. "
-    "Arrow keys bring earlier lines back."
+    "Arrow keys bring earlier lines back, also those of earlier runs."
 )
+_MOST_LINES = 1000
 
 
 def add_commands(commands: Commands) -> None:
@@ -156,9 +159,10 @@ def _answering(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _chat(options: argparse.Namespace) -> int:
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401 - arrow keys and history in input()
-    with agent_for(options, checkpointer=options.conversation, **_answering(options)) as agent:
+    with (
+        kept_lines(home() / "chat_history"),
+        agent_for(options, checkpointer=options.conversation, **_answering(options)) as agent,
+    ):
         say_forecast(agent)
         with watch_progress(agent) as progress:
             report = agent.watch(progress=progress)
@@ -177,6 +181,36 @@ def _chat(options: argparse.Namespace) -> int:
                 except VideoChatError as error:
                     print(f"videochat: {error}", file=sys.stderr)
     return 0
+
+
+@contextlib.contextmanager
+def kept_lines(file: Path) -> Iterator[None]:
+    """While lines are read from a terminal its arrow keys bring back those of earlier runs; new ones are kept.
+
+    Args:
+        file: where they are kept, readable by its owner alone.
+    """
+    try:
+        import readline
+    except ImportError:  # Python was built without it
+        yield
+        return
+    readline.clear_history()
+    with contextlib.suppress(OSError):
+        readline.read_history_file(file)
+    before = readline.get_current_history_length()
+    try:
+        yield
+    finally:
+        new = readline.get_current_history_length() - before
+        with contextlib.suppress(OSError):  # a folder that may not be written: they are not kept
+            if new > 0:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch(mode=0o600)
+                file.chmod(0o600)
+                # Appended: another chat may have ended meanwhile.
+                readline.set_history_length(_MOST_LINES)
+                readline.append_history_file(new, file)
 
 
 def _print_answer(agent: VideoAgent, question: str) -> Answer:

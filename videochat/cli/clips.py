@@ -17,6 +17,7 @@ from videochat.cli.common import (
     range_option,
 )
 from videochat.cli.progress import watch_progress
+from videochat.cli.serve import browse, open_page
 from videochat.errors import InvalidArgument, MediaError
 from videochat.intervals import clock_range
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Add `play`, `cut` and `highlights`."""
-    play = add_command(commands, "play", _play, "play a video at a moment, by mpv, ffplay or the browser")
+    play = add_command(
+        commands, "play", _play, "play a video at a moment, by mpv, ffplay or on the page in the browser"
+    )
     cut = add_command(commands, "cut", _cut, "write a range of a video, or several, into a file")
     for command in (play, cut):
         command.add_argument("video", help="path or http(s) address of a video")
@@ -62,25 +65,23 @@ def _play(options: argparse.Namespace) -> int:
     video.span(start, end)
     command = player_command(video, start, end)
     if command is None:
-        return _open_page(video, start, end)
+        try:
+            return open_page(video, start, end)
+        except ImportError:
+            return _open_file(video, start, end)
     print(f"Playing {video.name} {clock_range(start, end) if end else f'from {start:g} s'}", file=sys.stderr)
     return subprocess.run(command, check=False).returncode
 
 
-def _open_page(video: Video, start: float, end: float | None) -> int:
-    import webbrowser
+def _open_file(video: Video, start: float, end: float | None) -> int:
+    """Let the browser play the file itself, where there is no server to show it on the page."""
+    from videochat.clips import file_address
 
-    from videochat.clips import page_address
-
-    address = page_address(video, start, end)
-    try:
-        opened = webbrowser.get().open(address)
-    except webbrowser.Error:
-        opened = False
-    if not opened:
+    address = file_address(video, start, end)
+    if not browse(address):
         raise MediaError(
-            f"No player was found to show {video.name!r} at second {start:g}; install mpv or ffmpeg's ffplay, or open "
-            f"{address} in a browser."
+            f"No player was found to show {video.name!r} at second {start:g}; install mpv or ffmpeg's ffplay, or the "
+            f"page (pip install 'videochat[serve]'), or open {address} in a browser."
         )
     print(f"Opened {address}", file=sys.stderr)
     return 0

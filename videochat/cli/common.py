@@ -23,6 +23,10 @@ Commands = Any
 """What `add_subparsers` returns; argparse keeps its type private."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by SIGTERM; what was begun is closed, as after Ctrl-C."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says what may have been meant; its commands are parsed by the same class."""
 

@@ -35,6 +35,8 @@ def client_config(client: str, options: argparse.Namespace) -> tuple[str, str]:
     arguments += [text if "://" in text else str(Path(text).expanduser().resolve()) for text in options.video]
     if options.preset:
         arguments += ["--preset", options.preset if isinstance(options.preset, str) else ",".join(options.preset)]
+    if options.llm:
+        arguments += ["--llm", options.llm]
     for name in ("memory", "video_model"):
         if value := getattr(options, name):
             path = Path(value).expanduser()
@@ -65,6 +67,7 @@ def add_commands(commands: Commands) -> None:
     """Add `mcp`."""
     mcp = add_command(commands, "mcp", _mcp, "serve the tools over the Model Context Protocol, on stdio or HTTP")
     add_video_options(mcp, several=True)
+    mcp.set_defaults(serves=True)
     mcp.add_argument("--http", metavar="[HOST:]PORT", help="serve over HTTP (host: 127.0.0.1) instead of stdio")
     mcp.add_argument(
         "--token", help="with --http: what clients must send (default: $VIDEOCHAT_MCP_TOKEN; made where needed)"
@@ -76,6 +79,11 @@ def add_commands(commands: Commands) -> None:
         metavar="CLIENT",
         help=f"print what sets this server up in a client, and end: {', '.join(CLIENTS)}",
     )
+    mcp.add_argument(
+        "--llm",
+        metavar="PROVIDER:MODEL",
+        help="language model of the tool `ask` (default: VIDEOCHAT_LLM, OpenAI, none)",
+    )
     mcp.add_argument("--video-model", metavar="DIR", help="VideoChat-Embed or another video model to look with")
 
 
@@ -85,25 +93,23 @@ def _mcp(options: argparse.Namespace) -> int:
         print(text)
         print(where, file=sys.stderr)
         return 0
-    from videochat.agent import VideoToolkit
+    from videochat.agent import VideoAgent, VideoToolkit
     from videochat.mcp_server import serve_http, serve_stdio
 
     host, port = _address(options.http) if options.http else ("", 0)
-    toolkit = VideoToolkit(
+    with VideoAgent(
         options.video,
+        llm=options.llm,
         preset=options.preset,
         memory=options.memory,
         video_model=options.video_model,
-        pictures=True,
-    )
-    try:
+    ) as agent:
+        toolkit = VideoToolkit(video_set=agent.video_set, video_model=options.video_model, pictures=True)
         if options.http:
             token = options.token or os.environ.get("VIDEOCHAT_MCP_TOKEN")
-            serve_http(toolkit, host, port, token=token, names=options.name)
+            serve_http(toolkit, host, port, agent=agent, token=token, names=options.name)
         else:
-            serve_stdio(toolkit)
-    finally:
-        toolkit.close()
+            serve_stdio(toolkit, agent)
     return 0
 
 

@@ -6,19 +6,16 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from videochat.intervals import clock
 from videochat.printable import steering
+from videochat.watch_bar import Pace
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
     from videochat.agent.pipeline import Progress
-
-# Before that an estimate would rest on the loading of the models.
-_ESTIMATE_FROM = 0.02
 
 
 @contextlib.contextmanager
@@ -53,32 +50,19 @@ def watch_progress(agent: VideoAgent) -> Iterator[Progress]:
     )
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = bar.add_task("", total=length, at=clock(0), left="")
-    first: tuple[float, float] | None = None
+    pace = Pace(length)
 
     def show(seconds: float) -> None:
-        nonlocal first
         if not console.is_terminal:
             return
-        if first is None:
-            first = (time.monotonic(), seconds)
-            bar.start()
-        left = "finishing" if seconds >= length - 1e-3 else _left(first, seconds, length)
-        bar.update(task, completed=seconds, at=clock(max(seconds, 0)), left=left)
+        bar.start()
+        bar.update(task, completed=seconds, at=clock(max(seconds, 0)), left=pace.left(seconds))
 
     with saying_that_it_stops(bar.stop):
         try:
             yield show
         finally:
             bar.stop()
-
-
-def _left(first: tuple[float, float], seconds: float, length: float) -> str:
-    """Return how long it will take yet, at the pace since the first report."""
-    share = (seconds - first[1]) / max(length - first[1], 1e-6)
-    if share < _ESTIMATE_FROM:
-        return ""
-    left = (time.monotonic() - first[0]) * (1 - share) / share
-    return f"about {clock(left)} left" if left >= 60 else f"about {max(round(left), 1)} s left"
 
 
 @contextlib.contextmanager

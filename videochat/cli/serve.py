@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
 import sys
+from typing import TYPE_CHECKING
 
 from videochat.cli.common import Commands, add_command, add_watch_options
 from videochat.errors import InvalidArgument, MissingDependency
 from videochat.hosts import AllowedHosts, is_loopback
+
+if TYPE_CHECKING:
+    from videochat.media import Video
 
 
 def add_commands(commands: Commands) -> None:
@@ -27,6 +32,10 @@ def add_commands(commands: Commands) -> None:
     serve.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a further name by which it is reached"
     )
+    serve.add_argument(
+        "--log", choices=("text", "json"), help="write a line for each request and answer (default: errors alone)"
+    )
+    serve.set_defaults(serves=True)
     serve.add_argument("--upload-mb", type=int, default=2048, metavar="N", help="largest file to send (default: 2048)")
 
 
@@ -39,6 +48,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise InvalidArgument("--token must be of ASCII characters, as it travels in headers.")
     try:
         from videochat.serve.app import address_of, listen, make_app, run
+        from videochat.serve.operation import log_to_stderr
     except ImportError as error:
         raise MissingDependency("`videochat serve` needs packages: pip install 'videochat[serve]'.") from error
     from videochat.serve.videos import ServedVideos
@@ -58,6 +68,8 @@ def _serve(options: argparse.Namespace) -> int:
         try:
             allowed = AllowedHosts.listening_at(options.host, port, options.allow_host)
             app = make_app(videos, allowed=lambda: allowed, token=token, most_upload_bytes=options.upload_mb * 2**20)
+            if options.log:
+                log_to_stderr(options.log)
             _say_where(options.host, port, token, [served.name for served in videos.all()])
             run(app, sock)
         finally:
@@ -65,6 +77,44 @@ def _serve(options: argparse.Namespace) -> int:
     finally:
         sock.close()
     return 0
+
+
+def open_page(video: Video, start_seconds: float, end_seconds: float | None) -> int:
+    """Serve a video on a free port, and open its page at a moment in the browser; Ctrl-C ends.
+
+    Args:
+        video: what is shown.
+        start_seconds: from where.
+        end_seconds: up to where; None for no end.
+
+    Raises:
+        ImportError: the extra `serve` is not installed.
+    """
+    from videochat.serve.app import address_of, listen, make_app, run
+    from videochat.serve.videos import ServedVideos
+
+    with contextlib.closing(listen("127.0.0.1", 0)) as sock, contextlib.closing(ServedVideos([video.path])) as videos:
+        port = address_of(sock)[1]
+        allowed = AllowedHosts.listening_at("127.0.0.1", port)
+        until = "" if end_seconds is None else f",{end_seconds:g}"
+        address = f"http://127.0.0.1:{port}/?video={video.id}&t={start_seconds:g}{until}"
+        # The socket listens already: a browser that is quick waits for the first answer.
+        opened = browse(address)
+        print(
+            f"{'Opened' if opened else 'Open this in a browser:'} {address}\nCtrl-C ends.", file=sys.stderr, flush=True
+        )
+        run(make_app(videos, allowed=lambda: allowed), sock)
+    return 0
+
+
+def browse(address: str) -> bool:
+    """Open an address in the browser; return whether there is one."""
+    import webbrowser
+
+    try:
+        return webbrowser.get().open(address)
+    except webbrowser.Error:
+        return False
 
 
 def _say_where(host: str, port: int, token: str | None, names: list[str]) -> None:

@@ -24,6 +24,7 @@ from videochat.errors import InvalidArgument, MediaError, VideoChatError
 from videochat.playback import browser_stream
 from videochat.printable import printable
 from videochat.records import Answer
+from videochat.serve.operation import Figures
 from videochat.serve.safety import Refused, read_json
 from videochat.serve.videos import ServedVideo, ServedVideos
 
@@ -39,11 +40,12 @@ class Api:
 
     Args:
         videos: what is served.
+        figures: where answers are counted.
         most_upload_bytes: longest file that may be sent.
     """
 
-    def __init__(self, videos: ServedVideos, most_upload_bytes: int) -> None:
-        self._videos, self._most_upload_bytes = videos, most_upload_bytes
+    def __init__(self, videos: ServedVideos, figures: Figures, most_upload_bytes: int) -> None:
+        self._videos, self._figures, self._most_upload_bytes = videos, figures, most_upload_bytes
         self._streams = threading.BoundedSemaphore(_MOST_STREAMS)
         self._pictures: dict[tuple[str, float, str], bytes] = {}
 
@@ -148,10 +150,7 @@ class Api:
     async def media(self, request: Request) -> Response:
         """GET /media/{id}: the file as it is, whole or in ranges."""
         served = self._served(request)
-        if not served.is_there:
-            raise Refused(
-                410, f"The file of {served.name!r} was moved or deleted; put it back, or add it again.", "gone"
-            )
+        _check_there(served)
         playback = await asyncio.to_thread(lambda: served.playback)
         stat = served.path.stat()
         etag = f'"{served.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}"'
@@ -163,10 +162,7 @@ class Api:
     async def stream(self, request: Request) -> Response:
         """GET /media/{id}/stream?from=SECONDS: what the browser cannot play, re-wrapped or encoded as it is read."""
         served, start = self._served(request), _seconds(request, "from")
-        if not served.is_there:
-            raise Refused(
-                410, f"The file of {served.name!r} was moved or deleted; put it back, or add it again.", "gone"
-            )
+        _check_there(served)
         playback = await asyncio.to_thread(lambda: served.playback)
         if not self._streams.acquire(blocking=False):
             raise Refused(
@@ -231,6 +227,7 @@ class Api:
             try:
                 async for event in agent.astream(question, thread=f"page-{thread}"):
                     if event.answer is not None:
+                        self._figures.answered("page", event.answer, videos=len(agent.videos))
                         shown = await asyncio.to_thread(_shown, event.answer, names)
                         yield _line(kind="answer", html=shown, answer=event.answer.as_dict())
                     elif event.step is not None:
@@ -240,8 +237,10 @@ class Api:
                     else:
                         yield _line(kind=event.kind, text=printable(event.text))
             except VideoChatError as error:
+                self._figures.failed("page", error)
                 yield _line(kind="error", message=str(error))
             except Exception as error:
+                self._figures.failed("page", error)
                 log.exception("a question failed")
                 yield _line(kind="error", message=f"This question failed ({type(error).__name__}); ask it again.")
 

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from videochat.answer_html import answer_style
@@ -24,6 +24,7 @@ from videochat.errors import MediaError, StoreInUse, UnknownName, VideoChatError
 from videochat.hosts import AllowedHosts, App, HostCheck
 from videochat.serve.api import Api
 from videochat.serve.openai_api import OpenAIApi
+from videochat.serve.operation import MEDIA_TYPE, Figures, Observed, note
 from videochat.serve.safety import Guard, Refused, problem
 from videochat.serve.videos import ServedVideos
 
@@ -47,15 +48,33 @@ def make_app(
         token: what whoever asks must know; None for nobody to be asked.
         most_upload_bytes: longest file that may be sent.
     """
-    api, openai = Api(videos, most_upload_bytes), OpenAIApi(videos)
+    figures = Figures(videos)
+    api, openai = Api(videos, figures, most_upload_bytes), OpenAIApi(videos, figures)
     page = _Page()
+
+    async def health(request: Request) -> Response:
+        """GET /health: whether questions can be answered; for those who start servers anew."""
+        try:
+            await asyncio.to_thread(videos.check)
+        except VideoChatError as error:
+            return problem(503, str(error), "unhealthy")
+        return JSONResponse({"status": "ok"})
+
+    async def metrics(request: Request) -> Response:
+        """GET /metrics: figures for Prometheus."""
+        return Response(await asyncio.to_thread(figures.text), headers={"content-type": MEDIA_TYPE})
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         # Answers wait in threads; the few of the default would let a slow model stop everybody.
-        with ThreadPoolExecutor(_THREADS, "videochat-serve") as threads:
-            asyncio.get_running_loop().set_default_executor(threads)
-            yield
+        loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(_THREADS, "videochat-serve")
+        loop.set_default_executor(threads)
+        note("started", videos=len(videos.all()))
+        yield
+        note("stopping")
+        # Whoever asked has gone: nobody waits for a slow model, and the loop has none to wait for.
+        threads.shutdown(wait=False, cancel_futures=True)
+        loop.set_default_executor(ThreadPoolExecutor(1))
 
     app = Starlette(
         routes=[
@@ -72,6 +91,8 @@ def make_app(
             Route("/api/ask", api.ask, methods=["POST"]),
             Route("/media/{id}", api.media),
             Route("/media/{id}/stream", api.stream),
+            Route("/health", health),
+            Route("/metrics", metrics),
             *openai.routes(),
         ],
         exception_handlers={
@@ -84,7 +105,7 @@ def make_app(
         },
         lifespan=life,
     )
-    return HostCheck(Guard(app, token), allowed)
+    return Observed(HostCheck(Guard(app, token), allowed), figures)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -167,7 +188,7 @@ def run(app: App, sock: socket.socket) -> None:
     """Serve on a listening socket until interrupted."""
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_config=None,  # its warnings go where ours go
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=3,

@@ -25,6 +25,7 @@ from videochat.agent import VideoAgent
 from videochat.errors import UnknownName, VideoChatError
 from videochat.intervals import clock
 from videochat.serve import openai_forms as forms
+from videochat.serve.operation import Figures
 from videochat.serve.safety import Refused, read_json
 from videochat.serve.videos import ServedVideos
 
@@ -39,10 +40,11 @@ class OpenAIApi:
 
     Args:
         videos: what is served; each is a model by its name, and `videochat` asks all of them together.
+        figures: where answers are counted.
     """
 
-    def __init__(self, videos: ServedVideos) -> None:
-        self._videos = videos
+    def __init__(self, videos: ServedVideos, figures: Figures) -> None:
+        self._videos, self._figures = videos, figures
         self._threads: OrderedDict[str, str] = OrderedDict()
         self._responses: OrderedDict[str, tuple[list[tuple[str, str]], list[str]]] = OrderedDict()
 
@@ -181,7 +183,12 @@ class OpenAIApi:
         thread = self._threads.pop(_key(ids, asked.turns), None) if asked.turns else None
         if thread is None:
             thread = f"v1-{uuid.uuid4().hex}"
-        answer = await agent.aask(asked.question, thread=thread, history=asked.turns)
+        try:
+            answer = await agent.aask(asked.question, thread=thread, history=asked.turns)
+        except Exception as error:
+            self._figures.failed("endpoint", error)
+            raise
+        self._figures.answered("endpoint", answer, videos=len(ids))
         self._threads[_key(ids, [*asked.turns, (asked.question, answer.text)])] = thread
         if len(self._threads) > _MOST_THREADS:
             agent.reset(self._threads.popitem(last=False)[1])

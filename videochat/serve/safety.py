@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -30,7 +30,7 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
-_OPEN_PATHS = re.compile(r"/(?:static/[\w.-]+|login)?")
+_OPEN_PATHS = re.compile(r"/(?:static/[\w.-]+|health)?")
 
 
 class Refused(Exception):
@@ -122,12 +122,19 @@ class Guard:
 
     def _with_token(self, scope: Scope) -> App:
         request = Request(scope)
-        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+        asked = parse_qsl(scope.get("query_string", b"").decode("latin-1"))
+        given = next((value for name, value in asked if name == "token"), "")
         if scope["path"] == "/" and given:
+            # The page, at the moment that was asked for, without the token in its address.
+            rest = urlencode([(name, value) for name, value in asked if name != "token"])
+            place = f"/?{rest}".rstrip("?")
             if self._is_right(given):
-                response: Response = Response(status_code=303, headers={"location": "/"})
+                response: Response = Response(status_code=303, headers={"location": place})
                 response.set_cookie(COOKIE, given, httponly=True, samesite="strict", max_age=30 * 86400)
                 return response
+            if "text/html" in request.headers.get("accept", ""):
+                # The page asks for the right one.
+                return Response(status_code=303, headers={"location": f"{place}#refused"})
             return problem(401, "The token in the address is not this server's; copy the address that it printed.")
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if self._is_right(_cookie(request)) or (scheme.lower() == "bearer" and self._is_right(bearer.strip())):

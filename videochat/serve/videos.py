@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from videochat.agent import VideoAgent
+from videochat.agent.watch import WatchReport
 from videochat.errors import InvalidArgument, MediaError, StoreError, UnknownName, VideoChatError, first_line
 from videochat.home import home
 from videochat.media import Video
@@ -20,6 +22,8 @@ from videochat.memory.store_records import Hit
 from videochat.playback import Playback, playback_of
 
 _MOST_AGENTS = 32
+log = logging.getLogger("videochat.serve")
+_FEW = 20  # so many are searched one by one; of more, where they are the whole store, none is opened for it
 _PATIENCE_SECONDS = 0.3  # of the list of videos with a store that is busy
 
 
@@ -117,6 +121,7 @@ class ServedVideos:
                 # An address was fetched once; its file lies in the data folder under another name.
                 if stored.path and stored.id not in self._served and not re.match("https?://", stored.path):
                     self._keep(stored.id, stored.name, Path(stored.path), stored.duration_seconds)
+                    self._counts[stored.id] = stored.captions
 
     def all(self) -> list[ServedVideo]:
         """Return what is served, in the order in which it came."""
@@ -195,7 +200,7 @@ class ServedVideos:
                 )
                 agent.video_set.names = {id_: self.get(id_).name for id_ in key}
                 agent.video_set.watch_turn = self._turn
-                agent.start_watching()
+                agent.start_watching().when_done(_log_watch)
                 self._agents[key] = agent
             return self._agents[key]
 
@@ -205,12 +210,26 @@ class ServedVideos:
                 del self._agents[key]
                 return
 
+    def check(self) -> None:
+        """Refuse where captions can be neither read nor written.
+
+        Raises:
+            StoreError: the store is gone or damaged, or its server does not answer.
+        """
+        for served in self.all()[:1]:
+            self.memory.captions_of(served.id)
+        if self.memory.lock is None:
+            with self.memory.chroma.session():
+                self.memory.chroma.collection_names()
+
     def state(self, served: ServedVideo) -> dict[str, Any]:
         """Return what a page shows of a video: name, length, captions, and how far it has been watched."""
         agent = self._agents.get((served.id,))
         watch = agent.watching if agent is not None else None
         try:
-            captions, problem = self._count(served.id), ""
+            # Of a library of thousands only what was opened is read.
+            known = self._counts.get(served.id) if agent is None else None
+            captions, problem = self._count(served.id) if known is None else known, ""
         except StoreError as error:
             captions, problem = 0, str(error)
         length = served.duration_seconds or 0.0
@@ -256,11 +275,14 @@ class ServedVideos:
         Raises:
             InvalidArgument: the query is empty.
         """
-        known = [served.id for served in self.all() if self.memory.captions_of(served.id).known]
-        if not known:
-            return []
         by_id = {served.id: served for served in self.all()}
-        hits = self.memory.search(query, k=k, video_ids=known, kinds=None)
+        stored = set(self.memory.video_ids())
+        known: list[str] | None = None
+        if len(by_id) <= _FEW or not stored <= by_id.keys():
+            known = [id_ for id_ in by_id if id_ in stored and self.memory.captions_of(id_).known]
+            if not known:
+                return []
+        hits = self.memory.search(query, k=k, video_ids=known)
         return [(by_id[hit.caption.video_id], hit) for hit in hits if hit.caption.video_id in by_id]
 
     def captions(self, served: ServedVideo) -> list[dict[str, Any]]:
@@ -292,3 +314,12 @@ class ServedVideos:
         self._counters.shutdown(wait=False, cancel_futures=True)
         if self._owns_memory:
             self.memory.close()
+
+
+def _log_watch(reports: list[WatchReport], error: BaseException | None) -> None:
+    if error is not None:
+        log.error("a video could not be watched: %s", first_line(error))
+    for report in reports:
+        if not report.already_watched:
+            facts = {"video": report.video_name, "captions": report.captions_added, "gaps": len(report.gaps)}
+            log.info("watched", extra={"facts": facts | {"seconds": round(report.seconds, 1)}})

@@ -6,7 +6,7 @@ const IDEAS = ["What is this video about?", "What is said?", "What is written on
 
 export class Chat {
   #conversation = crypto.randomUUID?.() ?? String(Math.random()).slice(2);
-  #busy = false;
+  #asking = null;
 
   constructor(root, videos, show) {
     this.turns = root.querySelector("#turns");
@@ -16,7 +16,8 @@ export class Chat {
     this.#hello();
     root.querySelector("#ask").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.ask(this.input.value);
+      if (this.#asking) this.#asking.abort();
+      else this.ask(this.input.value);
     });
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -43,8 +44,9 @@ export class Chat {
   async ask(text) {
     const question = text.trim();
     const videos = this.videos();
-    if (!question || this.#busy) return;
-    this.#busy = this.send.disabled = true;
+    if (!question || this.#asking) return;
+    const asking = (this.#asking = new AbortController());
+    this.#label("■", "Stop");
     this.input.value = "";
     this.turns.querySelector(".hello")?.remove();
     const steps = el("div", { className: "steps" });
@@ -57,13 +59,16 @@ export class Chat {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ question, videos, conversation: this.#conversation }),
+        signal: asking.signal,
       });
       if (!response.ok) throw new Error(await sentence(response));
       for await (const event of lines(response.body)) this.#take(event, steps, reply);
     } catch (error) {
-      this.#wrong(reply, error instanceof TypeError ? "The server does not answer; is it still running?" : error.message);
+      const lost = error instanceof TypeError ? "The server does not answer; is it still running?" : error.message;
+      this.#wrong(reply, asking.signal.aborted ? "Stopped." : lost);
     } finally {
-      this.#busy = this.send.disabled = false;
+      this.#asking = null;
+      this.#label("↑", "Ask");
       reply.classList.remove("thinking");
       reply.removeAttribute("aria-busy");
       this.input.focus({ preventScroll: true });
@@ -90,6 +95,11 @@ export class Chat {
       this.#wrong(reply, event.message);
     }
     this.#down();
+  }
+
+  #label(sign, words) {
+    this.send.querySelector("[aria-hidden]").textContent = sign;
+    this.send.querySelector(".sr").textContent = words;
   }
 
   #wrong(reply, message) {

@@ -15,6 +15,7 @@ const library = new Library($("#library"), $("#search"), $("#results"), (id, sta
 
 let current = null;
 let known = -1;
+let heard = 0;
 
 function asked() {
   return $("#all").checked ? library.videos.map((video) => video.id) : current ? [current] : [];
@@ -24,11 +25,12 @@ async function open(id) {
   const video = await get(`/api/videos/${id}`);
   current = id;
   known = -1;
+  heard = 0;
   $("#title").textContent = video.name;
   document.title = `${video.name} · videochat`;
   library.mark(id);
   player.open(video);
-  timeline.open(video.duration_seconds);
+  timeline.open(video);
   captions.open();
   describe(video);
   await note(video);
@@ -41,6 +43,9 @@ async function note(video) {
   if (video.id !== current) return;
   timeline.show(noted);
   captions.show(noted);
+  const said = noted.filter((one) => one.kind === "speech").length;
+  if (said !== heard) player.subtitles();
+  heard = said;
 }
 
 function describe(video) {

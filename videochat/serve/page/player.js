@@ -45,9 +45,16 @@ export class Player {
       this.#say(`The browser cannot play ${video.playback.why}: it is ${made} while you watch.`);
       this.#start(video);
     }
+  }
+
+  // What is said comes later than the video, where that is being watched.
+  subtitles() {
+    const mode = this.video.textTracks[0]?.mode ?? "disabled";
     const track = document.createElement("track");
-    Object.assign(track, { kind: "captions", label: "what is said", src: `/api/videos/${video.id}/subtitles.vtt` });
-    this.video.append(track);
+    const src = `/api/videos/${this.shown.id}/subtitles.vtt`;
+    Object.assign(track, { kind: "captions", label: "what is said", src });
+    this.video.replaceChildren(track);
+    track.track.mode = mode;
   }
 
   seek(seconds, end) {
@@ -150,21 +157,27 @@ class Stream {
       const response = await fetch(`/media/${this.video.id}/stream?from=${seconds.toFixed(3)}`, { signal: running.signal });
       if (!response.ok) throw new Error((await response.json()).error.message);
       const start = Number(response.headers.get("playback-start"));
-      let type = null;
+      let begun = false, head = new Uint8Array();
       const reader = response.body.getReader();
       for (;;) {
         const { done, value } = await reader.read();
         if (!on()) return;
         if (done) break;
-        if (!type) {
-          type = codecs(value);
+        let piece = value;
+        if (!begun) {
+          // What is in the file is said at its head, which may come in parts.
+          head = piece = joined(head, value);
+          const type = codecs(head);
+          if (!type) continue;
+          begun = true;
           if (!this.#buffer) this.#buffer = this.#source.addSourceBuffer(type);
           else await this.#idle();
           if (!on()) return;
-          this.#buffer.abort();
+          // What was read to its end is open again only with the next piece.
+          if (this.#source.readyState === "open") this.#buffer.abort();
           this.#buffer.timestampOffset = start;
         }
-        await this.#append(value, on);
+        await this.#append(piece, on);
         while (on() && this.#ahead() > AHEAD_SECONDS) await new Promise((resolve) => setTimeout(resolve, 400));
         if (!on()) return;
       }
@@ -208,10 +221,18 @@ class Stream {
   }
 }
 
-function codecs(piece) {
-  const head = new TextDecoder("latin1").decode(piece.slice(0, 4096));
+function joined(first, second) {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+function codecs(head) {
+  const words = new TextDecoder("latin1").decode(head);
+  if (!words.includes("mvex")) return null; // the last part of what describes the tracks
   const found = [];
-  if (head.includes("avc1")) found.push("avc1.640028");
-  if (head.includes("mp4a")) found.push("mp4a.40.2");
-  return `${head.includes("avc1") ? "video" : "audio"}/mp4; codecs="${found.join(",")}"`;
+  if (words.includes("avc1")) found.push("avc1.640028");
+  if (words.includes("mp4a")) found.push("mp4a.40.2");
+  return `${words.includes("avc1") ? "video" : "audio"}/mp4; codecs="${found.join(",")}"`;
 }

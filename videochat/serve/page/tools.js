@@ -6,12 +6,21 @@ export async function get(address, options) {
   } catch {
     throw new Error("The server does not answer; is it still running?");
   }
-  if (response.status === 401) {
-    const dialog = document.querySelector("#token");
-    if (!dialog.open) dialog.showModal();
-  }
+  if (response.status === 401) askForToken();
   if (!response.ok) throw new Error(await sentence(response));
   return response.json();
+}
+
+function askForToken() {
+  const dialog = document.querySelector("#token");
+  if (dialog.open) return;
+  dialog.querySelector("#refused").hidden = location.hash !== "#refused";
+  // What the address names is opened once the token is right.
+  const form = dialog.querySelector("form");
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    form.append(el("input", { type: "hidden", name, value }));
+  }
+  dialog.showModal();
 }
 
 export async function sentence(response) {
