@@ -171,11 +171,12 @@ def _rate(video: Video) -> float:
 def _copied(video: Video, span: Interval, part: Path) -> Any:
     """Return the job that copies what is stored of a range."""
     start, end = span
-    # A little after the key picture, so that rounding does not lead to the one before.
-    seek = seek_options(start + 0.005 if start > 0 else 0.0, -video.subtitle_shift_seconds, 0.0)
+    seek = seek_options(start, -video.subtitle_shift_seconds, 0.0)
     source = ffmpeg_input(video.path, t=f"{end - start:.6f}", **{"ss": 0, **seek})
     streams = [source[str(index)] for index in video.streams if index is not None]
-    return ffmpeg.output(*streams, str(part), c="copy", avoid_negative_ts="make_zero", **_flags(part))
+    # ffmpeg may begin to read at the key picture before; what comes before this one is left out.
+    own = {"bsf": f"noise=drop=lt(pts*tb\\,-{SLACK_SECONDS})"} if start > 0 else {}
+    return ffmpeg.output(*streams, str(part), c="copy", avoid_negative_ts="make_zero", **own, **_flags(part))
 
 
 def _flags(part: Path) -> dict[str, Any]:

@@ -30,6 +30,9 @@ _MP4 = {"h264", "vp9", "av1"}, {"aac", "mp3", "opus", "flac"}
 _WEBM = {"vp8", "vp9", "av1"}, {"opus", "vorbis"}
 _SOUND = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
 _SHIFT_SECONDS = 0.02  # what a player may count from another moment than we do
+# Room before the first picture of a stream, so that no time in it is negative: an encoder of sound begins earlier, and
+# pictures that are shown in another order than they come are decoded earlier.
+_LEAD_SECONDS = 4.0
 SLACK_SECONDS = 0.001
 """Timestamps of Matroska are whole milliseconds: a picture this little after its time belongs to it."""
 
@@ -89,28 +92,36 @@ def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[
         way: `rewrapped` or `encoded`.
 
     Yields:
-        The second at which it really begins, and what to read it from. Its own time starts at 0.
+        The second of the video at its own time 0, from where on it is empty for four seconds, and what to read it from.
 
     Raises:
         MediaError: ffmpeg gives not a byte of it.
     """
-    start = key_second(video, start_seconds) if way == "rewrapped" else start_seconds
-    # A little after a key picture, so that rounding does not lead to the one before.
-    after = 0.005 if way == "rewrapped" and start > 0 else 0.0
-    source = ffmpeg_input(video.path, nostdin=None, ss=f"{max(start + after - video.subtitle_shift_seconds, 0):.6f}")
+    start = key = key_second(video, start_seconds)
+    options: dict[str, Any] = {}
+    if way == "rewrapped":
+        source = _read_from(video, start)
+    else:
+        start = start_seconds
+        source, options = _decoded_from(video, start, key)
     streams = [source[str(stream)] for stream in _streams(video)]
+    # Every time as it is, from the first fragment on.
+    flags = "empty_moov+default_base_moof+frag_discont"
     codecs: dict[str, Any] = {"c:a": "aac", "ac": 2, "b:a": "128k"}
     if not video.has_video:
-        pass
+        codecs["frag_duration"] = 2_000_000
     elif way == "rewrapped":
-        codecs["c:v"] = "copy"
+        # ffmpeg may begin to read at the key picture before; what comes before this one is left out.
+        codecs |= {"c:v": "copy", "bsf:v": f"noise=drop=lt(pts*tb\\,-{SLACK_SECONDS})"}
     else:
         codecs |= _encoder(1280) | {"g": 48, "force_key_frames": "expr:gte(t,n_forced*2)"}
-    flags = "frag_keyframe+empty_moov+default_base_moof" if video.has_video else "empty_moov+default_base_moof"
-    more = {} if video.has_video else {"frag_duration": 2_000_000}
-    job = ffmpeg.output(*streams, "pipe:", format="mp4", movflags=flags, sn=None, dn=None, **codecs, **more)
+    if video.has_video:
+        flags += "+frag_keyframe"
+    times = {"avoid_negative_ts": "disabled", "use_editlist": 0, "output_ts_offset": _LEAD_SECONDS}
+    options |= codecs | times
+    job = ffmpeg.output(*streams, "pipe:", format="mp4", movflags=flags, sn=None, dn=None, **options)
     with running(job, video.name) as pipe:
-        yield start, pipe
+        yield start - _LEAD_SECONDS, pipe
 
 
 def clip_of(video: Video, start_seconds: float, end_seconds: float, *, max_side: int = 480) -> bytes | None:
@@ -123,13 +134,13 @@ def clip_of(video: Video, start_seconds: float, end_seconds: float, *, max_side:
         max_side: the longer side has at most so many pixels.
     """
     length = min(max(end_seconds - start_seconds, 2.0), _MOST_CLIP_SECONDS)
-    at = f"{max(start_seconds - video.subtitle_shift_seconds, 0):.6f}"
+    source, options = _decoded_from(video, start_seconds, key_second(video, start_seconds))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clip.mp4"
-        source = ffmpeg_input(video.path, nostdin=None, ss=at, t=f"{length:.3f}")
         streams = [source[str(stream)] for stream in _streams(video)]
-        codecs = (_encoder(max_side) if video.has_video else {}) | {"c:a": "aac", "ac": 1, "b:a": "64k"}
-        job = ffmpeg.output(*streams, str(target), movflags="faststart", sn=None, dn=None, **codecs)
+        options |= {"t": f"{length:.3f}", "c:a": "aac", "ac": 1, "b:a": "64k"}
+        options |= _encoder(max_side) if video.has_video else {}
+        job = ffmpeg.output(*streams, str(target), movflags="faststart", sn=None, dn=None, **options)
         done = subprocess.run(
             job.compile(cmd=[ffmpeg_exe(), "-v", "error"]), capture_output=True, check=False, stdin=subprocess.DEVNULL
         )
@@ -143,6 +154,19 @@ def _encoder(max_side: int) -> dict[str, Any]:
     # No pictures out of order: their times would begin after those of the sound.
     scale = f"scale='min({max_side},iw)':'min({max_side},ih)':force_original_aspect_ratio=decrease:force_divisible_by=2"
     return {"c:v": "libx264", "preset": "veryfast", "crf": 24, "bf": 0, "pix_fmt": "yuv420p", "vf": scale}
+
+
+def _read_from(video: Video, seconds: float) -> Any:
+    return ffmpeg_input(video.path, nostdin=None, ss=f"{max(seconds - video.subtitle_shift_seconds, 0):.6f}")
+
+
+def _decoded_from(video: Video, seconds: float, key: float) -> tuple[Any, dict[str, Any]]:
+    """Return the input, read from before a key picture on, and the options of an output that begins at a second.
+
+    Containers without an index put ffmpeg after the key picture, were it sent to the second itself.
+    """
+    near = max(key - 0.5, 0.0, video.subtitle_shift_seconds) if video.has_video else seconds
+    return _read_from(video, near), {"ss": f"{max(seconds - near, 0):.6f}"}
 
 
 def _streams(video: Video) -> list[int]:

@@ -71,7 +71,7 @@ def notebook_bar(name: str, length: float) -> Iterator[Callable[[float], None] |
         told = time.monotonic()
         bar: Any = HTML(_bar(name, seconds, length, pace.left(seconds)))  # type: ignore[no-untyped-call]  # IPython's
         if shown is None:
-            shown = display(bar, display_id=True)
+            shown = display(bar, display_id=True)  # type: ignore[no-untyped-call]  # IPython's
         else:
             shown.update(bar)
 
@@ -79,7 +79,7 @@ def notebook_bar(name: str, length: float) -> Iterator[Callable[[float], None] |
         yield show
     finally:
         if shown is not None:
-            shown.update(HTML(""))
+            shown.update(HTML(""))  # type: ignore[no-untyped-call]  # IPython's
 
 
 def _in_notebook() -> bool:

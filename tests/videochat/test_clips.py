@@ -2,6 +2,7 @@
 
 import random
 import stat
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from videochat.clips import Clip, cut_clip, file_address, player_command, stamp
 from videochat.errors import InvalidArgument, MediaError
+from videochat.ffmpeg import ffmpeg_exe
 from videochat.media import Video
 from videochat.testing import Scene, draw_video, read_frame_number
 
@@ -61,6 +63,23 @@ def test_a_fast_clip_says_which_times_came_out(video: Video, tmp_path: Path) -> 
     for seconds in (0.1, 0.5, 1.0):
         assert number_at(cut, seconds) == number_at(video, start + seconds)
     assert "key picture" in str(clip)
+
+
+@pytest.mark.parametrize("name", ["out_of_order.mkv", "out_of_order.ts"])
+def test_a_fast_clip_begins_at_the_key_picture_also_where_pictures_are_stored_out_of_order(
+    name: str, tmp_path: Path
+) -> None:
+    drawn = draw_video(tmp_path / "film.mp4", [Scene(8, "x", moving=True)], numbered=True, speech=[(1, 7)])
+    path = tmp_path / name
+    command = [ffmpeg_exe(), "-v", "error", "-i", str(drawn), "-sn", "-c:v", "libx264", "-g", "25", "-bf", "2"]
+    subprocess.run([*command, str(path)], check=True)
+    source = Video(path)
+    wanted = random.uniform(2.6, 6)
+    clip = cut_clip(source, [(wanted, wanted + 1.2)], tmp_path / f"fast{path.suffix.replace('.ts', '.mp4')}", fast=True)
+    cut, ((start, _),) = Video(clip.path), clip.ranges
+    assert wanted - 2.6 < start <= wanted
+    for seconds in (0.0, 0.5, 1.0):
+        assert number_at(cut, seconds) == number_at(source, start + seconds + 0.001)
 
 
 def test_sound_stays_with_the_pictures(tmp_path: Path) -> None:

@@ -43,24 +43,24 @@ def test_a_stream_begins_where_it_says(tmp_path: Path, way: str, seconds: float)
     )
     with browser_stream(video, seconds, way=way) as (start, pipe):
         data = pipe.read()
-    assert start <= seconds
-    assert seconds - start < (0.11 if way == "encoded" else 5.01)
     with av.open(io.BytesIO(data), "r") as container:
         frame = next(container.decode(video=0))
-        assert (frame.time or 0) < 0.05
         assert container.streams.audio
         shown = read_frame_number(np.asarray(frame.to_ndarray(format="rgb24")))
-    assert shown == pytest.approx(start * 10, abs=1)
+    begins = start + (frame.time or 0)
+    assert begins <= seconds + 0.1
+    assert seconds - begins < (0.11 if way == "encoded" else 5.01)
+    assert shown == pytest.approx(begins * 10, abs=1)
 
 
 @pytest.mark.parametrize(
     ("name", "codecs", "way"),
     [
         ("a.ts", ["-c:v", "mpeg2video", "-r", "25", "-q:v", "2", "-g", "12", "-c:a", "mp2"], "encoded"),
-        ("b.ts", ["-c:v", "libx264", "-g", "25", "-c:a", "aac"], "rewrapped"),
         ("c.avi", ["-c:v", "mpeg4", "-q:v", "2", "-g", "20", "-c:a", "libmp3lame"], "encoded"),
-        ("d.mkv", ["-c:v", "libx264", "-g", "30", "-c:a", "ac3"], "rewrapped"),
-        ("e.flv", ["-c:v", "flv", "-q:v", "2", "-c:a", "libmp3lame", "-ar", "44100"], "encoded"),
+        ("b.ts", ["-c:v", "libx264", "-g", "25", "-c:a", "aac"], "rewrapped"),
+        ("d.mkv", ["-c:v", "libx264", "-g", "20", "-c:a", "ac3"], "rewrapped"),  # with pictures out of order
+        ("e.mkv", ["-c:v", "libx264", "-bf", "0", "-g", "20", "-c:a", "ac3"], "rewrapped"),
     ],
 )
 def test_what_no_browser_plays_is_made_so_from_any_second(
@@ -71,19 +71,22 @@ def test_what_no_browser_plays_is_made_so_from_any_second(
     )
     video = remade(source, tmp_path / name, *codecs)
     assert playback_of(video).way == way
-    for seconds in (0.0, random.uniform(1, 5)):
-        with (
-            browser_stream(video, seconds, way=way) as (start, pipe),
-            av.open(io.BytesIO(pipe.read()), "r") as container,
-        ):
+    for seconds in (0.0, random.uniform(2.6, 5.5)):
+        with browser_stream(video, seconds, way=way) as (start, pipe):
+            data = pipe.read()
+        with av.open(io.BytesIO(data), "r") as container:
             frame = next(container.decode(video=0))
-            assert container.streams.audio
-        assert start <= seconds
+        with av.open(io.BytesIO(data), "r") as container:
+            heard = start + (next(container.decode(audio=0)).time or 0)
+        begins = start + (frame.time or 0)
+        assert abs(heard - begins) < 0.15, "sound and pictures stay together"
+        assert begins <= seconds + 0.11
         shown = read_frame_number(np.asarray(frame.to_ndarray(format="rgb24")))
-        expected = read_frame_number(video.frame_at(start).image)
+        expected = read_frame_number(video.frame_at(begins + 0.001).image)
         assert shown is not None
         assert expected is not None
-        assert abs(shown - expected) <= 1, f"{seconds} gives {start}"
+        # Pictures that are made anew come at even times.
+        assert abs(shown - expected) <= (0 if way == "rewrapped" else 1)
 
 
 def test_a_clip_is_small_and_of_the_moment(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def _play(options: argparse.Namespace) -> int:
     video.span(start, end)
     command = player_command(video, start, end)
     if command is None:
+        options.serves = True
         try:
             return open_page(video, start, end)
         except ImportError:

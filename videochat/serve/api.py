@@ -160,7 +160,10 @@ class Api:
         return FileResponse(served.path, media_type=playback.media_type, headers=headers)
 
     async def stream(self, request: Request) -> Response:
-        """GET /media/{id}/stream?from=SECONDS: what the browser cannot play, re-wrapped or encoded as it is read."""
+        """GET /media/{id}/stream?from=SECONDS: what the browser cannot play, re-wrapped or encoded as it is read.
+
+        The header `playback-start` says which second of the video its own time 0 is.
+        """
         served, start = self._served(request), _seconds(request, "from")
         _check_there(served)
         playback = await asyncio.to_thread(lambda: served.playback)
