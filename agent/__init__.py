@@ -14,6 +14,7 @@ from videochat.agent.limits import Limits
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.video_agent import VideoAgent
+from videochat.agent.video_answerer import VideoAnswerer
 from videochat.agent.video_set import VideoSet
 from videochat.agent.watch import WatchReport, watch
 from videochat.renamed import getter
@@ -31,6 +32,7 @@ __all__ = [
     "RetrieverOptions",
     "Toolbox",
     "VideoAgent",
+    "VideoAnswerer",
     "VideoSet",
     "VideoToolkit",
     "WatchReport",

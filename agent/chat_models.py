@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import warnings
+from dataclasses import replace
+from typing import Literal
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from videochat.agent.extractive import EXTRACTIVE, ExtractiveAnswerer
+from videochat.agent.video_answerer import PREFIXES, VideoAnswerer
 from videochat.chat_models import make_chat_model, model_name, profile_of
-from videochat.errors import LLMError
+from videochat.errors import LLMError, UnknownName
+from videochat.tools.clip_models import VideoModel
 
 DEFAULT_OPENAI_MODEL = "openai:gpt-4.1-mini"
 """What answers when only an OpenAI key is there."""
@@ -26,11 +31,13 @@ def resolve_llm(llm: ChatModel | str | None = None) -> ChatModel:
     """Return the chat model to use.
 
     Args:
-        llm: a LangChain chat model (returned as it is), `"provider:model"`, `"extractive"`, or None: what
+        llm: a LangChain chat model (returned as it is), `"provider:model"`, `"extractive"`, `"embed:FOLDER"` or
+            `"video:FOLDER"` (a `VideoAnswerer`, with settings as `VideoModel.parse` reads them), or None: what
             `VIDEOCHAT_LLM` names, else OpenAI if `OPENAI_API_KEY` is set, else the extractive answerer.
 
     Raises:
         UnknownName: the provider does not exist; the message lists those that do.
+        MissingDependency: the weights of a video model are not on this machine.
         LLMError: it is no chat model, its package is not installed, or it cannot be made (e.g. the key is missing).
     """
     if llm is None:
@@ -45,13 +52,78 @@ def resolve_llm(llm: ChatModel | str | None = None) -> ChatModel:
         )
     if llm == EXTRACTIVE:
         return ExtractiveAnswerer()
-    return make_chat_model(llm, besides=[EXTRACTIVE])
+    if llm.startswith(PREFIXES):
+        return VideoAnswerer(llm)
+    return make_chat_model(llm, besides=[EXTRACTIVE, *(f"{prefix}FOLDER" for prefix in PREFIXES)])
+
+
+def resolve_models(
+    llm: ChatModel | str | None, video_model: str | os.PathLike[str] | VideoModel | None
+) -> tuple[ChatModel, VideoModel | None]:
+    """Return who answers, and the video model that helps, its weights found and checked.
+
+    Where no language model is named or configured, the video model answers by itself, with the captions beside it.
+
+    Args:
+        llm: as of `resolve_llm`.
+        video_model: folder, hub id or `VideoModel`; None for what `VIDEOCHAT_VIDEO_MODEL` names.
+
+    Raises:
+        MissingDependency: the weights are not on this machine, or do not fit into memory.
+        UnknownName: there is no such provider or setting.
+        InvalidArgument: a setting does not fit.
+        LLMError: as `resolve_llm`.
+    """
+    named = video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL")
+    looker = VideoModel.of(named) if named else None
+    answers = resolve_llm(llm)
+    if looker is not None:
+        if llm is None and isinstance(answers, ExtractiveAnswerer):
+            return VideoAnswerer(replace(looker, captions=True)), looker
+        looker.check()
+    return answers, looker
+
+
+def mode_of(llm: ChatModel, mode: str | None) -> Literal["agent", "retrieve"]:
+    """Return how a model answers: with tools, where it can call them and nobody wants it otherwise.
+
+    Raises:
+        UnknownName: there is no such mode.
+    """
+    if mode not in (None, "agent", "retrieve"):
+        raise UnknownName("mode", mode, ("agent", "retrieve"))
+    return "agent" if mode != "retrieve" and can_call_tools(llm) else "retrieve"
+
+
+def remarks_on(llm: ChatModel, looker: VideoModel | None, mode: str | None) -> list[str]:
+    """Return what people must know of how questions will be answered, each a sentence without a full stop.
+
+    Args:
+        llm: who answers.
+        looker: the video model that helps, if there is one.
+        mode: what was asked for; where that was tools and there are none, a warning says so at once.
+    """
+    found = []
+    if mode == "agent" and not can_call_tools(llm):
+        warnings.warn(f"{no_tools(llm)}.", stacklevel=4)
+    elif mode is None and not can_call_tools(llm) and not isinstance(llm, ExtractiveAnswerer | VideoAnswerer):
+        found.append(no_tools(llm))
+    if looker is not None and isinstance(llm, ExtractiveAnswerer):
+        found.append(f"The video model {looker.name} is not used; leave out llm=, and it answers itself")
+    return found
+
+
+def no_tools(llm: ChatModel) -> str:
+    """Return the sentence, without its full stop, about a model that calls no tools."""
+    return f"{llm_name(llm)} cannot call tools; answering with one retrieval instead"
 
 
 def llm_name(llm: ChatModel) -> str:
     """Return the name of a chat model for people: its class and its model."""
     if isinstance(llm, ExtractiveAnswerer):
         return EXTRACTIVE
+    if isinstance(llm, VideoAnswerer):
+        return f"the video model {llm.model.name}"
     return model_name(llm)
 
 

@@ -43,6 +43,8 @@ _SIGHTS: dict[Kind, str] = {
     "measure": "light, colours and motion",
 }
 
+_MOVING: tuple[Kind, ...] = ("speech", "sound", "action", "shot")
+"""What no picture has."""
 _WORDLESS = ("speech_regions", "speakers")
 
 
@@ -162,22 +164,23 @@ class _ThingNumbers(dict[str, dict[tuple[str, int], int]]):
 def facts_of(video_set: VideoSet, video: Video) -> str:
     """Return what is known of a video before anything of it is told: name, length, picture, senses, how far."""
     width, height = video.size or (0, 0)
-    picture = f"{width}x{height} pixels, {video.frame_rate:.4g} pictures a second" if video.has_video else "no picture"
+    rate = f", {video.frame_rate:.4g} pictures a second" if video.frame_rate else ""
+    picture = f"{width}x{height} pixels{rate}" if video.has_video else "no picture"
     sound = "with sound" if video.has_audio else "without sound"
     noted = _noted_kinds(video_set, video)
-    lines = [
-        f"Video {video_set.names[video.id].translate(NO_BRACKETS)}: {clock(video.duration_seconds)} "
-        f"({video.duration_seconds:.1f} seconds) long, {picture}, {sound}."
-    ]
+    name = video_set.names[video.id].translate(NO_BRACKETS)
+    length = f"{clock(video.duration_seconds)} ({video.duration_seconds:.1f} seconds) long"
+    lines = [f"Picture {name}: {picture}." if video.is_picture else f"Video {name}: {length}, {picture}, {sound}."]
     if noted:
         lines.append(f"Noted: {', '.join(_SIGHTS[kind] for kind in noted)}.")
-    blind = [sight for kind, sight in _SIGHTS.items() if kind not in noted]
+    hidden = (*noted, *_MOVING) if video.is_picture else noted
+    blind = [sight for kind, sight in _SIGHTS.items() if kind not in hidden]
     if blind:
         lines.append(f"Not watched for: {', '.join(blind)}.")
     reached = video_set.reached(video)
     if reached < video.duration_seconds - 0.5:
         lines.append(f"Watched so far up to {clock(reached)} of {clock(video.duration_seconds)}.")
-    else:
+    elif not video.is_picture:
         lines.append("Watched to the end.")
     return " ".join(lines)
 

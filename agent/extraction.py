@@ -16,6 +16,7 @@ from videochat.agent.grounding import check_sentences
 from videochat.agent.limits import within
 from videochat.agent.prompts import FILL_IN, user_message
 from videochat.agent.run import Run
+from videochat.agent.video_answerer import VideoAnswerer
 from videochat.errors import InvalidArgument, LLMError, VideoChatError, first_line
 from videochat.records import Citation
 
@@ -82,7 +83,7 @@ def extract(run: Run, form: type[Form]) -> Extraction[Form]:
     """
     _check_form(form)
     llm = run.settings.llm
-    if isinstance(llm, ExtractiveAnswerer) or not hasattr(llm, "with_structured_output"):
+    if isinstance(llm, ExtractiveAnswerer | VideoAnswerer) or not hasattr(llm, "with_structured_output"):
         raise LLMError(
             "extract() needs a chat model that gives structured output; name one with llm=, such as "
             '"openai:gpt-4.1-mini".'

@@ -40,7 +40,7 @@ def make_graph(
     Args:
         llm: a LangChain chat model; without `tools` it need not be able to call any.
         tools: what it may call.
-        system: the system message.
+        system: the system message; empty for none.
         limits: of this answer.
         answer_check: what the answer must have.
         foreign_tools: takes over captions that tools of other packages bring.
@@ -63,7 +63,7 @@ def make_graph(
         # What `create_agent` calls, `bind_tools` and `invoke`, other Runnables have as well.
         cast("BaseChatModel", llm),
         list(tools),
-        system_prompt=system,
+        system_prompt=system or None,
         middleware=[*middleware, answer_check],
         checkpointer=False,
     )

@@ -71,7 +71,8 @@ def size(asked: Asked) -> list[Finding]:
         return []
     width, height = video.size or (0, 0)
     shape = asked.say("portrait" if height > width else "landscape" if width > height else "square")
-    text = asked.say("size", width=width, height=height, shape=shape, rate=f"{video.frame_rate:.4g}")
+    rate = f"{video.frame_rate:.4g}" if video.frame_rate else ""
+    text = asked.say("size" if rate else "picture_size", width=width, height=height, shape=shape, rate=rate)
     return [Finding(text, asked.itself(), computed=True)]
 
 

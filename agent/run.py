@@ -18,10 +18,12 @@ from videochat.agent.ask_options import Question
 from videochat.agent.assessment import Assessment, assess, with_watched_for
 from videochat.agent.chat_models import ChatModel, llm_name, refuses_tools, window_of
 from videochat.agent.citations import Checked
-from videochat.agent.context import build_context, watched_for
+from videochat.agent.claims import Look, assess_claims, nearest_look, where_to_look
+from videochat.agent.context import Context, build_context, watched_for
 from videochat.agent.conversation import Conversation
 from videochat.agent.events import Event
 from videochat.agent.extractive import ExtractiveAnswerer
+from videochat.agent.findings import Answered
 from videochat.agent.follow_up import read_question
 from videochat.agent.graph import make_graph
 from videochat.agent.grounding import SentenceCheck, check_sentences, entailment_model, likeness_of
@@ -31,12 +33,15 @@ from videochat.agent.phrases import is_refusal
 from videochat.agent.prompts import NOT_NOTED, NOTHING_SEEN, system_prompt, user_message
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.verification import Verify
+from videochat.agent.video_answerer import CLAIMS, LOOK, VideoAnswerer
 from videochat.agent.video_set import VideoSet
 from videochat.errors import InvalidArgument, LLMError, VideoChatError, check_number, first_line
 from videochat.intervals import clock, clock_range
 from videochat.media import Video
+from videochat.memory import Hit
 from videochat.memory.query import UNKNOWN_SECONDS
 from videochat.records import Answer, Caption, Citation, Status, Verdict
+from videochat.tools.clip_models import VideoModel
 
 Mode = Literal["agent", "retrieve"]
 """`agent`: the model may call tools; `retrieve`: one retrieval and one call of the model."""
@@ -58,10 +63,20 @@ class RunSettings:
     limits: Limits = field(default_factory=Limits)
     verify: Verify = "auto"
     context_tokens: int | None = None
-    video_model: str | None = None
+    video_model: VideoModel | None = None
     pictures: bool = False
     foreign_tools: tuple[BaseTool, ...] = ()
     """Tools of other packages."""
+
+    @property
+    def looker(self) -> VideoAnswerer | None:
+        """The model that answers, where it looks at the video itself."""
+        return self.llm if isinstance(self.llm, VideoAnswerer) else None
+
+    @property
+    def needs_captions(self) -> bool:
+        """Whether the model that answers reads captions."""
+        return self.looker is None or self.looker.model.captions
 
     def __post_init__(self) -> None:
         if not isinstance(self.limits, Limits):
@@ -96,35 +111,50 @@ class Run:
             video_set.captions_of(video).count() for video in video_set.videos
         )
         """Whether the watch in the background has no caption yet."""
+        self.notes: list[str] = []
+        """What the reader must know."""
         choice = question.choice
         window = window_of(settings.llm, settings.context_tokens)
-        toolbox = Toolbox(video_set, self.evidence, video_model=settings.video_model, pictures=settings.pictures)
+        self._toolbox = toolbox = Toolbox(
+            video_set, self.evidence, video_model=settings.video_model, pictures=settings.pictures
+        )
         duration = UNKNOWN_SECONDS if video_set.several else video_set.duration_seconds
         asked = " ".join([choice.question, *choice.options.values()]) if choice else question.text
-        rewrite = None if isinstance(settings.llm, ExtractiveAnswerer) else self._ask_aside
+        rewrite = None if settings.looker or isinstance(settings.llm, ExtractiveAnswerer) else self._ask_aside
         read = read_question(asked, conversation, duration, rewrite)
-        found = toolbox.recall(
-            read.query, video_set.videos, start_seconds=read.start_seconds, end_seconds=read.end_seconds or math.inf
-        )
-        self.found: list[Caption] = [hit.caption for hit in found.hits]
-        """What was retrieved before the model was called."""
-        self.answered = find_in_videos(video_set, read, found.hits)
+        reads = settings.needs_captions
+        hits: list[Hit] = []
+        self.answered = Answered([])
         """What follows from the notes without a model."""
-        self.context = build_context(
-            video_set,
-            self.evidence,
-            read.query,
-            found.hits,
-            self.answered.findings if self.answered.found else [],
-            budget_tokens=min(_MOST_CONTEXT_TOKENS, window // _CONTEXT_SHARE),
-        )
+        self.context = Context("", [], 0)
         """What the model is sent of the videos."""
+        if reads:
+            hits = toolbox.recall(
+                read.query, video_set.videos, start_seconds=read.start_seconds, end_seconds=read.end_seconds or math.inf
+            ).hits
+            self.answered = find_in_videos(video_set, read, hits)
+            self.context = build_context(
+                video_set,
+                self.evidence,
+                read.query,
+                hits,
+                self.answered.findings if self.answered.found else [],
+                budget_tokens=min(_MOST_CONTEXT_TOKENS, window // _CONTEXT_SHARE),
+            )
+        self.found: list[Caption] = [hit.caption for hit in hits]
+        """What was retrieved before the model was called."""
+        earlier = [message.text for message in conversation.messages if isinstance(message, HumanMessage)]
+        looks = where_to_look(asked, earlier, video_set.videos)
+        if settings.looker and (past := read.query.past_end) is not None:
+            self.notes.append(f"The video ends before {clock(past)}; the whole of it was looked at")
         with_tools = settings.mode == "agent"
+        remarks = [*self._remarks(), *self._looked_beside(asked, looks, hits)]
         message = HumanMessage(
-            user_message(self.context.text, str(question), *self._remarks()),
+            user_message(self.context.text, str(question), *remarks) if reads else str(question),
             additional_kwargs={
+                LOOK: looks,
                 "question": choice.question if choice else question.text,
-                "evidence": toolbox.as_data(found.hits) if choice else [],
+                "evidence": toolbox.as_data(hits) if choice else [],
                 "options": choice.options if choice else {},
                 "found": self.answered.found,
                 "findings": [
@@ -135,8 +165,8 @@ class Run:
         )
         self.input = {"messages": [*conversation.recent(window // _CONTEXT_SHARE), message]}
         """What the graph is called with."""
-        self.system = system_prompt(with_tools=with_tools, with_options=choice is not None)
-        """The system message."""
+        self.system = system_prompt(with_tools=with_tools, with_options=choice is not None) if reads else ""
+        """The system message; empty for none."""
         self.graph: Any = make_graph(
             settings.llm,
             [*toolbox.get_tools(), *settings.foreign_tools] if with_tools else [],
@@ -146,8 +176,6 @@ class Run:
             foreign_tools=ForeignTools(toolbox, {tool.name for tool in settings.foreign_tools}),
             window=window,
         )
-        self.notes: list[str] = []
-        """What the reader must know."""
         self.tools_refused = False
         """Whether the model turned out to call no tools; the question is then asked again without."""
         self._messages: dict[str, BaseMessage] = {}
@@ -158,7 +186,7 @@ class Run:
     @property
     def needs_model(self) -> bool:
         """Whether there is anything that the model could answer from."""
-        return self.settings.mode == "agent" or not self.nothing_seen
+        return self.settings.mode == "agent" or self.settings.looker is not None or not self.nothing_seen
 
     def _seen(self) -> float | None:
         reached = [(self.video_set.reached(video), video.duration_seconds) for video in self.video_set.videos]
@@ -271,7 +299,7 @@ class Run:
         return NOTHING_SEEN if self._had_nothing() else self._draft() or f"{NOT_NOTED}."
 
     def _had_nothing(self) -> bool:
-        return self.nothing_seen and not self.evidence.captions
+        return self.settings.looker is None and self.nothing_seen and not self.evidence.captions
 
     def finish(self) -> Answer:
         """Check what the model said and make an answer of it."""
@@ -296,7 +324,7 @@ class Run:
             notes.append("The answer cites nothing that was retrieved from the video, so nothing vouches for it")
         if isinstance(self.settings.llm, ExtractiveAnswerer) and text:
             notes.append("No language model is configured: these are the notes themselves")
-        if self.seen_seconds is not None:
+        if self.seen_seconds is not None and self.settings.needs_captions:
             notes.append(f"Answered from what has been seen so far, up to {self._so_far()}")
         elif status == "not_found" and text and is_refusal(text):
             seen = watched_for(self.video_set)
@@ -311,6 +339,8 @@ class Run:
             checked = self.evidence.check(text)
             found = bool(checked.cited) and (self.answered.found or self.question.choice is not None)
             return Assessment(checked, "grounded" if found else "not_found")
+        if self.settings.looker is not None and (claims := self._claims()):
+            return assess_claims(text, claims, self.evidence, self._beside, self._checks)
         verify = self.settings.verify is not False
         return assess(
             text,
@@ -320,6 +350,34 @@ class Run:
             must_verify=self.settings.verify is True,
             picture=self._picture_of if self.settings.pictures else None,
         )
+
+    def _claims(self) -> list[Caption]:
+        """Return what a video model that answered said of which range."""
+        told = [message.additional_kwargs.get(CLAIMS, []) for message in self._messages.values()]
+        return [Caption.from_dict(item) for item in next(filter(None, reversed(told)), [])]
+
+    def _beside(self, sentence: str, claim: Caption) -> list[Hit]:
+        """Return captions of the range that a claim is about which fit a sentence of it, best first."""
+        video = self._video_of(claim)
+        if not self.video_set.captions_of(video).count():
+            return []
+        span = {"start_seconds": claim.start_seconds, "end_seconds": claim.end_seconds}
+        return self._toolbox.recall(sentence, [video], **span).hits
+
+    def _looked_beside(self, question: str, looks: Sequence[Look], hits: Sequence[Hit]) -> list[str]:
+        """Return what a video model says of what is asked about, for a model that cannot ask it itself.
+
+        So figure 1 of the paper draws it: captions and the video model both go to the language model.
+        """
+        model, alone = self.settings.video_model, isinstance(self.settings.llm, ExtractiveAnswerer | VideoAnswerer)
+        if model is None or alone or self.settings.mode == "agent":
+            return []
+        id_, start, end = nearest_look(looks, hits, model.window_seconds)
+        try:
+            return [self._toolbox.claim(question, self.video_set.video(id_), start, end)]
+        except VideoChatError as error:
+            self.notes.append(f"The video model could not look: {error}")
+            return []
 
     def _checks(self, text: str) -> list[SentenceCheck]:
         return check_sentences(
@@ -356,6 +414,7 @@ class Run:
             option,
             list(judged),
             self.seen_seconds,
+            self._claims() if self.settings.looker else [],
         )
 
     def _ask_aside(self, messages: list[BaseMessage]) -> AIMessage:

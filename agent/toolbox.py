@@ -19,7 +19,7 @@ from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.chat_models import picture_block
-from videochat.errors import VideoChatError
+from videochat.errors import InvalidArgument, VideoChatError
 from videochat.fence import failure, fenced
 from videochat.intervals import check_interval, clock, clock_range
 from videochat.media import Video
@@ -28,6 +28,8 @@ from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query, about
 from videochat.memory.retrieval import Recall, recall, recall_library
 from videochat.records import Caption, Kind
+from videochat.tools.clip_models import VideoModel
+from videochat.tools.watch_clip import WatchClip
 
 _READ_AT_MOST = 80
 _CLOSER_SECONDS = 120.0
@@ -47,7 +49,7 @@ class Toolbox:
         video_set: the videos, their senses and their memory.
         evidence: where what the tools show is numbered.
         watch_first: called before a tool runs; None where the videos have been watched, or are being watched.
-        video_model: folder or hub id of a video-language model for `watch_clip`; without one there is no such tool.
+        video_model: what `watch_clip` looks with; without one there is no such tool.
         pictures: whether the model can see, and `frames` is offered.
     """
 
@@ -57,12 +59,13 @@ class Toolbox:
         evidence: Evidence,
         *,
         watch_first: Callable[[], object] | None = None,
-        video_model: str | None = None,
+        video_model: VideoModel | None = None,
         pictures: bool = False,
     ) -> None:
         self.video_set, self.evidence = video_set, evidence
         self.video_model, self.pictures = video_model, pictures
         self._watch_first = watch_first
+        self._clips: dict[str, WatchClip] = {}
         self._watching = threading.Lock()
 
     def recall(self, question: str | Query, videos: Sequence[Video], **filters: Any) -> Recall:
@@ -227,7 +230,9 @@ class Toolbox:
         return text, self.as_data(Hit(c) for c in found)
 
     def watch_clip(self, question: str, start: float, end: float, video: str | None = None) -> Result:
-        """Ask a video-language model about a range. What it says is kept as a claim, not as something that was seen.
+        """Ask a video-language model about a range; what it was asked of the range before is remembered.
+
+        What it says is kept as a claim, not as something that was seen.
 
         Args:
             question: in words.
@@ -238,19 +243,33 @@ class Toolbox:
         Raises:
             VideoChatError: the range holds nothing, the model cannot be had, or it has nothing to say.
         """
-        from videochat.tools.watch_clip import WatchClip
-
         chosen, start, end = self._range(video, start, end)
-        said = WatchClip(video=chosen, weights=self.video_model or "").watch(question, start, end)
-        stored = self.video_set.captions_of(chosen)
-        stored.record([said])
+        claim = self.claim(question, chosen, start, end)
+        noted = merge_equal(self.video_set.captions_of(chosen).between(start, end))[:_READ_AT_MOST]
+        text = f"{claim}\nWhat was noted there:\n{fenced(self.as_text(noted))}" if noted else claim
+        return text, self.as_data(noted)
+
+    def claim(self, question: str, video: Video, start: float, end: float) -> str:
+        """Return what a video-language model says of a range, marked as a claim, for a language model; it is stored.
+
+        Args:
+            question: in words.
+            video: where to look.
+            start: first second.
+            end: first second no longer.
+
+        Raises:
+            VideoChatError: the range holds nothing, the model cannot be had, or it has nothing to say.
+        """
+        if self.video_model is None:
+            raise InvalidArgument("There is no video model to look with; name one with video_model=.")
+        if video.id not in self._clips:
+            self._clips[video.id] = WatchClip(video=video, weights=self.video_model)
+        said = self._clips[video.id].watch(question, start, end)
+        self.video_set.captions_of(video).record([said])
         when = clock_range(said.start_seconds, said.end_seconds)
-        claim = f"{when} another model says of this clip: {said.text.translate(NO_BRACKETS)}"
-        noted = merge_equal(stored.between(start, end))[:_READ_AT_MOST]
-        text = (
-            f"{fenced(claim)}\n(A claim has no number and cannot be cited.{' What was noted there:' if noted else ''})"
-        )
-        return f"{text}\n{fenced(self.as_text(noted))}" if noted else text, self.as_data(noted)
+        words = fenced(f"{when} another model says of this clip: {said.text.translate(NO_BRACKETS)}")
+        return f"{words}\n(A claim has no number and cannot be cited.)"
 
     def find_frames(
         self, what: str, start: float = 0.0, end: float | None = None, video: str | None = None

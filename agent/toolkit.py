@@ -22,6 +22,7 @@ from videochat.errors import StoreInUse
 from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.tools import PerceptionTool
+from videochat.tools.clip_models import VideoModel
 
 WATCHING = "videochat_watching"
 """Name of the custom events that tell callbacks how far a watch is: `{"seconds": ..., "of_seconds": ...}`."""
@@ -48,6 +49,7 @@ class VideoToolkit(BaseToolkit):
         MediaError: a video cannot be read.
         UnknownName: no such preset or tool.
         StoreError: the memory cannot be opened.
+        MissingDependency: the weights of the video model are not on this machine.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -60,12 +62,15 @@ class VideoToolkit(BaseToolkit):
         preset: str | Sequence[str | PerceptionTool] | None = None,
         clip_captions: PerceptionTool | ChatModel | str | os.PathLike[str] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
-        video_model: str | os.PathLike[str] | None = None,
+        video_model: str | os.PathLike[str] | VideoModel | None = None,
         pictures: bool = False,
         video_set: VideoSet | None = None,
         **more: Any,
     ) -> None:
         super().__init__(**more)
+        looker = VideoModel.of(video_model) if video_model else None
+        if looker is not None:
+            looker.check("The tool 'watch_clip'")
         if video_set is None:
             videos = [video] if isinstance(video, str | os.PathLike | Video) else list(video)
             video_set = VideoSet(videos, preset=preset, clip_captions=clip_captions, memory=memory)
@@ -73,7 +78,7 @@ class VideoToolkit(BaseToolkit):
             video_set,
             Evidence(names=video_set.names if video_set.several else {}),
             watch_first=self._watch_first,
-            video_model=os.fspath(video_model) if video_model else None,
+            video_model=looker,
             pictures=pictures,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -16,26 +15,27 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from videochat.agent.ask_options import AskOptions, Question, RetrieverOptions, check_keywords
 from videochat.agent.background_watch import BackgroundWatch
-from videochat.agent.chat_models import ChatModel, can_call_tools, can_see, llm_name, resolve_llm
+from videochat.agent.chat_models import ChatModel, can_see, llm_name, mode_of, no_tools, remarks_on, resolve_models
 from videochat.agent.conversation import DEFAULT_THREAD, Conversations
 from videochat.agent.events import Event, last_answer
 from videochat.agent.extraction import Extraction, Form, extract, wish_of
-from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.frame_search import FoundFrame, PictureLike
 from videochat.agent.limits import Limits
 from videochat.agent.pipeline import Progress
 from videochat.agent.run import Mode, Run, RunSettings
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.verification import Verify
+from videochat.agent.video_answerer import VideoAnswerer
 from videochat.agent.video_set import AnyVideo, VideoSet, merge_reports
 from videochat.agent.watch import WatchReport
-from videochat.errors import StoreError, UnknownName
+from videochat.errors import StoreError
 from videochat.media import Video
 from videochat.memory import CaptionStore, textualize
 from videochat.memory.retriever import VideoRetriever
 from videochat.records import Answer, Caption
 from videochat.renamed import keywords
 from videochat.tools import DEFAULT_PRESET, PerceptionTool
+from videochat.tools.clip_models import VideoModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,8 +49,9 @@ class VideoAgent:
 
     Args:
         video: path, http(s) address, or `Video`; or a list of them, which are asked together.
-        llm: a LangChain chat model, `"provider:model"`, `"extractive"`, or None: `VIDEOCHAT_LLM`, else OpenAI
-            if its key is set, else the extractive answerer, which quotes captions and needs no model.
+        llm: a LangChain chat model, `"provider:model"`, `"extractive"`, `"embed:FOLDER"` (`VideoAnswerer`: a model that
+            looks at the video itself), or None: `VIDEOCHAT_LLM`, else OpenAI if its key is set, else the video model
+            if there is one, else the extractive answerer, which quotes captions and needs no model.
         preset: name of a line-up of senses, or a list of tool names and tools; None for the richest whose weights
             are on this machine and that suits it (the first answer says which; nothing is downloaded).
         clip_captions: who describes the video besides: a chat model that sees (also as `"provider:model"`), a
@@ -58,11 +59,11 @@ class VideoAgent:
         memory: a `CaptionStore` or the directory of one; None for the user's own.
         tools: further LangChain tools for the agent. Captions of these videos in their artifacts are stored and
             can be cited.
-        video_model: folder or hub id of a VideoChat-Embed (`videochat embed convert`) or of a video-language
-            model of transformers; the agent may then look at a range again (`watch_clip`). None: what
-            `VIDEOCHAT_VIDEO_MODEL` names, if it does.
-        mode: `"retrieve"`: one retrieval and one model call; `"agent"`: the model may browse, search, read, look
-            and count, and must confirm what it found before it answers. None: agent where the model can call tools.
+        video_model: folder or hub id of a VideoChat-Embed or of a video-language model of transformers, or a
+            `VideoModel`: the agent may look at a range again (`watch_clip`); a model that calls no tools gets what it
+            says beside the captions. None: what `VIDEOCHAT_VIDEO_MODEL` names.
+        mode: `"retrieve"`: one retrieval and one model call; `"agent"`: the model may use tools, and must confirm what
+            it found. None: agent where the model can call tools.
         limits: how many calls, seconds and tokens the model may use for one answer.
         verify: have each cited sentence judged against its captions, and where the model can see against pictures of
             them, by a second call; `"auto"`: where a language model is configured. `ask` can say otherwise.
@@ -70,16 +71,17 @@ class VideoAgent:
             `sqlite`), or None for this object's lifetime.
         pictures: whether the model can see and gets the tool `frames`; None: what its profile says.
         context_tokens: how much the model reads at once; None: what its profile says, else 32,000.
-        summary_llm: a chat model that writes the summaries where one is needed, as of a video too long to be sent,
-            also as `"provider:model"`; None: `llm`; `"extractive"`: extracts of the captions, which cost nothing.
-        models_gb: how many gigabytes the senses' models may take together; where they need more, the video is read
-            once for each group that fits. None for most of the device's memory.
+        summary_llm: a chat model that writes the summaries where one is needed, as of a video too long to be sent;
+            None: `llm`; `"extractive"`: extracts of the captions, which cost nothing.
+        models_gb: gigabytes for the senses' models together; where they need more, the video is read once for each
+            group that fits. None for most of the device's memory.
 
     Raises:
         MediaError: a video cannot be read.
         UnknownName: no such preset, tool, mode or LLM provider.
         StoreError: the memory cannot be opened.
         LLMError: the language model cannot be made.
+        MissingDependency: the weights of the video model are not on this machine.
     """
 
     @keywords(brakes="limits")
@@ -92,7 +94,7 @@ class VideoAgent:
         clip_captions: PerceptionTool | ChatModel | str | os.PathLike[str] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
         tools: Iterable[BaseTool] = (),
-        video_model: str | os.PathLike[str] | None = None,
+        video_model: str | os.PathLike[str] | VideoModel | None = None,
         mode: Mode | None = None,
         limits: Limits | None = None,
         verify: Verify = "auto",
@@ -102,37 +104,31 @@ class VideoAgent:
         summary_llm: ChatModel | str | None = None,
         models_gb: float | None = None,
     ) -> None:
-        self.llm = resolve_llm(llm)
-        if mode not in (None, "agent", "retrieve"):
-            raise UnknownName("mode", mode, ("agent", "retrieve"))
-        model = video_model or os.environ.get("VIDEOCHAT_VIDEO_MODEL")
-        self._settings = RunSettings(
-            self.llm,
-            "agent" if mode != "retrieve" and can_call_tools(self.llm) else "retrieve",
-            Limits() if limits is None else limits,
-            verify,
-            context_tokens,
-            os.fspath(model) if model else None,
-            can_see(self.llm) if pictures is None else pictures,
-            tuple(tools),
-        )
+        self.llm, looker = resolve_models(llm, video_model)
+        chosen_mode = mode_of(self.llm, mode)
         self.video_set = VideoSet(
             video,
             preset=preset,
             clip_captions=clip_captions,
             memory=memory,
-            summary_llm=self.llm if summary_llm is None else resolve_llm(summary_llm),
+            summary_llm=self.llm if summary_llm is None else summary_llm,
             models_gb=models_gb,
         )
-        self._notes_for_next_answer = notes = list[str]()
-        if preset is None and (chosen := self.video_set.preset) != DEFAULT_PRESET:
+        if isinstance(self.llm, VideoAnswerer):
+            self.llm = self.llm.model_copy(update={"videos": self.video_set.videos})
+        self._settings = RunSettings(
+            self.llm,
+            chosen_mode,
+            Limits() if limits is None else limits,
+            verify,
+            context_tokens,
+            looker,
+            can_see(self.llm) if pictures is None else pictures,
+            tuple(tools),
+        )
+        self._notes_for_next_answer = notes = remarks_on(self.llm, looker, mode)
+        if preset is None and self.needs_captions and (chosen := self.video_set.preset) != DEFAULT_PRESET:
             notes.append(f"Watched with the preset {chosen}, whose weights are on this machine")
-        if mode == "agent" and not can_call_tools(self.llm):
-            warnings.warn(f"{_no_tools(self.llm)}.", stacklevel=2)
-        elif mode is None and not can_call_tools(self.llm) and not isinstance(self.llm, ExtractiveAnswerer):
-            notes.append(_no_tools(self.llm))
-        if model and self._settings.mode == "retrieve":
-            notes.append(f"The video model {model} is not used, since no tools are called")
         self._conversations = Conversations(
             checkpointer, self.video_set.fingerprint, self.video_set.names if self.video_set.several else {}
         )
@@ -161,6 +157,11 @@ class VideoAgent:
     def mode(self) -> Mode:
         """How questions are answered; `retrieve` from the moment on that a model turns out to call no tools."""
         return self._settings.mode
+
+    @property
+    def needs_captions(self) -> bool:
+        """Whether the video must be watched before a question; a model that looks at it itself may do without."""
+        return self._settings.needs_captions
 
     @property
     def watching(self) -> BackgroundWatch | None:
@@ -309,6 +310,8 @@ class VideoAgent:
 
     def _begin(self, question: Question) -> Run:
         """Watch what must be watched first, and retrieve."""
+        if not self.needs_captions:
+            return self._run(question)
         if self.watching is None or self.watching.wait(min(question.wait_seconds, threading.TIMEOUT_MAX)):
             try:
                 self.video_set.watch_all(question.progress)
@@ -326,7 +329,7 @@ class VideoAgent:
     def _without_tools(self, question: Question) -> Run:
         """Ask again a model that turned out to call no tools."""
         self._settings = replace(self._settings, mode="retrieve")
-        self._notes_for_next_answer.append(_no_tools(self.llm))
+        self._notes_for_next_answer.append(no_tools(self.llm))
         return self._run(question)
 
     def _end(self, run: Run) -> Answer:
@@ -435,7 +438,3 @@ class VideoAgent:
     def __repr__(self) -> str:
         named = repr(self.video.name) if not self.video_set.several else f"{len(self.videos)} videos"
         return f"VideoAgent({named}, llm={llm_name(self.llm)}, mode={self.mode!r})"
-
-
-def _no_tools(llm: ChatModel) -> str:
-    return f"{llm_name(llm)} cannot call tools; answering with one retrieval instead"

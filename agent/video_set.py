@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from videochat.agent.background_watch import BackgroundWatch
-from videochat.agent.chat_models import ChatModel
+from videochat.agent.chat_models import ChatModel, resolve_llm
 from videochat.agent.closer_look import CloserLook
 from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.frame_search import FrameSearch
 from videochat.agent.pipeline import Progress
+from videochat.agent.video_answerer import VideoAnswerer
 from videochat.agent.watch import WatchReport, refine, watch
 from videochat.chat_models import jpeg_of
 from videochat.devices import BUDGET
@@ -53,7 +54,7 @@ class VideoSet:
             are on this machine and that suits it; nothing is downloaded.
         clip_captions: a further sense, `ClipCaptioner`, or its model; None for none.
         memory: a `CaptionStore`, or the place of one; None for the user's own.
-        summary_llm: a chat model that writes the summaries where one is sent or browsed; None: extracts.
+        summary_llm: a chat model that writes the summaries where one is sent or browsed, also by name; None: extracts.
         models_gb: how many gigabytes the models of a watch may take together; None for most of the device's memory.
 
     Raises:
@@ -70,7 +71,7 @@ class VideoSet:
         preset: str | Sequence[str | PerceptionTool] | None = None,
         clip_captions: PerceptionTool | ChatModel | str | os.PathLike[str] | None = None,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
-        summary_llm: ChatModel | None = None,
+        summary_llm: ChatModel | str | None = None,
         models_gb: float | None = None,
     ) -> None:
         if models_gb is not None:
@@ -97,7 +98,8 @@ class VideoSet:
         self.refiner = make_refiner(chosen)
         self.models_gb = models_gb
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
-        self.summary_llm = None if isinstance(summary_llm, ExtractiveAnswerer) else summary_llm
+        writer = resolve_llm(summary_llm) if isinstance(summary_llm, str) else summary_llm
+        self.summary_llm = None if isinstance(writer, ExtractiveAnswerer | VideoAnswerer) else writer
         self.watch_turn: threading.Lock | None = None
         """What a watch in the background waits for; several sets with one lock watch one after another."""
         self.watching: BackgroundWatch | None = None
@@ -368,13 +370,15 @@ class VideoSet:
         return None
 
     def clip(self, video: Video, start_seconds: float, end_seconds: float) -> bytes | None:
-        """Return a small MP4 of a range, or None where there is none.
+        """Return a small MP4 of a range, or None where there is none, as of a picture.
 
         Args:
             video: which video.
             start_seconds: first moment.
             end_seconds: first moment no longer.
         """
+        if video.is_picture:
+            return None
         from videochat.playback import clip_of
 
         with contextlib.suppress(VideoChatError, OSError):

@@ -1,18 +1,20 @@
 """Annotation files: which video or image, and the caption or the turns that are to be learned from it.
 
-The format is upstream's (`docs/videochat_embed.md`, section 11). What cannot be used is left out, counted and named in
-a `Skips`; it is never replaced by something else.
+The formats are upstream's (`docs/videochat_embed.md`, section 11) and those of `annotation_formats`. What cannot be
+used is left out, counted and named in a `Skips`; it is never replaced by something else.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from videochat.embed_model.annotation_formats import Unusable, csv_items, files_by_stem, upstream_form
 from videochat.embed_model.dialogue import SEPARATOR, Medium
 from videochat.errors import VideoChatError
 
@@ -32,7 +34,8 @@ class Source:
     """An annotation file and the folder that its paths start from.
 
     Accepted are upstream's JSON lists and JSON lines of the same objects:
-    `{"video" or "image": path, "caption": text}` for stage 1, `{..., "QA": [{"q": ..., "a": ...}]}` for stage 2.
+    `{"video" or "image": path, "caption": text}` for stage 1, `{..., "QA": [{"q": ..., "a": ...}]}` for stage 2; and
+    the files of LLaVA, ShareGPT, WebVid and Video-ChatGPT (`annotation_formats`).
     """
 
     annotations: Path
@@ -96,12 +99,13 @@ def read_examples(sources: Iterable[Source], stage: Stage, skips: Skips, *, chec
     sources = list(sources)
     examples = []
     for source in sources:
+        videos = _Named(source.root)
         for place, item in _items(source.annotations, skips):
             try:
-                example = _example(item, source.root, stage, place)
+                example = _example(item, source.root, stage, place, videos)
                 if check_files and not example.path.is_file():
-                    raise _Unusable(f"file missing: {example.path}")
-            except _Unusable as error:
+                    raise Unusable(f"file missing: {example.path}")
+            except Unusable as error:
                 skips.add(place, str(error))
             else:
                 examples.append(example)
@@ -115,7 +119,28 @@ def read_examples(sources: Iterable[Source], stage: Stage, skips: Skips, *, chec
     return examples
 
 
+class _Named(dict[str, str]):
+    """Videos below a folder by their name, listed when the first is asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root: Path | None = root
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if self._root is not None:
+            self.update(files_by_stem(self._root))
+            self._root = None
+        return super().get(name, default)
+
+
 def _items(path: Path, skips: Skips) -> Iterator[tuple[str, Any]]:
+    if path.suffix.lower() == ".csv":
+        try:
+            for number, item in csv_items(path):
+                yield f"{path.name}, line {number}", item
+        except (OSError, csv.Error) as error:
+            raise DataError(f"The annotations {str(path)!r} cannot be read ({error}).") from error
+        return
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -136,34 +161,31 @@ def _items(path: Path, skips: Skips) -> Iterator[tuple[str, Any]]:
                 skips.add(place, f"broken JSON: {error}")
 
 
-class _Unusable(Exception):
-    """Why one item is left out."""
-
-
-def _example(item: Any, root: Path, stage: Stage, place: str) -> Example:
+def _example(item: Any, root: Path, stage: Stage, place: str, videos: Mapping[str, str]) -> Example:
     if not isinstance(item, dict):
-        raise _Unusable(f"no object: {type(item).__name__}")
+        raise Unusable(f"no object: {type(item).__name__}")
+    item = upstream_form(item, videos)
     medium: Medium = "video" if "video" in item else "image"
     name = item.get(medium)
     if not isinstance(name, str) or not name:
-        raise _Unusable('no path: an object needs "video" or "image"')
+        raise Unusable('no path: an object needs "video" or "image"')
     if stage == "alignment":
         caption = item.get("caption")
         if not isinstance(caption, str):
-            raise _Unusable('no caption: stage 1 needs "caption"')
+            raise Unusable('no caption: stage 1 needs "caption"')
         caption, (least, most) = caption.strip(), CAPTION_CHARACTERS
         if not least <= len(caption) <= most:
-            raise _Unusable(f"caption length: {len(caption)} characters, not {least} to {most}")
+            raise Unusable(f"caption length: {len(caption)} characters, not {least} to {most}")
         return Example(root / name, medium, caption=caption, place=place)
     turns = item.get("QA")
     if not isinstance(turns, list) or not turns:
-        raise _Unusable('no turns: stage 2 needs "QA"')
+        raise Unusable('no turns: stage 2 needs "QA"')
     pairs = []
     for turn in turns:
         question, answer = (turn.get("q"), turn.get("a")) if isinstance(turn, dict) else ("", "")
         if not (isinstance(question, str) and isinstance(answer, str) and question.strip() and answer.strip()):
-            raise _Unusable('empty turn: each needs "q" and "a"')
+            raise Unusable('empty turn: each needs "q" and "a"')
         if SEPARATOR in question + answer:
-            raise _Unusable(f"separator: {SEPARATOR} in a question or answer")
+            raise Unusable(f"separator: {SEPARATOR} in a question or answer")
         pairs.append((question.strip(), answer.strip()))
     return Example(root / name, medium, turns=tuple(pairs), place=place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,7 +97,7 @@ class ClipEncoder:
 
     @torch.inference_mode()
     def encode_all(self, ranges: Iterable[tuple[FrameSource, float, float | None]]) -> list[EncodedClip]:
-        """Encode several ranges, of one or several videos, in one batch.
+        """Encode several ranges, of one or several videos, in one batch; a still picture is encoded as an image.
 
         Args:
             ranges: (video, start_seconds, end_seconds) of each; None for the end of the video.
@@ -110,6 +110,9 @@ class ClipEncoder:
         keys = [(video.id, start, end) for video, start, end in fitted]
         clips = {key: self._encoded[key] for key in keys if key in self._encoded}
         new = {key: one for key, one in zip(keys, fitted, strict=True) if key not in clips}
+        for key in [key for key, (video, *_) in new.items() if getattr(video, "is_picture", False)]:
+            (picture,) = new.pop(key)[0].frames(at_seconds=[0.0])
+            clips[key] = replace(self.encode_image(picture.image), start_seconds=key[1], end_seconds=key[2])
         if new:
             seconds = [sample_seconds(*one, self.frames) for one in new.values()]
             pixels = [self._pixels(video, at) for (video, *_), at in zip(new.values(), seconds, strict=True)]

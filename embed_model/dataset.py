@@ -177,7 +177,7 @@ class ClipDataset(Dataset[Sample | Skipped]):
         """Return how many frames a video has, and their rate."""
         if path not in self._lengths:
             video = Video(path)
-            rate = video.frame_rate
+            rate = 1.0 if video.is_picture else video.frame_rate
             if rate is None:
                 raise MediaError(f"{video.name!r} has sound but no pictures.")
             self._lengths[path] = (max(round(video.duration_seconds * rate), 1), rate)

@@ -62,6 +62,8 @@ class Conversation:
     """First message: the slot in its tags and, for a video, the sentence with the seconds."""
     turns: list[tuple[str, str]] = field(default_factory=list)
     """(question, answer) of every finished turn."""
+    system: str = ""
+    """What stands before the conversation; the released models were tuned with nothing there."""
 
     @classmethod
     def about_video(cls, seconds: Sequence[float]) -> Conversation:
@@ -83,7 +85,9 @@ class Conversation:
             raise PromptError("The question is empty; ask something about the video.")
         # What people write ends with a line break, what the model wrote does not.
         past = "".join(f"Human: {q}\n{SEPARATOR}Assistant: {a}{SEPARATOR}" for q, a in self.turns)
-        return f"{SEPARATOR}Human: {self.opening}\n{SEPARATOR}{past}Human: {question}\n{SEPARATOR}Assistant:"
+        return (
+            f"{self.system}{SEPARATOR}Human: {self.opening}\n{SEPARATOR}{past}Human: {question}\n{SEPARATOR}Assistant:"
+        )
 
 
 def sampling_message(seconds: Sequence[float]) -> str:
@@ -95,6 +99,13 @@ def sampling_message(seconds: Sequence[float]) -> str:
 def clean_answer(text: str) -> str:
     """Cut generated text down to the answer: before the first `###`, after the last `Assistant:`."""
     return text.split(SEPARATOR)[0].split("Assistant:")[-1].strip()
+
+
+def plain_text(text: str) -> str:
+    """Return words from elsewhere, such as captions, without the marks that structure a prompt."""
+    for mark in (SEPARATOR, VIDEO_SLOT, IMAGE_SLOT):
+        text = text.replace(mark, " ")
+    return text
 
 
 def tokenize_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> TokenizedPrompt:

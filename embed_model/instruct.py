@@ -105,6 +105,7 @@ class InstructReport:
         )
 
 
+_CHARACTERS_PER_TOKEN = 4
 _NO_CAPTIONS = "no captions: watch the video first"
 
 
@@ -118,6 +119,8 @@ class _Job:
     numbers: Mapping[int, Caption]
     problem: str = ""
     """Why nothing can be made of the video."""
+    left_out: int = 0
+    """How many captions are not in the text, since it would be too long for the model."""
 
 
 @keywords(makings="item_kinds")
@@ -127,6 +130,7 @@ def make_instructions(
     out: str | Path,
     *,
     textualize: Textualize,
+    context_tokens: int | None = None,
     item_kinds: Sequence[ItemKind] = ITEM_KINDS,
     concurrency: int = 4,
     calls_per_minute: float | None = None,
@@ -144,6 +148,8 @@ def make_instructions(
         llm: writes the text.
         out: JSONL file; rejects go to `NAME.rejected.jsonl` beside it.
         textualize: writes captions in the template of Table 1.
+        context_tokens: how much the model reads at once; of a long video captions are left out until the rest fits,
+            evenly over its time, and the item says how many. None for no limit.
         item_kinds: what to make of each video.
         concurrency: calls at the same time, at least 1.
         calls_per_minute: at most so many; None for no limit.
@@ -166,7 +172,7 @@ def make_instructions(
     settled = {row["id"] for row in kept_before}
     if not retry_rejected:
         settled |= {row["id"] for row in rejected_before if row["final"]}
-    jobs = list(_jobs(videos, item_kinds, textualize))
+    jobs = list(_jobs(videos, item_kinds, textualize, context_tokens))
     todo = [job for job in jobs if job.id not in settled]
     report = InstructReport(out, rejects, earlier=len(jobs) - len(todo))
     described = {plain_words(turn["a"]) for row in kept_before for turn in row["QA"] if row["making"] == "description"}
@@ -193,7 +199,8 @@ def make_instructions(
                     refused.append(_reject("duplicate: another video has the same description", turns[0]["a"]))
                     turns = []
                 described.add(text)
-            facts = {"id": job.id, "video": job.video.name, "making": job.kind}
+            facts: dict[str, Any] = {"id": job.id, "video": job.video.name, "making": job.kind}
+            facts |= {"left_out": job.left_out} if job.left_out else {}
             for one in refused:
                 # An item of which a part was kept is settled whatever became of the rest.
                 row = facts | one | {"final": one["final"] or bool(turns)}
@@ -217,6 +224,7 @@ def forecast(
     out: str | Path,
     *,
     textualize: Textualize,
+    context_tokens: int | None = None,
     item_kinds: Sequence[ItemKind] = ITEM_KINDS,
     price_in: float | None = None,
     price_out: float | None = None,
@@ -227,6 +235,7 @@ def forecast(
         videos: as there.
         out: as there; what it holds already is not counted.
         textualize: as there.
+        context_tokens: as there.
         item_kinds: as there.
         price_in: of a million input tokens.
         price_out: of a million output tokens.
@@ -236,7 +245,7 @@ def forecast(
     """
     settled = {row["id"] for row in _read_back(Path(out).expanduser(), mend=False)}
     calls = tokens_in = tokens_out = items = 0
-    for job in _jobs(videos, item_kinds, textualize):
+    for job in _jobs(videos, item_kinds, textualize, context_tokens):
         if job.id in settled or job.problem:
             continue
         items += 1
@@ -254,7 +263,12 @@ def forecast(
     return Forecast(items, calls, tokens_in, tokens_out, cost)
 
 
-def _jobs(videos: Iterable[WatchedVideo], item_kinds: Sequence[ItemKind], textualize: Textualize) -> Iterator[_Job]:
+def _jobs(
+    videos: Iterable[WatchedVideo],
+    item_kinds: Sequence[ItemKind],
+    textualize: Textualize,
+    context_tokens: int | None,
+) -> Iterator[_Job]:
     for kind in item_kinds:
         if kind not in ITEM_KINDS:
             raise UnknownName("kind of instruction data", kind, ITEM_KINDS)
@@ -263,13 +277,48 @@ def _jobs(videos: Iterable[WatchedVideo], item_kinds: Sequence[ItemKind], textua
             for kind in item_kinds:
                 yield _Job(_digest([video.name, kind, _NO_CAPTIONS]), kind, video, "", {}, _NO_CAPTIONS)
             continue
-        ordered = sorted(video.captions, key=lambda c: (c.start_seconds, c.end_seconds, c.id))
+        everything = sorted(video.captions, key=lambda c: (c.start_seconds, c.end_seconds, c.id))
+        ordered = fitting(everything, textualize, context_tokens)
+        left_out = len(everything) - len(ordered)
         numbers = dict(enumerate(ordered, 1))
         for kind in item_kinds:
             marks = {caption.id: number for number, caption in numbers.items()} if kind == "conversation" else None
             # The same captions are the same job, whenever and in whatever order they come.
             id_ = _digest([video.name, kind, *(caption.id for caption in ordered)])
-            yield _Job(id_, kind, video, textualize(ordered, numbers=marks), numbers)
+            yield _Job(id_, kind, video, textualize(ordered, numbers=marks), numbers, left_out=left_out)
+
+
+def fitting(captions: Sequence[Caption], textualize: Textualize, context_tokens: int | None) -> Sequence[Caption]:
+    """Return captions whose text leaves a model half of its window: all, or those that tell most, evenly over time.
+
+    Repetitions go first, then measurements and cuts, then every so many of the rest.
+
+    Args:
+        captions: of one video, in the order of time.
+        textualize: writes them.
+        context_tokens: how much the model reads at once; None for no limit.
+    """
+    if context_tokens is None:
+        return captions
+    room = max(context_tokens // 2 * _CHARACTERS_PER_TOKEN - len(CONVERSATION) - len(DIALOGUE_FORMAT), 400)
+
+    def length(some: Sequence[Caption]) -> int:
+        return len(textualize(some, numbers={caption.id: number for number, caption in enumerate(some, 1)}))
+
+    if length(captions) <= room:
+        return captions
+    last: dict[str, str] = {}
+    kept = []
+    for caption in captions:
+        if last.get(caption.kind) != caption.text:
+            kept.append(caption)
+        last[caption.kind] = caption.text
+    if length(kept) > room:
+        kept = [caption for caption in kept if caption.kind not in ("measure", "shot")] or kept
+    while len(kept) > 1 and (size := length(kept)) > room:
+        count = max(min(int(len(kept) * room / size), len(kept) - 1), 1)
+        kept = [kept[number * len(kept) // count] for number in range(count)]
+    return kept
 
 
 def _digest(parts: Sequence[str]) -> str:

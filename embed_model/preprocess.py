@@ -41,7 +41,7 @@ class TimedPicture(Protocol):
 
 
 class FrameSource(Protocol):
-    """What is needed of a video, such as `videochat.Video`."""
+    """What is needed of a video, such as `videochat.Video`; one that says `is_picture` is encoded as an image."""
 
     @property
     def id(self) -> str:

@@ -77,7 +77,13 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     # What the machine happens to have must not decide which preset watches.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    for name in ("VIDEOCHAT_LLM", "OPENAI_API_KEY", "LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+    for name in (
+        "VIDEOCHAT_LLM",
+        "VIDEOCHAT_VIDEO_MODEL",
+        "OPENAI_API_KEY",
+        "LANGSMITH_TRACING",
+        "LANGCHAIN_TRACING_V2",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -1,6 +1,7 @@
 """Perception tools: each turns frames, sound or subtitles into timestamped captions."""
 
 from videochat.tools.base import Needs, PerceptionTool, Settled, at_rate
+from videochat.tools.clip_models import VideoModel
 from videochat.tools.presets import (
     DEFAULT_PRESET,
     PRESETS,
@@ -21,6 +22,7 @@ __all__ = [
     "PerceptionTool",
     "Preset",
     "Settled",
+    "VideoModel",
     "at_rate",
     "best_present",
     "make_refiner",

@@ -50,6 +50,7 @@ class ActionRecognizer(ModelTool["_Classifier"]):
     kind: ClassVar[Kind] = "action"
     sees: ClassVar[str] = "what people do, of 400 everyday actions and sports"
     has_own_rate: ClassVar[bool] = True
+    follows_motion: ClassVar[bool] = True
     accepts: ClassVar[tuple[str, ...]] = ("xclip", "videomae", "timesformer", "vivit")
 
     @keywords(place="device")

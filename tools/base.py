@@ -75,6 +75,8 @@ class PerceptionTool(ABC):
     """Whether `usual_source()` is made from `needs`, so that nothing is added at another rate."""
     reads_ahead: ClassVar[bool] = False
     """Whether it takes its input long before it has worked on it, so that only its marks tell how far it is."""
+    follows_motion: ClassVar[bool] = False
+    """Whether it needs pictures that follow one another."""
     needs: Needs
     """Its input."""
     weights: Weights | None = None
@@ -117,6 +119,8 @@ class PerceptionTool(ABC):
         """Return why this tool has nothing to do on `video`, or None if it has."""
         if isinstance(self.needs, Sampling) and not video.has_video:
             return "there are no pictures"
+        if self.follows_motion and video.is_picture:
+            return "it is one picture, in which nothing moves"
         if self.needs == "sound" and not video.has_audio:
             return "there is no sound track"
         return None

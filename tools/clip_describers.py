@@ -92,7 +92,7 @@ class ChatDescriber:
         from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
         words, start, end = wording(), _said(stretch[0]), _said(stretch[1])
-        seconds = spread(stretch, self.frames)
+        seconds = spread(stretch, 1 if video.is_picture else self.frames)
         blocks: list[Any] = [{"type": "text", "text": words["before"].format(start=start, end=end, count=len(seconds))}]
         for frame in video.frames(at_seconds=seconds, max_side=self.max_side):
             blocks.append({"type": "text", "text": words["picture"].format(seconds=_said(frame.seconds))})
@@ -126,19 +126,20 @@ class LocalDescriber:
         Raises:
             MissingDependency: the model does not fit into memory, or is none.
         """
-        from videochat.tools.watch_clip import ask_clip_model
+        from videochat.tools.clip_models import CLIP_MODELS, VideoModel
 
         start, end = map(_said, stretch)
         parts = [instruction(self.language), wording()["after"].format(start=start, end=end)]
         if rejected is not None:
             parts.append(_again(stretch, rejected[1]))
-        return ask_clip_model(str(self.folder), video, "\n\n".join(parts), *stretch, frames=self.frames)
+        model = VideoModel(str(self.folder), frames=self.frames)
+        return CLIP_MODELS.ask(model, video, "\n\n".join(parts), stretch).text
 
     def close(self) -> None:
         """Free the model."""
-        from videochat.tools.watch_clip import free_clip_model
+        from videochat.tools.clip_models import CLIP_MODELS
 
-        free_clip_model(str(self.folder))
+        CLIP_MODELS.free(str(self.folder))
 
 
 def spread(stretch: Interval, frames: int) -> list[float]:

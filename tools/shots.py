@@ -36,6 +36,7 @@ class ShotDetector(PerceptionTool):
     name: ClassVar[str] = "shots"
     kind: ClassVar[Kind] = "shot"
     sees: ClassVar[str] = "cuts between shots and sudden changes within a shot, exact to the picture"
+    follows_motion: ClassVar[bool] = True
 
     def __init__(self, threshold: float = USUAL_THRESHOLD) -> None:
         self.threshold = threshold

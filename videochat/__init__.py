@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from videochat.renamed import getter
 
 if TYPE_CHECKING:
-    from videochat.agent import Limits, VideoAgent, VideoToolkit
+    from videochat.agent import Limits, VideoAgent, VideoAnswerer, VideoToolkit
+    from videochat.comparison import compare
     from videochat.document_loader import VideoCaptionLoader
     from videochat.embed_model import VideoChatEmbed
     from videochat.errors import VideoChatError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from videochat.media import Video
     from videochat.memory import CaptionStore, VideoRetriever
     from videochat.records import Answer, Caption, Citation
+    from videochat.tools import VideoModel
 
 # In a notebook without ipywidgets, libraries that are loaded later would put this between question and answer.
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -42,12 +44,15 @@ _HOMES = {
     "Frame": "videochat.frames",
     "Video": "videochat.media",
     "VideoAgent": "videochat.agent",
+    "VideoAnswerer": "videochat.agent",
     "VideoCaptionLoader": "videochat.document_loader",
     "VideoChatEmbed": "videochat.embed_model",
     "VideoChatError": "videochat.errors",
     "VideoRetriever": "videochat.memory",
+    "VideoModel": "videochat.tools",
     "VideoToolkit": "videochat.agent",
     "clock": "videochat.intervals",
+    "compare": "videochat.comparison",
 }
 
 __all__ = [
@@ -59,12 +64,15 @@ __all__ = [
     "Limits",
     "Video",
     "VideoAgent",
+    "VideoAnswerer",
     "VideoCaptionLoader",
     "VideoChatEmbed",
     "VideoChatError",
+    "VideoModel",
     "VideoRetriever",
     "VideoToolkit",
     "clock",
+    "compare",
 ]
 
 

@@ -24,6 +24,7 @@ _CITATION = re.compile(rf"\[([^\[\]]*?)\s*({_CLOCK}-{_CLOCK})\]")
 _STATUS = {
     "grounded": "Grounded: each sentence rests on what it cites",
     "partly": "Partly grounded: not every sentence rests on what it cites",
+    "claim": "A claim: a video model says so, and no caption bears it out",
     "not_found": "Not found: nothing that was noted bears an answer",
 }
 _SAID = ("speech", "ocr")

@@ -14,6 +14,7 @@ from av.error import FFmpegError
 
 from videochat.clock import Clock, Follower, cannot_be_sought
 from videochat.local_files import open_container
+from videochat.stills import Still
 
 # Decoding of sound begins this long before it is wanted: codecs settle over their first packets.
 _SETTLING_SECONDS = 1.0
@@ -38,6 +39,8 @@ class Track:
     """Which times the container stores. AVI stores when a picture is decoded, raw streams store nothing."""
     lag_seconds: float = 0.0
     """Where only decoding times are stored: how much later a picture leaves the decoder than it entered."""
+    still: Still | None = None
+    """Instead of a stream: a photo, or an animation that FFmpeg does not play."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,14 @@ def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
     Args:
         track: the stream.
         start_seconds: first second wanted.
+
+    Raises:
+        MediaError: it is a picture that cannot be read any more.
     """
+    if track.still is not None:
+        for seconds, image, length in track.still.pictures():
+            yield Decoded(seconds, av.VideoFrame.from_ndarray(image, "rgb24"), length, after_damage=False)
+        return
     with open_container(track.path) as container:
         reader = _Reader(track, container)
         for back in _STEPS_BACK_SECONDS:

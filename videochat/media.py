@@ -30,6 +30,7 @@ from videochat.frames import Frame, PictureStream, Sampling
 from videochat.intervals import clock, fit_interval
 from videochat.local_files import ffmpeg_input, local_path, open_container, playlist_of, shown_name
 from videochat.renamed import getter
+from videochat.stills import Still, still_of
 
 if not TYPE_CHECKING:
     __getattr__ = getter(__name__)
@@ -65,13 +66,13 @@ class SubtitleTrack:
 
 
 class Video:
-    """A video file (or a sound file) that can be read more than once.
+    """A video file (or a sound file, or a picture, which is a video of one picture) that can be read more than once.
 
     Args:
         source: path of a file, or an http(s) address, which is fetched into the data folder first.
 
     Raises:
-        MediaError: no such file, a directory, empty, a still image, not a video, broken, unreachable.
+        MediaError: no such file, a directory, empty, not a video, broken, unreachable, a picture beyond all measure.
     """
 
     def __init__(self, source: str | bytes | os.PathLike[Any]) -> None:
@@ -84,7 +85,11 @@ class Video:
         """What people call it."""
         self._check_file()
         self._stamp = self._stamp_now()
-        self._probe()
+        self._still = still_of(self.path)
+        if self._still is None:
+            self._probe()
+        else:
+            self._take(self._still)
 
     def _stamp_now(self) -> tuple[int, ...] | None:
         try:
@@ -102,7 +107,9 @@ class Video:
         if not self.path.exists():
             raise MediaError(f"There is no file {str(self.path)!r}. Check the path; it was looked for as given.")
         if self.path.is_dir():
-            raise MediaError(f"{str(self.path)!r} is a directory; give the path of one video file in it.")
+            raise MediaError(
+                f"{str(self.path)!r} is a directory; give the path of one video file in it, or a list of them."
+            )
         if not os.access(self.path, os.R_OK):
             raise MediaError(f"{str(self.path)!r} cannot be read; allow reading it (its permissions forbid it).")
         if self.path.stat().st_size == 0:
@@ -125,8 +132,8 @@ class Video:
             sound = container.streams.best("audio", related=pictures)
             if format_name.endswith("_pipe") or format_name == "image2":
                 raise MediaError(
-                    f"{str(self.path)!r} is a still image ({format_name.removesuffix('_pipe')}), not a video. "
-                    "Give a video file."
+                    f"{str(self.path)!r} is a picture of a kind that is not read "
+                    f"({format_name.removesuffix('_pipe')}). Save it as JPEG or PNG."
                 )
             if format_name == "tty" or (pictures is None and sound is None):
                 self._refuse_playlist()
@@ -145,7 +152,7 @@ class Video:
             self.size: tuple[int, int] | None = None
             """(width, height) of the upright picture in pixels; None without pictures."""
             self.frame_rate: float | None = None
-            """Average pictures per second; None without pictures. Never used to compute times."""
+            """Average pictures per second; None where there are none, or only one. Never used to compute times."""
             if pictures is not None:
                 self._note_pictures(pictures)
             elif self._first_sound is None:
@@ -166,6 +173,15 @@ class Video:
                 if stream.codec_context is None or stream.codec_context.name not in _PICTURE_SUBTITLES
             ]
             """Embedded subtitles that are text."""
+
+    def _take(self, still: Still) -> None:
+        """Be a picture: no sound, one stream, a clock that starts at 0."""
+        self._video_index, self._audio_index, self.sound_language = 0, None, None
+        self._container_start = self._container_seconds = self._zero_seconds = 0.0
+        self._counts_from_zero = self._must_be_read = False
+        self._first_picture, self._first_sound = First(0.0, None, "presentation", 0.0), None
+        self.size, self.frame_rate, self._rotation = still.size, None, 0
+        self.subtitle_tracks = []
 
     def _refuse_playlist(self) -> None:
         if playlist := playlist_of(self.path):
@@ -196,9 +212,14 @@ class Video:
         return Clock((Stretch(zero, zero, -zero),))
 
     def _track(self, index: int, first: First | None) -> Track:
-        if first is None:
-            return Track(self.path, index, self._clock)
+        if first is None or self._still is not None:
+            return Track(self.path, index, self._clock, still=self._still)
         return Track(self.path, index, self._clock, first.timing, first.lag_seconds)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is one still picture."""
+        return self._still is not None and not self._still.is_animated
 
     @property
     def has_video(self) -> bool:
@@ -213,6 +234,8 @@ class Video:
     @cached_property
     def duration_seconds(self) -> float:
         """Seconds from where a player starts to count to the end; subtitles may outlast it."""
+        if self._still is not None:
+            return self._still.duration_seconds
         if self._clock.end_seconds is not None:
             end = self._clock.end_seconds
         else:
@@ -309,6 +332,9 @@ class Video:
             MediaError: there are no pictures, or ffmpeg failed before the first.
         """
         stream = self._need_pictures()
+        if self.is_picture:
+            # However often somebody wants to look, there is one picture.
+            samplings = [replace(each, every_seconds=None, min_change=0.0) for each in samplings]
         return stream.sample(samplings, *self.span(start_seconds, end_seconds))
 
     def audio(

@@ -53,7 +53,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 AttributeValue = str | int | float | bool
 """What a caption's `attributes` may hold."""
 
-Status = Literal["grounded", "partly", "not_found"]
+Status = Literal["grounded", "partly", "claim", "not_found"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 """How far an answer rests on retrieved captions."""
 
@@ -339,7 +339,8 @@ class Answer:
     """The captions it rests on, best first."""
     status: Status = "not_found"
     """`grounded`: every sentence that claims something cites captions that bear it, as far as was checked; `partly`:
-    not all of them do; `not_found`: nothing that was retrieved supports an answer."""
+    not all of them do; `claim`: a video model says so, and no caption bears it out; `not_found`: nothing that was
+    retrieved supports an answer."""
     steps: list[Step] = field(default_factory=list, repr=False)
     """The calls of tools, in the order in which the model asked for them."""
     usage: Usage = field(default_factory=Usage)
@@ -352,11 +353,13 @@ class Answer:
     """What a second call said of each cited sentence, where there was one."""
     seen_seconds: float | None = None
     """How far the videos had been watched, where that was not yet to their end."""
+    claims: list[Caption] = field(default_factory=list, repr=False)
+    """What a video model said, where one answered, each with the range that it looked at."""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise UnknownName("status", self.status, STATUSES)
-        if self.status != "not_found" and not self.citations:
+        if self.status in ("grounded", "partly") and not self.citations:
             raise InvalidArgument(f"an answer that is {self.status!r} needs at least one citation")
 
     def as_dict(self) -> dict[str, Any]:
@@ -371,6 +374,7 @@ class Answer:
             "option": self.option,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "seen_seconds": self.seen_seconds,
+            "claims": [claim.as_dict() for claim in self.claims],
         }
 
     @staticmethod
@@ -410,6 +414,7 @@ class Answer:
             "option": {"type": ["string", "null"]},
             "verdicts": {"type": "array", "items": verdict},
             "seen_seconds": {"type": ["number", "null"]},
+            "claims": {"type": "array", "items": caption},
         }
         return record(list(fields_), **fields_)
 

@@ -24,6 +24,7 @@ from videochat.fence import unfenced
 from videochat.memory import CaptionStore
 from videochat.records import Caption, Kind
 from videochat.testing import Scene, ScriptedLLM, call, draw_video
+from videochat.tools import VideoModel
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "browse": {"question": "What happens?"},
@@ -150,7 +151,7 @@ def claiming(tea: Path, tmp_path: Path) -> Iterator[tuple[Toolbox, Caption]]:
     with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
         videos = VideoSet([tea], memory=memory, preset=["subtitles"])
         videos.watch_all()
-        toolbox = Toolbox(videos, Evidence(), video_model=str(tmp_path / "vlm"))
+        toolbox = Toolbox(videos, Evidence(), video_model=VideoModel(str(tmp_path / "vlm")))
         toolbox.watch_clip("What is shown?", 3, 9)
         (claim,) = videos.captions_of(videos.videos[0]).between(kinds=["claim"])
         yield toolbox, claim

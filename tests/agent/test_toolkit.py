@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from langchain_core.tools import BaseTool
 
+from tests.fakes.tiny_embed import talking_model
 from videochat import VideoAgent, VideoToolkit
-from videochat.errors import InvalidArgument, UnknownName
+from videochat.errors import InvalidArgument, MissingDependency, UnknownName
 from videochat.fence import unfenced
 from videochat.memory import CaptionStore
 
@@ -31,11 +32,14 @@ def test_numbers_count_on_over_all_calls(tea: Path, tea_memory: CaptionStore) ->
     assert "[1]" in first
 
 
-def test_it_can_stand_on_the_videos_of_an_agent(tea: Path, tea_memory: CaptionStore) -> None:
+def test_it_can_stand_on_the_videos_of_an_agent(tea: Path, tea_memory: CaptionStore, tmp_path: Path) -> None:
     agent = VideoAgent(tea, memory=tea_memory, llm="extractive")
     assert set(tools(VideoToolkit(video_set=agent.video_set))) == {"browse", "search", "read", "look", "count"}
-    with_more = VideoToolkit(video_set=agent.video_set, pictures=True, video_model="somebody/model")
+    talking_model().save_pretrained(tmp_path)
+    with_more = VideoToolkit(video_set=agent.video_set, pictures=True, video_model=tmp_path)
     assert {"frames", "watch_clip"} < set(tools(with_more))
+    with pytest.raises(MissingDependency, match="The tool 'watch_clip' needs the model somebody/model"):
+        VideoToolkit(video_set=agent.video_set, video_model="somebody/model")
 
 
 def test_it_needs_a_video_and_a_preset_that_exists(tea: Path) -> None:

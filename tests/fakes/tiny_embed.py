@@ -69,6 +69,20 @@ def toy_model(seed: int = 0) -> VideoChatEmbed:
     return model.eval().requires_grad_(False)
 
 
+def talking_model(seed: int = 9) -> VideoChatEmbed:
+    """A toy that says small letters, so that what it says can be read and compared; of seed 9 it soon ends."""
+    model = toy_model(seed)
+    head = model.llm.get_output_embeddings().weight
+    letters = model.tokenizer.convert_tokens_to_ids([*"abcdefghijklmnopqrstuvwxyz"])
+    generator = torch.Generator().manual_seed(seed)
+    rows, end = torch.randn(13, head.shape[1], generator=generator), torch.randn(head.shape[1], generator=generator)
+    head.data.zero_()
+    # One of a row and its opposite is never below zero, where all other tokens are.
+    head.data[letters] = torch.cat([rows, -rows])
+    head.data[model.tokenizer.eos_token_id] = 1.5 * end
+    return model
+
+
 def toy_frames(batch: int, frames: int, seed: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, frames, 3, 28, 28, generator=generator)

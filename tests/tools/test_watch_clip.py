@@ -12,28 +12,27 @@ from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage, ToolMessage
 
 from tests.fakes import video_language_models
-from tests.fakes.tiny_embed import SHARED, CountingVideo, need, toy_model, upstream_files
+from tests.fakes.tiny_embed import SHARED, CountingVideo, need, talking_model, upstream_files
 from videochat.agent import VideoAgent
 from videochat.demo import draw_demo
-from videochat.devices import BUDGET
 from videochat.embed_model.chat import ClipEncoder
 from videochat.embed_model.config import EmbedConfig
 from videochat.embed_model.conversion import convert
 from videochat.embed_model.generation import SamplingSettings
 from videochat.embed_model.model import VideoChatEmbed
-from videochat.errors import InvalidArgument, MissingDependency
+from videochat.errors import InvalidArgument
 from videochat.fence import unfenced
 from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import ScriptedLLM, call
-from videochat.tools import watch_clip
-from videochat.tools.watch_clip import ModelCache, WatchClip, needed_bytes
+from videochat.tools.clip_models import ModelCache
+from videochat.tools.watch_clip import WatchClip
 
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("toy-model")
-    toy_model().save_pretrained(folder)
+    talking_model().save_pretrained(folder)
     return folder
 
 
@@ -69,23 +68,6 @@ def test_a_range_that_is_none_goes_back_to_the_model(toy):
     assert words_of(message).startswith("The range from second 20 to second 30 holds nothing: the video lasts 10.00 s")
 
 
-def test_loaded_on_first_use_and_once(toy, monkeypatch):
-    loaded = []
-    load = watch_clip._load
-
-    def counted(*given):
-        loaded.append(given)
-        return load(*given)
-
-    monkeypatch.setattr(watch_clip, "_load", counted)
-    models = ModelCache()
-    tools = [WatchClip(video=CountingVideo(id), weights=str(toy), models=models) for id in ("a", "b")]
-    assert not loaded
-    for tool in tools * 2:
-        watch(tool)
-    assert len(loaded) == 1
-
-
 def test_a_range_watched_again_is_not_decoded_again(toy):
     video = CountingVideo()
     tool = WatchClip(video=video, weights=str(toy), models=ModelCache())
@@ -94,9 +76,21 @@ def test_a_range_watched_again_is_not_decoded_again(toy):
     assert len(video.decoded) == 8
 
 
+def test_a_dialogue_about_a_range_goes_on(toy):
+    models = ModelCache()
+    video: Any = CountingVideo()
+    tool = WatchClip(video=video, weights=str(toy), models=models)
+    first, second = watch(tool, "What?"), watch(tool, "Why?")
+    alone = watch(WatchClip(video=video, weights=str(toy), models=models), "Why?")
+    said = Caption.from_dict(first.artifact[0]).text
+    turns = [("What?", said)]
+    assert second.artifact[0]["text"] == models.ask(tool.model, video, "Why?", (2, 6), turns=turns).text
+    assert second.artifact[0]["text"] != alone.artifact[0]["text"]
+
+
 def test_calls_from_several_threads_come_one_after_another(toy):
-    tool = WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache())
-    alone = {start: words_of(watch(tool, start=start, end=start + 2)) for start in range(4)}
+    alone_tool, tool = (WatchClip(video=CountingVideo(), weights=str(toy), models=ModelCache()) for _ in range(2))
+    alone = {start: words_of(watch(alone_tool, start=start, end=start + 2)) for start in range(4)}
     found: dict[int, str] = {}
     threads = [
         threading.Thread(target=lambda s=s: found.update({s: words_of(watch(tool, start=s, end=s + 2))}))
@@ -112,8 +106,8 @@ def test_calls_from_several_threads_come_one_after_another(toy):
 @pytest.mark.parametrize(
     ("weights", "says"),
     [
-        ("no/such/folder", "The tool 'watch_clip' needs the model no/such/folder"),
-        ("someone/something", "The tool 'watch_clip' needs the model someone/something"),
+        ("no/such/folder", "The video model needs the model no/such/folder"),
+        ("someone/something", "The video model needs the model someone/something"),
     ],
 )
 def test_missing_weights_are_said_plainly(weights, says):
@@ -133,27 +127,6 @@ def test_an_empty_or_cut_folder_is_said_plainly(tmp_path, toy):
 def test_a_model_over_the_budget_is_not_loaded(toy):
     tool = WatchClip(video=CountingVideo(), weights=str(toy), memory_gb=1e-5, models=ModelCache())
     assert "but the budget is 0.0 GB; raise memory_gb" in watch(tool).content
-
-
-def test_the_budget_lets_the_oldest_model_go(toy, tmp_path):
-    other = tmp_path / "other"
-    toy_model(1).save_pretrained(other)
-    models = ModelCache()
-    one_fits = 1.5 * needed_bytes(toy) / 1e9
-    first = models.get(str(toy), None, one_fits)
-    assert models.get(str(toy), None, one_fits) is first
-    models.get(str(other), None, one_fits)
-    assert models.get(str(toy), None, one_fits) is not first
-    both = ModelCache()
-    first = both.get(str(toy), None, 2 * one_fits)
-    both.get(str(other), None, 2 * one_fits)
-    assert both.get(str(toy), None, 2 * one_fits) is first
-
-
-def test_needed_memory_counts_weights_once(toy):
-    numbers = sum(p.numel() for p in toy_model().parameters())
-    assert needed_bytes(toy) == pytest.approx(1.2 * 4 * numbers, rel=0.01)
-    assert needed_bytes(toy, 4) < needed_bytes(toy, 8) < needed_bytes(toy)
 
 
 has_video_processors = importlib.util.find_spec("torchvision") and importlib.util.find_spec("num2words")
@@ -280,19 +253,6 @@ def test_watch_gives_a_claim_with_the_question(toy):
     assert claim.attributes == {"question": "What?"}
     with pytest.raises(InvalidArgument, match="holds nothing"):
         tool.watch("What?", 20, 30)
-
-
-def test_models_of_others_leave_less_memory(toy):
-    class Owner:
-        pass
-
-    owner, models = Owner(), ModelCache()
-    BUDGET.claim("a model of somebody else", 10**12, owner)
-    with pytest.raises(MissingDependency, match=r"but the budget is 0\.0 GB"):
-        models.get(str(toy), None, 1000.0)
-    BUDGET.release(owner)
-    held = models.get(str(toy), None, 1000.0)
-    assert held is models.get(str(toy), None, 1e-9), "what is loaded needs no more memory"
 
 
 def test_the_old_keyword_warns(toy):

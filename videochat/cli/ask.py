@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from videochat.cli.common import (
+    VIDEO_MODEL_HELP,
     Commands,
     add_command,
     add_describe_options,
@@ -19,6 +20,7 @@ from videochat.cli.common import (
     add_video_options,
     agent_for,
     print_json,
+    read_line,
     say_forecast,
 )
 from videochat.cli.offer import offer_models
@@ -48,11 +50,12 @@ def add_commands(commands: Commands) -> None:
     for command in (ask, chat):
         add_describe_options(command)
         command.add_argument(
-            "--llm", metavar="PROVIDER:MODEL", help="language model (default: VIDEOCHAT_LLM, OpenAI, none)"
+            "--llm",
+            metavar="PROVIDER:MODEL",
+            help="language model (default: VIDEOCHAT_LLM, OpenAI, none); embed:DIR for a video model that answers from "
+            "the video itself, with settings behind it, as embed:DIR,frames=16,bits=8,captions=yes",
         )
-        command.add_argument(
-            "--video-model", metavar="DIR", help="VideoChat-Embed or another video model the agent may look with"
-        )
+        command.add_argument("--video-model", metavar="DIR", help=VIDEO_MODEL_HELP)
         command.add_argument(
             "--mode", choices=("agent", "retrieve"), help="let the model look further, or answer at once"
         )
@@ -85,10 +88,11 @@ def _ask(options: argparse.Namespace) -> int:
     _check_order(options)
     offer_models(options)
     with agent_for(options, **_answering(options)) as agent:
-        say_forecast(agent)
-        # Where another process is watching, the question is asked of what it has seen so far.
-        with watch_progress(agent) as progress, contextlib.suppress(StoreError):
-            agent.watch(progress=progress)
+        if agent.needs_captions:
+            say_forecast(agent)
+            # Where another process is watching, the question is asked of what it has seen so far.
+            with watch_progress(agent) as progress, contextlib.suppress(StoreError):
+                agent.watch(progress=progress)
         if options.show_prompt:
             return _show_prompt(agent, options)
         answer = agent.ask(options.question) if options.json else _print_answer(agent, options.question)
@@ -163,12 +167,13 @@ def _chat(options: argparse.Namespace) -> int:
         kept_lines(home() / "chat_history"),
         agent_for(options, checkpointer=options.conversation, **_answering(options)) as agent,
     ):
-        say_forecast(agent)
-        with watch_progress(agent) as progress:
-            report = agent.watch(progress=progress)
+        if agent.needs_captions:
+            say_forecast(agent)
+            with watch_progress(agent) as progress:
+                print(agent.watch(progress=progress), file=sys.stderr)
         names = ", ".join(agent.video_set.names.values())
-        print(f"{report}\nAsk about {names}; an empty line or Ctrl-D ends, /help says more.", file=sys.stderr)
-        while (question := _read_line("> ")) not in ("", "/quit", "/exit"):
+        print(f"Ask about {names}; an empty line or Ctrl-D ends, /help says more.", file=sys.stderr)
+        while (question := read_line("> ")) not in ("", "/quit", "/exit"):
             if question == "/reset":
                 agent.reset()
                 print("The conversation is forgotten.", file=sys.stderr)
@@ -236,15 +241,3 @@ def _print_answer(agent: VideoAgent, question: str) -> Answer:
         print(f"\n{answer}" if streamed else answer)
     print(f"({answer.status}, {answer.usage.seconds:.1f} s)", file=sys.stderr)
     return answer
-
-
-def _read_line(prompt: str) -> str:
-    try:
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            return input(prompt).strip()
-        # The prompt is for people; what comes out of a pipe stays clean.
-        print(prompt, end="", file=sys.stderr, flush=True)
-        return input().strip()
-    except (EOFError, KeyboardInterrupt):
-        print(file=sys.stderr)
-        return ""

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 Commands = Any
 """What `add_subparsers` returns; argparse keeps its type private."""
 
+VIDEO_MODEL_HELP = (
+    "VideoChat-Embed or another video model to look with, with settings behind it: "
+    "DIR[,frames=N][,bits=8][,device=cuda:1][,memory_gb=N][,window=SECONDS]"
+)
+"""Help of `--video-model`."""
+
 
 class Terminated(KeyboardInterrupt):
     """The process was told to end by SIGTERM; what was begun is closed, as after Ctrl-C."""
@@ -201,3 +207,16 @@ def fail_usage(command: str, error: Exception) -> int:
     """Say what is wrong with the options of a command; return the exit status."""
     print(f"videochat {command}: {error}", file=sys.stderr)
     return 2
+
+
+def read_line(prompt: str) -> str:
+    """Return the next line that a person writes, or a pipe holds; empty at the end."""
+    try:
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            return input(prompt).strip()
+        # The prompt is for people; what comes out of a pipe stays clean.
+        print(prompt, end="", file=sys.stderr, flush=True)
+        return input().strip()
+    except (EOFError, KeyboardInterrupt):
+        print(file=sys.stderr)
+        return ""

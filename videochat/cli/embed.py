@@ -1,4 +1,4 @@
-"""`videochat embed convert`, `videochat embed train` and `videochat instruct`."""
+"""`videochat embed convert`, `videochat embed train` and `videochat instruct`; `look` has the rest of `embed`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from videochat.cli import look
 from videochat.cli.common import (
     Commands,
     add_command,
@@ -24,6 +25,7 @@ def add_commands(commands: Commands) -> None:
     embed = add_group(commands, "embed", "VideoChat-Embed, the end-to-end model")
     _add_convert(embed)
     _add_train(embed)
+    look.add_commands(embed)
     _add_instruct(commands)
 
 
@@ -177,7 +179,13 @@ def _add_instruct(commands: Commands) -> None:
     instruct.add_argument("videos", nargs="+", metavar="VIDEO", help="watched first if need be")
     add_watch_options(instruct)
     instruct.add_argument("--out", required=True, metavar="FILE", help="JSON lines; rejects go beside it")
-    instruct.add_argument("--llm", required=True, metavar="PROVIDER:MODEL", help="language model that writes")
+    instruct.add_argument(
+        "--llm",
+        required=True,
+        action="append",
+        metavar="PROVIDER:MODEL",
+        help="language model that writes; with --forecast several, to choose among",
+    )
     instruct.add_argument(
         "--make", choices=("description", "conversation"), action="append", help="default: both of each video"
     )
@@ -194,16 +202,19 @@ def _instruct(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from videochat.agent import VideoAgent
-    from videochat.agent.chat_models import resolve_llm
+    from videochat.agent.chat_models import resolve_llm, window_of
+    from videochat.agent.extractive import EXTRACTIVE
     from videochat.embed_model.instruct import ITEM_KINDS, WatchedVideo, forecast, make_instructions
     from videochat.media import Video
     from videochat.memory.textualize import textualize
 
-    llm = resolve_llm(options.llm)
+    if len(options.llm) > 1 and not options.forecast:
+        return fail_usage("instruct", InvalidArgument("one --llm writes; several are for --forecast."))
+    llms = {name: resolve_llm(name) for name in options.llm}
     videos = []
     folder = Path(options.out).expanduser().resolve().parent
     for video in [Video(source) for source in options.videos]:
-        agent = VideoAgent(video, preset=options.preset, memory=options.memory, llm=llm)
+        agent = VideoAgent(video, preset=options.preset, memory=options.memory, llm=EXTRACTIVE)
         try:
             with watch_progress(agent) as progress:
                 agent.watch(progress=progress)
@@ -215,9 +226,15 @@ def _instruct(options: argparse.Namespace) -> int:
             agent.close()
     item_kinds = tuple(options.make or ITEM_KINDS)
     prices = {"price_in": options.price_in, "price_out": options.price_out}
-    print(forecast(videos, options.out, textualize=textualize, item_kinds=item_kinds, **prices), file=sys.stderr)
+    for name, llm in llms.items():
+        window = window_of(llm)
+        found = forecast(
+            videos, options.out, textualize=textualize, context_tokens=window, item_kinds=item_kinds, **prices
+        )
+        print(f"{name} (reads {window:,} tokens): {found}", file=sys.stderr)
     if options.forecast:
         return 0
+    (llm,) = llms.values()
     console = Console(file=steering(sys.stderr))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("asking", total=None)
@@ -226,6 +243,7 @@ def _instruct(options: argparse.Namespace) -> int:
             llm,
             options.out,
             textualize=textualize,
+            context_tokens=window_of(llm),
             item_kinds=item_kinds,
             concurrency=options.concurrency,
             calls_per_minute=options.calls_per_minute,

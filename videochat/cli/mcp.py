@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from videochat.cli.common import Commands, add_command, add_video_options
+from videochat.cli.common import VIDEO_MODEL_HELP, Commands, add_command, add_video_options
 from videochat.errors import InvalidArgument
 
 _WHERE = {
@@ -37,11 +37,15 @@ def client_config(client: str, options: argparse.Namespace) -> tuple[str, str]:
         arguments += ["--preset", options.preset if isinstance(options.preset, str) else ",".join(options.preset)]
     if options.llm:
         arguments += ["--llm", options.llm]
-    for name in ("memory", "video_model"):
-        if value := getattr(options, name):
-            path = Path(value).expanduser()
-            here = (name == "memory" and "://" not in value) or path.exists()
-            arguments += [f"--{name.replace('_', '-')}", str(path.resolve()) if here else value]
+    if options.memory:
+        here = "://" not in options.memory
+        arguments += ["--memory", str(Path(options.memory).expanduser().resolve()) if here else options.memory]
+    if options.video_model:
+        from videochat.tools.clip_models import VideoModel
+
+        folder = VideoModel.parse(options.video_model).weights
+        path, settings = Path(folder).expanduser(), options.video_model[len(folder) :]
+        arguments += ["--video-model", f"{path.resolve() if path.exists() else folder}{settings}"]
     server: dict[str, Any] = {"command": sys.executable, "args": arguments}
     if home := os.environ.get("VIDEOCHAT_HOME"):
         server["env"] = {"VIDEOCHAT_HOME": str(Path(home).expanduser().resolve())}
@@ -84,7 +88,7 @@ def add_commands(commands: Commands) -> None:
         metavar="PROVIDER:MODEL",
         help="language model of the tool `ask` (default: VIDEOCHAT_LLM, OpenAI, none)",
     )
-    mcp.add_argument("--video-model", metavar="DIR", help="VideoChat-Embed or another video model to look with")
+    mcp.add_argument("--video-model", metavar="DIR", help=VIDEO_MODEL_HELP)
 
 
 def _mcp(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import secrets
 import sys
 from typing import TYPE_CHECKING
 
-from videochat.cli.common import Commands, add_command, add_watch_options
+from videochat.cli.common import VIDEO_MODEL_HELP, Commands, add_command, add_watch_options
 from videochat.errors import InvalidArgument, MissingDependency
 from videochat.hosts import AllowedHosts, is_loopback
 
@@ -25,7 +25,12 @@ def add_commands(commands: Commands) -> None:
     serve.add_argument(
         "--folder", action="append", default=[], metavar="DIR", help="files below it may be added from the page"
     )
-    serve.add_argument("--llm", metavar="PROVIDER:MODEL", help="language model (default: VIDEOCHAT_LLM, OpenAI, none)")
+    serve.add_argument(
+        "--llm",
+        metavar="PROVIDER:MODEL",
+        help="language model (default: VIDEOCHAT_LLM, OpenAI, none); embed:DIR for a video model that answers itself",
+    )
+    serve.add_argument("--video-model", metavar="DIR", help=VIDEO_MODEL_HELP)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine alone)")
     serve.add_argument("--port", type=int, default=8421, help="port to listen at; 0 takes a free one (default: 8421)")
     serve.add_argument("--token", help="what whoever asks must know (default: none on this machine, else a new one)")
@@ -62,6 +67,7 @@ def _serve(options: argparse.Namespace) -> int:
             memory=options.memory,
             preset=options.preset,
             llm=options.llm,
+            video_model=options.video_model,
             library=options.library,
             folders=options.folder,
         )

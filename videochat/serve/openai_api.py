@@ -168,7 +168,7 @@ class OpenAIApi:
         names = {served.id: served.name for served in self._videos.all()}
 
         async def answer(tell: Callable[[str], None] | None) -> forms.Reply:
-            while (watch := agent.watching) is not None and not watch.done:
+            while agent.needs_captions and (watch := agent.watching) is not None and not watch.done:
                 if tell is not None:
                     tell(f"watching, {clock(watch.seconds)} of {clock(agent.video_set.duration_seconds)}")
                 elif await request.is_disconnected():

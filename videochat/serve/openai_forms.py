@@ -154,7 +154,8 @@ def url_citations(answer: Answer, base: str, names: Mapping[str, str]) -> list[d
 
 def extension(answer: Answer) -> dict[str, Any]:
     """Return what the protocol has no field for: status, notes, and the citations as they are stored."""
-    return {"status": answer.status, "notes": answer.notes, "citations": [c.as_dict() for c in answer.citations]}
+    found = {"status": answer.status, "notes": answer.notes, "citations": [c.as_dict() for c in answer.citations]}
+    return found | ({"claims": [claim.as_dict() for claim in answer.claims]} if answer.claims else {})
 
 
 def pieces(text: str) -> Iterator[str]:

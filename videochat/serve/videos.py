@@ -79,6 +79,7 @@ class ServedVideos:
         memory: a `CaptionStore`, or the place of one; None for the user's own.
         preset: line-up of senses, as of `VideoAgent`.
         llm: the language model, as of `VideoAgent`.
+        video_model: what looks at ranges again, as of `VideoAgent`.
         library: whether all videos of the memory are served too.
         folders: files below them may be added by whoever may ask.
 
@@ -92,8 +93,9 @@ class ServedVideos:
         videos: Iterable[str | os.PathLike[str]] = (),
         *,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
-        preset: str | None = None,
+        preset: str | Sequence[str] | None = None,
         llm: Any = None,
+        video_model: str | None = None,
         library: bool = False,
         folders: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
@@ -106,7 +108,7 @@ class ServedVideos:
         self._owns_memory = not isinstance(memory, CaptionStore)
         self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
         """The store of the captions."""
-        self._preset, self._llm = preset, llm
+        self._preset, self._llm, self._video_model = preset, llm, video_model
         self._turn = threading.Lock()
         self._guard = threading.RLock()
         self._served: dict[str, ServedVideo] = {}
@@ -196,7 +198,11 @@ class ServedVideos:
                 first = next(iter(self._agents.values()), None)
                 shared = first.senses if first is not None and first.video_set.refiner is None else self._preset
                 agent = VideoAgent(
-                    [self.get(id_).video for id_ in key], llm=self._llm, preset=shared, memory=self.memory
+                    [self.get(id_).video for id_ in key],
+                    llm=self._llm,
+                    video_model=self._video_model,
+                    preset=shared,
+                    memory=self.memory,
                 )
                 agent.video_set.names = {id_: self.get(id_).name for id_ in key}
                 agent.video_set.watch_turn = self._turn
