@@ -90,7 +90,9 @@ def make_server(
         try:
             if agent is not None and parameters.name == "ask":
                 question = _Question(**parameters.arguments or {}).question
-                remark = await _watched(toolkit, context.session, patience_seconds)
+                remark = ""
+                if agent.needs_captions:
+                    remark = await _watched(toolkit, context.session, patience_seconds)
                 answer = await _answer(agent, question)
                 shown = _blocks(fenced(str(answer))) + (_blocks(remark) if remark else [])
                 return CallToolResult(content=shown, structured_content=answer.as_dict())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -12,7 +13,7 @@ from videochat.agent import VideoAgent
 from videochat.cli import main
 from videochat.embed_model import prompts
 from videochat.embed_model.annotations import Skips, Source, read_examples
-from videochat.embed_model.instruct import WatchedVideo, forecast
+from videochat.embed_model.instruct import WatchedVideo, fitting, forecast
 from videochat.errors import VideoChatError
 from videochat.memory import CaptionStore
 from videochat.memory.textualize import textualize
@@ -258,3 +259,34 @@ def test_arguments_out_of_range(tmp_path, wrong, says):
 def test_the_old_keyword_makings_still_works(tmp_path):
     with pytest.warns(DeprecationWarning, match="'makings' of make_instructions"):
         assert make(tmp_path, Writer(), makings=["conversation"]).kept == 1
+
+
+def test_a_long_video_is_kept_within_the_window_of_the_model(tmp_path):
+    everything = watched(count=2000)
+    kept = fitting(everything.captions, textualize, 4000)
+    assert 10 < len(kept) < 400
+    assert kept[0].start_seconds < 100
+    assert kept[-1].start_seconds > 1900, "what is kept is spread over the whole video"
+    assert fitting(everything.captions, textualize, None) is everything.captions
+    assert fitting(everything.captions[:5], textualize, 4000) == everything.captions[:5]
+    llm = Writer(conversation="Question: What is there?\nAnswer: There are many lines to be read. [1]")
+    report = make(tmp_path, llm, [everything], context_tokens=4000, item_kinds=("conversation",))
+    assert report.kept == 1
+    assert len(str(llm.sent[0])) < 4000 * 4
+    assert rows(report.out)[0]["left_out"] == 2000 - len(kept)
+    assert make(tmp_path, llm, [everything], context_tokens=4000, item_kinds=("conversation",)).earlier == 1
+
+
+def test_what_is_said_again_goes_first():
+    said = [replace(one, text="the same line") for one in watched(count=300).captions]
+    other = replace(said[0], start_seconds=500.0, end_seconds=501.0, text="another line")
+    assert fitting([*said, other], textualize, 2000) == [said[0], other]
+
+
+def test_a_forecast_knows_what_will_be_left_out(tmp_path):
+    much, little = (
+        forecast([watched(count=2000)], tmp_path / "x.jsonl", textualize=textualize, context_tokens=window)
+        for window in (None, 4000)
+    )
+    assert little.items == much.items
+    assert little.input_tokens < much.input_tokens / 3

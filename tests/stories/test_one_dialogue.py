@@ -94,6 +94,12 @@ async def test_one_dialogue_on_every_surface(
             asked = {"question": question, "start": 0, "end": clip.duration_seconds}
             found = await client.call_tool("watch_clip", asked)
             assert f"another model says of this clip: {said}\n" in first_text(found)
+    with VideoAgent(clip, llm=f"embed:{toy}", memory=tmp_path / "memory", preset=["subtitles"]) as agent:
+        whole = VideoToolkit(video_set=agent.video_set)
+        async with Client(make_server(whole, agent=agent)) as client:
+            # A client keeps its own conversation, so that each question stands alone.
+            alone = await client.call_tool("ask", {"question": QUESTIONS[0]})
+            assert alone.structured_content["claims"][0]["text"] == answers[0]
     toolkit.close()
 
     served = ServedVideos([clip.path], memory=tmp_path / "memory", preset=["subtitles"], llm=f"embed:{toy}")
@@ -108,5 +114,5 @@ async def test_one_dialogue_on_every_surface(
     served.close()
 
     assert len(encoded) == 1, "the frames of one range are encoded once, whoever asks"
-    alone = ClipEncoder(VideoChatEmbed.from_pretrained(toy)).encode(clip)
-    assert worst_error(encoded[0][0], alone.embeds) <= 1e-5
+    expected = ClipEncoder(VideoChatEmbed.from_pretrained(toy)).encode(clip)
+    assert worst_error(encoded[0][0], expected.embeds) <= 1e-5

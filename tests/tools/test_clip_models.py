@@ -11,7 +11,7 @@ from tests.fakes import video_language_models
 from tests.fakes.tiny_embed import CountingVideo, talking_model, toy_model
 from videochat.devices import MemoryBudget
 from videochat.errors import InvalidArgument, MissingDependency, UnknownName, VideoChatError
-from videochat.tools import clip_models
+from videochat.tools import clip_backends, clip_models
 from videochat.tools.clip_backends import Reply
 from videochat.tools.clip_models import (
     CLIP_MODELS,
@@ -95,7 +95,7 @@ def test_a_folder_that_is_none_of_a_video_model(tmp_path, toy):
 
 def test_loaded_on_first_use_and_once(toy, monkeypatch):
     loaded = []
-    load = clip_models.load_clip_model
+    load = clip_backends.load_clip_model
 
     def counted(*given):
         loaded.append(given)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
 from videochat.audio import SAMPLE_RATE
 from videochat.errors import InvalidArgument, MediaError
@@ -207,16 +206,6 @@ def truncated(folder: Path, whole: Path) -> Path:
     return folder / "cut.mp4"
 
 
-def picture(folder: Path, _: Path) -> Path:
-    Image.new("RGB", (64, 64), "red").save(folder / "still.png")
-    return folder / "still.png"
-
-
-def picture_named_mp4(folder: Path, _: Path) -> Path:
-    Image.new("RGB", (64, 64), "red").save(folder / "still.jpg")
-    return (folder / "still.jpg").rename(folder / "still.mp4")
-
-
 def readme(folder: Path, _: Path) -> Path:
     (folder / "README.txt").write_text("Words about a video.\n")
     return folder / "README.txt"
@@ -230,8 +219,6 @@ def readme(folder: Path, _: Path) -> Path:
         (empty, "is empty .0 bytes.. Copy or download it again"),
         (text, "is not a video that can be opened"),
         (truncated, "is not a video that can be opened .*cut short"),
-        (picture, "is a still image .png., not a video"),
-        (picture_named_mp4, "is a still image"),
         (readme, "neither pictures nor sound|is not a video that can be opened"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -130,7 +130,7 @@ def test_the_smallest_picture_can_be_watched(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1), RED).save(tmp_path / "dot.png")
     with VideoAgent(tmp_path / "dot.png", preset="builtin", memory=tmp_path / "memory") as agent:
         assert not agent.watch().gaps
-        assert agent.ask("What is the resolution?").text == "The picture is 1 x 1 pixels (square)."
+        assert agent.ask("What is the resolution?").text == "The picture is 1 x 1 pixels (square). [00:00-00:01]"
 
 
 def test_a_picture_beyond_all_measure_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
