@@ -154,7 +154,9 @@ def compare(asked: Asked) -> list[Finding]:
             held = [c for c in notes.captions if topic in c.attributes and c.overlaps(start, end)]
             if not held:
                 return []
-            sides.append((sum(float(c.attributes[topic]) for c in held) / len(held), held))
+            seconds = [min(c.end_seconds, end) - max(c.start_seconds, start) for c in held]
+            total = sum(s * float(c.attributes[topic]) for s, c in zip(seconds, held, strict=True))
+            sides.append((total / sum(seconds), held))
         (one, first), (two, last) = sides
         cited = Hit(first[0]), Hit(last[-1])
         key = f"{topic}_{'same' if abs(one - two) < 0.02 else 'falls' if one > two else 'rises'}"
@@ -203,7 +205,7 @@ def measured(asked: Asked) -> list[Finding]:
     for caption in _windows(asked):
         phrase = str(caption.attributes.get(topic) or caption.text)
         held.setdefault(re.sub(r"\s*\(?[\d.]+%.*?(?=,|;|$)", "", phrase) or phrase, []).append(caption)
-    groups = sorted(held.items(), key=lambda item: -len(item[1]))
+    groups = sorted(held.items(), key=lambda item: -sum(c.end_seconds - c.start_seconds for c in item[1]))
     return [
         Finding(asked.say("measured", what=str(g[0].attributes.get(topic) or g[0].text)), (Hit(g[0]),), computed=True)
         for _, g in groups[:2]

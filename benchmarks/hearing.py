@@ -26,6 +26,7 @@ from videochat.audio import SAMPLE_RATE, AudioBlock
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.tools.speech import SpeechRecognizer
+from videochat.tools.utterances import Utterance
 
 Timed = tuple[str, float, float]
 """A word, and when it is spoken or when its cue is."""
@@ -55,14 +56,14 @@ def reference(subtitles: Path, length_seconds: float) -> list[Timed]:
     return [(word, cue.start / 1000, cue.end / 1000) for cue in cues for word in words_of(cue.plaintext)]
 
 
-def heard(tool: SpeechRecognizer, video: Video, end_seconds: float) -> list[Timed]:
-    """Return the words that the sense hears before a moment, each with its own times."""
+def words_within(utterances: Iterable[Utterance], start_seconds: float, end_seconds: float) -> list[Timed]:
+    """Return the words that begin in a range, each with its own times, counted from the start of the range."""
     return [
-        (word, timed.start_seconds, timed.end_seconds)
-        for utterance in tool.transcribe(video)
+        (word, timed.start_seconds - start_seconds, timed.end_seconds - start_seconds)
+        for utterance in utterances
         for timed in utterance.words
         for word in words_of(timed.text)
-        if timed.start_seconds < end_seconds
+        if start_seconds <= timed.start_seconds < end_seconds
     ]
 
 
@@ -109,7 +110,7 @@ def _words(folder: Path) -> None:
     for subtitles in sorted([*folder.glob("*.gold.srt"), *folder.glob("*.vtt")]):
         video = Video(folder / f"{subtitles.name.split('.')[0]}.mp4")
         wanted = reference(subtitles, video.duration_seconds)
-        found = heard(tool, video, wanted[-1][2])
+        found = words_within(tool.transcribe(video), 0.0, wanted[-1][2])
         errors, pairs = aligned([w for w, *_ in wanted], [w for w, *_ in found])
         within = placed(wanted, found, pairs)
         print(f"{video.name}: word error rate {errors / len(wanted):.2f}, {within} of {len(pairs)} words in their cue")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import numpy as np
 
 from videochat.audio import SAMPLE_RATE, AudioBlock
+from videochat.batches import chunks
 from videochat.devices import Device
 from videochat.errors import InvalidArgument, MissingDependency, UnknownName
 from videochat.hub import Weights
@@ -225,13 +226,22 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
     def _recognise(
         self, stream: Iterable[AudioBlock], start_seconds: float, end_seconds: float
     ) -> Iterator[Utterance | Missed | Settled]:
-        listener = _Listener(self.loaded(), self.language)
+        whisper = self.loaded()
+        listener = _Listener(whisper, self.language)
         if self._voice_detector is None:
             self._voice_detector = load_voice_detector()
-        for stretch in stretches(stream, start_seconds, self._voice_detector):
+        for several in chunks(stretches(stream, start_seconds, self._voice_detector), whisper.several):
+            with self.device.computing():
+                heard = listener.hear_all([s.samples for s in several if s.samples is not None])
+            yield from self._told(several, heard, end_seconds)
+        yield Settled(end_seconds)
+
+    def _told(
+        self, several: Sequence[Stretch], heard: Iterator[list[Segment]], end_seconds: float
+    ) -> Iterator[Utterance | Missed | Settled]:
+        for stretch in several:
             if stretch.samples is not None:
-                with self.device.computing():
-                    segments = _with_the_voice(listener.hear(stretch.samples), stretch)
+                segments = _with_the_voice(next(heard), stretch)
                 yield from _missed(segments, stretch)
                 # Whisper always looks at 30 seconds, and sometimes places words in the part that is not there.
                 limit = min(stretch.start_seconds + len(stretch.samples) / SAMPLE_RATE, end_seconds)
@@ -241,7 +251,6 @@ class SpeechRecognizer(UsesModel[WhisperModel], PerceptionTool):
                         yield replace(utterance, end_seconds=end)
             if stretch.settled_seconds < end_seconds:
                 yield Settled(stretch.settled_seconds)
-        yield Settled(end_seconds)
 
 
 class _Listener:
@@ -251,10 +260,29 @@ class _Listener:
         self._whisper, self._given = whisper, language
         self._decided: str | None = None
 
-    def hear(self, samples: np.ndarray) -> list[Segment]:
-        """Return what is said; segments that stayed broken in every way of looking are among it."""
+    def hear_all(self, sounds: Sequence[np.ndarray]) -> Iterator[list[Segment]]:
+        """Return what is said in each; where the language is decided, the model looks at all of them at once first."""
+        heard: list[list[Segment]] = []
+        while len(heard) < len(sounds):
+            language, rest = self._given or self._decided, sounds[len(heard) :]
+            if language is None or len(rest) == 1:
+                heard.append(self.hear(rest[0]))
+                continue
+            for samples, first in zip(rest, self._whisper.transcribe_several(rest, language), strict=True):
+                heard.append(self.hear(samples, first))
+                if (self._given or self._decided) != language:
+                    break
+        return iter(heard)
+
+    def hear(self, samples: np.ndarray, first: list[Segment] | None = None) -> list[Segment]:
+        """Return what is said; segments that stayed broken in every way of looking are among it.
+
+        Args:
+            samples: as for a `WhisperModel`.
+            first: what the model says of it in the language that is decided, where it has been asked already.
+        """
         language = self._given or self._decided
-        heard = self._surest(samples, language)
+        heard = self._surest(samples, language, first)
         if language is None and heard and (unsure := heard[0].other_language):
             heard = min(heard, self._surest(samples, unsure), key=_worth)
         if self._given is None and language is not None and _logprob(heard) < _UNSURE_LOGPROB:
@@ -265,8 +293,8 @@ class _Listener:
             self._decided = heard[0].language
         return heard
 
-    def _surest(self, samples: np.ndarray, language: str | None) -> list[Segment]:
-        heard = self._whisper.transcribe(samples, language)
+    def _surest(self, samples: np.ndarray, language: str | None, first: list[Segment] | None = None) -> list[Segment]:
+        heard = self._whisper.transcribe(samples, language) if first is None else first
         attempt = 0
         # A damaged model stays one, however it is asked.
         damaged = any(not math.isfinite(segment.logprob) for segment in heard)

@@ -12,7 +12,7 @@ import numpy as np
 
 from videochat.audio import SAMPLE_RATE
 from videochat.errors import MissingDependency, VideoChatError, first_line
-from videochat.tools.whisper import TRIES, Segment, Word
+from videochat.tools.whisper import TRIES, Segment, WhisperModel, Word
 
 ENDPOINT = "openai:"
 """What the name of a model at an endpoint begins with."""
@@ -33,7 +33,7 @@ def check_endpoint() -> None:
         )
 
 
-class EndpointWhisper:
+class EndpointWhisper(WhisperModel):
     """A model at a transcription endpoint.
 
     Args:

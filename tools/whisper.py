@@ -6,13 +6,14 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from videochat.batches import Batcher
 from videochat.devices import Device, config_of, loading
 from videochat.errors import MissingDependency
 from videochat.hub import Weights, known
@@ -56,6 +57,11 @@ _TRIES_OPENAI: tuple[dict[str, Any], ...] = ({}, {"beam_size": 5}, {"temperature
 TRIES = len(_TRIES_FASTER)
 """How often a stretch of sound is tried at most."""
 _SEED = 0
+# Pieces of speech that a GPU decodes at once: those of large-v3 take about 2 GB.
+_GPU_BATCH = 8
+# Up to the size of Whisper small. In 8 bits words that are nearly as likely as others are lost: "ask what you can do"
+# becomes "as what" where the sound is a sample longer. The 32-bit floats take 1.4 times as long.
+_SMALL_BYTES = 600_000_000
 # Where a language is less likely than the first of these, another that is likelier than the second is tried too.
 _SURE_OF_LANGUAGE, _MAY_BE_LANGUAGE = 0.6, 0.1
 
@@ -113,6 +119,9 @@ class Segment:
 class WhisperModel(Protocol):
     """A loaded Whisper, whichever package runs it."""
 
+    several: int = 1
+    """How many pieces of speech it gains to be given at once."""
+
     def transcribe(self, samples: np.ndarray, language: str | None, attempt: int = 0) -> list[Segment]:
         """Recognise speech.
 
@@ -122,6 +131,15 @@ class WhisperModel(Protocol):
             attempt: 0, and up to `TRIES` - 1 where what came out before was doubtful; each looks in another way.
         """
         ...
+
+    def transcribe_several(self, sounds: Sequence[np.ndarray], language: str) -> list[list[Segment]]:
+        """Recognise several pieces of speech; what comes is what `transcribe` says of each.
+
+        Args:
+            sounds: as for `transcribe`.
+            language: ISO 639 code.
+        """
+        return [self.transcribe(samples, language) for samples in sounds]
 
 
 def whisper_weights(model: str, backend: Backend | None) -> Weights:
@@ -166,11 +184,13 @@ def load_whisper(path: Path, device: Device) -> WhisperModel:
     return FasterWhisper(path, device) if backend_of(path) == "faster-whisper" else OpenAIWhisper(path, device)
 
 
-class OpenAIWhisper:
+class OpenAIWhisper(WhisperModel):
     """The openai-whisper package."""
 
     def __init__(self, path: Path, device: Device) -> None:
         self._half = device.is_cuda
+        self.several = device.usual_batch(_GPU_BATCH)
+        self._batcher = Batcher(_GPU_BATCH, device)
         # On a CPU it computes in 32-bit floats only; Apple's GPUs lack the 64-bit ones its word times need.
         name = device.name if device.is_cuda else "cpu"
         with loading(f"The Whisper model {str(path)!r}"):
@@ -184,9 +204,6 @@ class OpenAIWhisper:
 
     def transcribe(self, samples: np.ndarray, language: str | None, attempt: int = 0) -> list[Segment]:
         """Recognise speech; see `WhisperModel`."""
-        import torch
-
-        settings = _SETTINGS | _TRIES_OPENAI[min(attempt, len(_TRIES_OPENAI) - 1)]
         other = None
         if language is None and self._model.is_multilingual:
             import whisper
@@ -194,9 +211,42 @@ class OpenAIWhisper:
             sound = whisper.log_mel_spectrogram(whisper.pad_or_trim(samples), self._model.dims.n_mels)
             _, likely = self._model.detect_language(sound.to(self._model.device))
             language, other = _languages(likely.items())
+        return self._segments(samples, language, _TRIES_OPENAI[min(attempt, len(_TRIES_OPENAI) - 1)], other)
+
+    def transcribe_several(self, sounds: Sequence[np.ndarray], language: str) -> list[list[Segment]]:
+        """Recognise several pieces of speech, whose first 30 seconds are decoded as batches; see `WhisperModel`."""
+        import whisper
+
+        options = whisper.DecodingOptions(language=language, temperature=0.0, fp16=self._half)
+
+        def decode(batch: Sequence[np.ndarray]) -> list[Any]:
+            import torch
+
+            windows = torch.stack([self._first_window(samples) for samples in batch]).to(self._model.device)
+            return list(self._model.decode(windows, options))
+
+        first = self._batcher(decode, sounds)
+        return [self._segments(sounds[i], language, {}, None, first[i]) for i in range(len(sounds))]
+
+    def _first_window(self, samples: np.ndarray) -> Any:
+        """Return what `whisper.transcribe` decodes first: log-mel of 30 seconds, shape (mels, 3000)."""
+        import whisper
+        from whisper.audio import N_FRAMES, N_SAMPLES
+
+        mel = whisper.log_mel_spectrogram(samples, self._model.dims.n_mels, padding=N_SAMPLES)
+        return whisper.pad_or_trim(mel[:, : mel.shape[-1] - N_FRAMES], N_FRAMES)
+
+    def _segments(
+        self, samples: np.ndarray, language: str | None, tried: dict[str, Any], other: str | None, first: Any = None
+    ) -> list[Segment]:
+        import torch
+        import whisper
+
+        model: Any = _Encoded(self._model, first)
+        settings = _SETTINGS | tried
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_SEED)
-            result = self._model.transcribe(samples, language=language, fp16=self._half, verbose=None, **settings)
+            result = whisper.transcribe(model, samples, language=language, fp16=self._half, verbose=None, **settings)
         return [
             Segment(
                 float(segment["start"]),
@@ -216,7 +266,32 @@ class OpenAIWhisper:
         ]
 
 
-class FasterWhisper:
+class _Encoded:
+    """An openai-whisper model that goes over a window once: its words are placed by what it was decoded from.
+
+    Args:
+        model: the model.
+        first: what was decoded of the first window already, or None.
+    """
+
+    def __init__(self, model: Any, first: Any) -> None:
+        self._model, self._first = model, first
+        self._features: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def decode(self, window: Any, options: Any) -> Any:
+        result, self._first = self._first or self._model.decode(window, options), None
+        self._features = result.audio_features
+        return result
+
+    def __call__(self, window: Any, tokens: Any) -> Any:
+        # `whisper.transcribe` places the words of the window that it decoded last.
+        return self._model.decoder(tokens, self._features[None])
+
+
+class FasterWhisper(WhisperModel):
     """The faster-whisper package, which runs CTranslate2."""
 
     def __init__(self, path: Path, device: Device) -> None:
@@ -233,7 +308,7 @@ class FasterWhisper:
                 str(path),
                 device=name,
                 device_index=int(number or 0),
-                compute_type="float16" if device.is_cuda else "int8",
+                compute_type=_floats(path, device),
                 local_files_only=True,
             )
 
@@ -264,6 +339,13 @@ class FasterWhisper:
             )
             for segment in segments
         ]
+
+
+def _floats(folder: Path, device: Device) -> str:
+    """Return what CTranslate2 computes with: on a CPU 8 bits only where a model is so large that they tip nothing."""
+    if device.is_cuda:
+        return "float16"
+    return "float32" if (folder / "model.bin").stat().st_size <= _SMALL_BYTES else "int8"
 
 
 def _languages(likely: Iterable[tuple[str, float]]) -> tuple[str | None, str | None]:

@@ -477,7 +477,7 @@ def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny:
         return
     # Three hours of listening, or of a model, take minutes here; ocr and shots go through all of them.
     late = sense.name not in ("ocr", "shots")
-    items = list(sense.run(three_hours, 9000.0 if late else 0.0))
+    items = list(sense.run(three_hours, 10500.0 if late else 0.0))
     check(sense, three_hours, items)
     told = captions_of(items)
     starts = [caption.start_seconds for caption in told]

@@ -26,7 +26,7 @@ def test_the_demo_hears_a_sentence_and_finds_it_by_meaning(
 ) -> None:
     run_demo(tmp_path / "demo.mp4")
     answer = capsys.readouterr().out.split(f"> {SPOKEN_QUESTION}")[1]
-    assert "what you can do for your country" in answer
+    assert "ask what you can do for your country" in answer
     assert "grounded" in answer
     quoted = set(re.findall(r"[a-z]+", answer.split("“")[1].split("”")[0].lower()))
     shared = quoted & set(re.findall(r"[a-z]+", SPOKEN_QUESTION.lower()))

@@ -20,7 +20,7 @@ from videochat.tools import speech
 from videochat.tools.base import Missed, Settled
 from videochat.tools.speech import SpeechRecognizer, stretches
 from videochat.tools.voice_activity import load_voice_detector
-from videochat.tools.whisper import Segment, Word
+from videochat.tools.whisper import Segment, WhisperModel, Word
 
 MATERIAL = Path(__file__).parents[2] / "../shared/material"
 
@@ -46,7 +46,7 @@ def sounds(samples, start=0.0, block_seconds=10.0):
         yield AudioBlock(first / SAMPLE_RATE, samples[first : first + step])
 
 
-class Echo:
+class Echo(WhisperModel):
     """Says how loud what it was given is, in one word, one second after it begins."""
 
     def transcribe(self, samples, language):
@@ -54,7 +54,7 @@ class Echo:
         return [Segment(1.0, 2.0, text, -0.2, 0.0, 1.0, "en", (Word(1.0, 2.0, text, 0.9),))]
 
 
-class Deaf:
+class Deaf(WhisperModel):
     def transcribe(self, samples, language):
         raise AssertionError("nothing was said, and still Whisper was asked")
 
@@ -210,7 +210,7 @@ def heard(text: str, *, logprob: float = -0.2, compression: float = 1.0, languag
     return Segment(0.0, 3.0, text, logprob, 0.0, compression, language, (Word(0.0, 3.0, text, 0.9),))
 
 
-class Stubborn:
+class Stubborn(WhisperModel):
     """Repeats itself until it is asked in a certain way; remembers how it was asked."""
 
     def __init__(self, clear_at: int) -> None:
@@ -245,7 +245,7 @@ def test_what_stays_unclear_is_a_gap_and_not_lost_in_silence(silero, clip):
 def test_the_language_is_decided_once_and_changed_only_with_evidence(silero, clip):
     asked = []
 
-    class Polyglot:
+    class Polyglot(WhisperModel):
         """Hears German in the third stretch; English is unlikely there."""
 
         def transcribe(self, samples, language, attempt=0):
@@ -262,11 +262,43 @@ def test_the_language_is_decided_once_and_changed_only_with_evidence(silero, cli
     assert asked == [None, "en", "en", None, "de"]
 
 
+class Bilingual(WhisperModel):
+    """Hears English in short stretches and German in long ones; any other language is unlikely there."""
+
+    def __init__(self, several: int) -> None:
+        self.several = several
+        self.asked: list[str | None] = []
+
+    def transcribe(self, samples, language, attempt=0):
+        self.asked.append(language)
+        spoken = "de" if len(samples) > 4 * SAMPLE_RATE else "en"
+        likely = -0.2 if language in (None, spoken) else -0.9
+        return [heard(f" {len(samples)}.", logprob=likely, language=language or spoken)]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "asked"),
+    [
+        ((2, 2, 2, 2, 2), [None, "en", "en", "en", "en"]),
+        ((2, 2, 4, 4, 4), [None, "en", "en", None, "de", "de"]),
+        # The third was heard in English with the second, and is heard again when that turns out to be German.
+        ((2, 4, 4, 4, 4), [None, "en", "en", None, "de", "de", "de"]),
+    ],
+)
+def test_stretches_that_are_heard_at_once_are_heard_as_one_by_one(lengths, asked, silero, clip):
+    sound = voiced([(1.0 + 8 * i, 1.0 + 8 * i + length) for i, length in enumerate(lengths)], 42.0)
+    together, alone = Bilingual(several=3), Bilingual(several=1)
+    items = list(recognizer(together, silero).perceive(sounds(sound), clip, 0.0, 42.0))
+    assert together.asked == asked
+    assert [caption.language for caption in captions(items)] == ["de" if n == 4 else "en" for n in lengths]
+    assert list(recognizer(alone, silero).perceive(sounds(sound), clip, 0.0, 42.0)) == items
+
+
 @pytest.mark.parametrize(("likely", "taken"), [(-0.3, "en"), (-0.8, "it")])
 def test_where_the_model_is_unsure_of_the_language_the_next_one_is_tried(likely, taken, silero, clip):
     asked = []
 
-    class Unsure:
+    class Unsure(WhisperModel):
         def transcribe(self, samples, language, attempt=0):
             asked.append(language)
             said = heard(" Hello." if language == "en" else " Ciao.", logprob=likely if language == "en" else -0.6)
@@ -308,7 +340,7 @@ def test_the_packaged_whisper_hears_what_is_said_and_invents_nothing(
 
 
 def test_a_word_begins_when_the_voice_does(silero, clip):
-    class Drawing:
+    class Drawing(WhisperModel):
         def transcribe(self, samples, language, attempt=0):
             words = (Word(0.3, 1.2, " Hello", 0.9), Word(1.5, 4.0, " there.", 0.9))
             return [replace(heard(" Hello there."), words=words)]

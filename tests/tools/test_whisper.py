@@ -78,3 +78,34 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(MissingDependency, match=r"cannot be loaded \(ValueError\): its config.json says 'bert'"):
         load_whisper(tmp_path, CPU)
+
+
+def test_several_pieces_at_once_are_heard_as_one_by_one():
+    model = load_whisper(tiny_whisper(), CPU)
+    assert model.several == 1, "a CPU gains nothing"
+    noise = np.random.default_rng(1).normal(0, 0.1, 40 * SAMPLE_RATE).astype(np.float32)
+    sounds = [noise[: 3 * SAMPLE_RATE], noise[: 28 * SAMPLE_RATE], noise[5 * SAMPLE_RATE : 6 * SAMPLE_RATE]]
+    together = model.transcribe_several(sounds, "de")
+    assert [len(found) for found in together] == [len(model.transcribe(samples, "de")) for samples in sounds]
+    for samples, found in zip(sounds, together, strict=True):
+        assert any(segment.words for segment in found)
+        for one, other in zip(model.transcribe(samples, "de"), found, strict=True):
+            assert other.text == one.text
+            assert [(word.start_seconds, word.end_seconds, word.text) for word in other.words] == [
+                (word.start_seconds, word.end_seconds, word.text) for word in one.words
+            ]
+            assert other.logprob == pytest.approx(one.logprob, abs=1e-4)
+            assert (other.language, other.no_speech) == ("de", pytest.approx(one.no_speech, abs=1e-4))
+
+
+def test_a_window_is_encoded_once_for_its_text_and_its_words(monkeypatch):
+    from whisper.model import AudioEncoder
+
+    model = load_whisper(tiny_whisper(), CPU)
+    noise = np.random.default_rng(1).normal(0, 0.1, 3 * SAMPLE_RATE).astype(np.float32)
+    expected = [segment.words for segment in model.transcribe(noise, "en")]
+    encoded = []
+    usual = AudioEncoder.forward
+    monkeypatch.setattr(AudioEncoder, "forward", lambda self, mel: encoded.append(mel.shape) or usual(self, mel))
+    assert [segment.words for segment in model.transcribe(noise, "en")] == expected
+    assert len(encoded) == 1
