@@ -154,6 +154,15 @@ class _Window:
             ys, xs = np.nonzero(moving)
             self._centres.append(np.array([xs.mean() / width, ys.mean() / height]))
 
+    def take_in(self, other: _Window) -> None:
+        """Add the measurements of the window after this one."""
+        self.end_seconds = other.end_seconds
+        self._lightness += other._lightness
+        self._colours += other._colours
+        self._camera += other._camera
+        self._moving += other._moving
+        self._centres += other._centres
+
     def light(self) -> str:
         mean, first, last = self.lightness(), self._lightness[0], self._lightness[-1]
         if self._fades():
@@ -271,16 +280,10 @@ def _goes_on(run: Sequence[_Window], window: _Window) -> bool:
 
 def _joined(run: Sequence[_Window]) -> _Window:
     """Return windows that follow each other as one."""
-
-    def all_of(part: str) -> list[Any]:
-        return [value for window in run for value in getattr(window, part)]
-
-    return _Window(
-        run[0].number,
-        run[0].start_seconds,
-        run[-1].end_seconds,
-        *(all_of(part) for part in ("_lightness", "_colours", "_camera", "_moving", "_centres")),
-    )
+    whole = _Window(run[0].number, run[0].start_seconds)
+    for window in run:
+        whole.take_in(window)
+    return whole
 
 
 def _camera_flow(per_second: np.ndarray, textured: np.ndarray) -> np.ndarray:

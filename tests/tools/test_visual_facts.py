@@ -80,6 +80,10 @@ def test_what_stays_the_same_is_said_once(clip: Video) -> None:
     assert spans(captions([np.clip(world + n, 0, 255).astype(np.uint8) for n in noise], clip)) == [(0, 8)]
 
 
+def light(caption: Caption) -> float:
+    return float(caption.attributes["lightness"])
+
+
 def moving_at(numbers: range) -> list[np.ndarray]:
     """Draw eight seconds in which a thing moves for some pictures."""
     views = []
@@ -108,11 +112,11 @@ def test_what_changes_slowly_changes(clip: Video) -> None:
     assert 6 <= len(found) <= 20
     for caption, after in pairwise(found):
         assert caption.end_seconds == pytest.approx(after.start_seconds)
-        assert 0 < after.attributes["lightness"] - caption.attributes["lightness"] < 0.12
+        assert 0 < light(after) - light(caption) < 0.12
     # What is said of a stretch is true of every picture in it.
     for caption in found:
         middle = (world + (caption.start_seconds + caption.end_seconds) / 2 * 2.5).mean() / 255
-        assert caption.attributes["lightness"] == pytest.approx(middle, abs=0.03)
+        assert light(caption) == pytest.approx(middle, abs=0.03)
 
 
 def test_what_stays_for_long_is_said_every_minute(clip: Video) -> None:
