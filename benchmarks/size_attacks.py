@@ -80,7 +80,7 @@ def run(arguments: list[str], home: Path) -> tuple[float, float, int, int, str]:
     ours, theirs = pty.openpty()
     environment = os.environ | {"VIDEOCHAT_HOME": str(home), "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "videochat", *arguments],
+        [sys.executable, "-m", "videochat.cli", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,

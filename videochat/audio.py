@@ -100,7 +100,8 @@ def _pieces(track: Track, start: float, name: str) -> Iterator[tuple[int, np.nda
         if resampler is None or new_form != form or abs(begun + heard - item.seconds) > _DRIFT_SECONDS:
             if resampler is not None:
                 yield at, _samples(resampler, None)
-            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
+            # Half a second at once: the packets of most codecs hold a fiftieth.
+            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE, SAMPLE_RATE // 2)
             form, begun, heard = new_form, item.seconds, 0.0
             at = round(begun * SAMPLE_RATE)
         frame.pts = None

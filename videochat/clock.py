@@ -176,6 +176,8 @@ class _Reading:
     def __init__(self) -> None:
         self.stretches: list[Stretch] = []
         self.latest: list[dict[int, float]] = []  # decoding time of each stream's last packet, for each stretch
+        # The same, the end of the stretch and the range of the stream as they were before that packet.
+        self.before: dict[tuple[int, int], tuple[float, float, tuple[float, float]]] = {}
         self.current: dict[int, int] = {}
         self.left: set[int] = set()  # stretches from which a stream went back to an earlier one
         self.keys: list[tuple[float, int, int]] = []  # (timestamp, byte, stretch)
@@ -184,9 +186,12 @@ class _Reading:
     def place(self, stream: int, raw: tuple[float, float], length: float, *, jumps: bool) -> int:
         """Put a packet into the stretch in which its clock goes on, or into a new one; return its number."""
         decoding, shown = raw
-        # No picture is shown before it is decoded: its decoding was reckoned on from what was before a jump.
-        decoding = shown if shown < decoding - _JUMP_BACK_SECONDS else decoding
+        if self.stretches and shown < min(decoding, self.stretches[0].raw_start + 2 * _JUMP_BACK_SECONDS):
+            # Nothing is shown before it is decoded: where a clock begins anew, that was reckoned on from the old one.
+            decoding = shown if shown < decoding - _JUMP_BACK_SECONDS else decoding
         number = self.current.get(stream, 0)
+        if jumps and self.stretches:
+            self._take_back(number, stream, decoding)
         if not self.stretches or (jumps and not self._goes_on(number, stream, decoding)):
             recent = range(len(self.stretches) - 1, max(len(self.stretches) - 4, -1), -1)
             fitting = (other for other in recent if other != number and self._goes_on(other, stream, decoding))
@@ -197,14 +202,27 @@ class _Reading:
                 self.stretches.append(Stretch(shown, shown))
                 self.latest.append({})
         self.current[stream] = number
-        self.latest[number][stream] = decoding
         stretch = self.stretches[number]
+        if stream in stretch.ranges:
+            self.before[number, stream] = (self.latest[number][stream], stretch.raw_end, stretch.ranges[stream])
+        self.latest[number][stream] = decoding
         stretch.packets += 1
         stretch.raw_start = min(stretch.raw_start, shown)
         stretch.raw_end = max(stretch.raw_end, shown + length)
         low, high = stretch.ranges.get(stream, (shown, shown))
         stretch.ranges[stream] = (min(low, decoding, shown), max(high, decoding, shown))
         return number
+
+    def _take_back(self, number: int, stream: int, decoding: float) -> None:
+        """Forget the last packet of a stream if its time ran ahead and this one goes on from the one before."""
+        last = self.latest[number].get(stream)
+        if last is None or decoding >= last - _JUMP_BACK_SECONDS or (number, stream) not in self.before:
+            return
+        latest, raw_end, around = self.before[number, stream]
+        if latest < decoding <= latest + 2 * _JUMP_BACK_SECONDS:
+            stretch = self.stretches[number]
+            self.latest[number][stream], stretch.ranges[stream] = latest, around
+            stretch.raw_end = max(raw_end, *self.latest[number].values())
 
     def _goes_on(self, number: int, stream: int, decoding: float) -> bool:
         stretch, last = self.stretches[number], self.latest[number].get(stream)

@@ -21,6 +21,8 @@ _SETTLING_SECONDS = 1.0
 _STEPS_BACK_SECONDS = (0.0, 1.0, 10.0, 60.0)
 # Where so many packets give no picture, none will come.
 _MOST_PACKETS = 3000
+# So many pictures later than it entered may a picture leave the decoder.
+_LONGEST_REORDERING = 5
 # Times of containers are rounded by less than this.
 _ROUNDING_SECONDS = 0.0011
 
@@ -55,6 +57,8 @@ class First:
     """As for a `Track`."""
     lag_seconds: float
     """As for a `Track`."""
+    begins_seconds: float
+    """Where its stream begins, as the file counts: earlier where what comes first cannot be decoded."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +87,23 @@ def first_of(container: Any, pictures: Any, sound: Any) -> tuple[First | None, F
     """
     wanted = [stream for stream in (pictures, sound) if stream is not None]
     found: dict[int, First] = {}
-    entered: dict[int, float] = {}
+    keys: dict[int, list[float]] = {stream.index: [] for stream in wanted}
+    shown: dict[int, float] = {}
     try:
         for number, packet in enumerate(container.demux(wanted)):
             stream = packet.stream
-            if packet.dts is not None:
-                entered.setdefault(stream.index, float(packet.dts * packet.time_base))
+            if packet.dts is not None and (packet.is_keyframe or not keys[stream.index]):
+                keys[stream.index].append(float(packet.dts * packet.time_base))
+            if packet.pts is not None and packet.size and not packet.is_discard:
+                at = float(packet.pts * packet.time_base)
+                shown[stream.index] = min(at, shown.get(stream.index, at))
             if stream.index not in found and (packet.size or packet.dts is None):
                 try:
                     frames = packet.decode()
                 except (FFmpegError, ValueError):
                     frames = []
                 if frames:
-                    found[stream.index] = _first(container, stream, frames[0], entered.get(stream.index))
+                    found[stream.index] = _first(container, stream, frames[0], keys[stream.index], shown)
             if len(found) == len(wanted) or number > _MOST_PACKETS:
                 break
             came = found.get(pictures.index) if pictures is not None else None
@@ -106,13 +114,21 @@ def first_of(container: Any, pictures: Any, sound: Any) -> tuple[First | None, F
     return tuple(None if stream is None else found.get(stream.index) for stream in (pictures, sound))  # type: ignore[return-value]  # two
 
 
-def _first(container: Any, stream: Any, frame: Any, entered: float | None) -> First:
+def _first(container: Any, stream: Any, frame: Any, keys: list[float], shown: dict[int, float]) -> First:
     base = frame.time_base or stream.time_base
     if frame.pts is None:
-        return First(0.0, frame, "none", 0.0)
-    if container.format.name == "avi" and stream.type == "video" and frame.dts is not None and entered is not None:
-        return First(entered, frame, "decoding", float(frame.dts * base) - entered)
-    return First(float(frame.pts * base), frame, "presentation", 0.0)
+        return First(0.0, frame, "none", 0.0, 0.0)
+    pictures = stream.type == "video"
+    # A few that lean on a picture before the first belong to nothing; more than that are lost, and had their time.
+    longest = _LONGEST_REORDERING / float((pictures and stream.average_rate) or 25) + _ROUNDING_SECONDS
+    if container.format.name == "avi" and pictures and frame.dts is not None and keys:
+        left = float(frame.dts * base)
+        # Where the first key pictures are damaged, it is one of the next that leaves the decoder first.
+        entered = next((key for key in keys if left - key <= longest), keys[-1])
+        return First(entered, frame, "decoding", left - entered, keys[0])
+    raw = float(frame.pts * base)
+    begins = shown.get(stream.index, raw)
+    return First(raw, frame, "presentation", 0.0, begins if pictures and raw - begins > longest else raw)
 
 
 def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
@@ -221,11 +237,11 @@ class _Reader:
                 if not begun and not frame.key_frame:
                     continue
                 begun = True
-                base = frame.time_base or self.stream.time_base
+                base = float(frame.time_base or self.stream.time_base)
                 seconds = self._seconds(frame, base, follows)
                 if seconds is not None and seconds < follows - _ROUNDING_SECONDS and not self.is_sound:
                     seconds = self._in_order(frame, base, follows, seconds)
-                length = frame.samples / frame.sample_rate if self.is_sound else float((frame.duration or 0) * base)
+                length = frame.samples / frame.sample_rate if self.is_sound else (frame.duration or 0) * base
                 if seconds is None or math.isnan(seconds):
                     continue
                 follows = seconds + length
@@ -256,19 +272,19 @@ class _Reader:
             if is_end:
                 return
 
-    def _in_order(self, frame: Any, base: Any, follows: float, seconds: float) -> float:
+    def _in_order(self, frame: Any, base: float, follows: float, seconds: float) -> float:
         """Return the second of a picture whose time lies before its turn: that of its decoding, if that is its turn."""
         if self.track.timing != "presentation" or frame.dts is None:
             return seconds
         # Program streams give a picture the time of another that begins in the same packet.
-        decoded = self.follower.seconds(self.track.index, float(frame.dts * base))
+        decoded = self.follower.seconds(self.track.index, frame.dts * base)
         return seconds if decoded is None or abs(decoded - follows) > _ROUNDING_SECONDS else decoded
 
-    def _seconds(self, frame: Any, base: Any, follows: float) -> float | None:
+    def _seconds(self, frame: Any, base: float, follows: float) -> float | None:
         stamp = frame.dts if self.track.timing == "decoding" else frame.pts
         if self.track.timing == "none" or stamp is None:
             return follows
-        return self.follower.seconds(self.track.index, float(stamp * base) - self.track.lag_seconds)
+        return self.follower.seconds(self.track.index, stamp * base - self.track.lag_seconds)
 
 
 def last_end(track: Track, near_seconds: float) -> float:

@@ -17,7 +17,7 @@ from videochat.errors import MediaError
 
 # Readers that open what a file names (playlists, manifests, scripts, patterns of names), hosts, or devices.
 _NOT_ONE_FILE = re.compile(
-    r"hls|applehttp|dash|webm_dash_manifest|imf|concat|sdp|rtsp|rtp|sap|avisynth|vapoursynth|lavfi|image2"
+    r"hls|applehttp|dash|webm_dash_manifest|imf|vobsub|concat|sdp|rtsp|rtp|sap|avisynth|vapoursynth|lavfi|image2"
     r"|alsa|android_camera|avfoundation|bktr|decklink|dshow|fbdev|gdigrab|iec61883|jack|kmsgrab|libcdio|libdc1394"
     r"|openal|oss|pulse|sndio|video4linux2|v4l2|vfwcap|x11grab|xcbgrab"
 )

@@ -110,6 +110,8 @@ class Video:
             raise MediaError(
                 f"{str(self.path)!r} is a directory; give the path of one video file in it, or a list of them."
             )
+        if not self.path.is_file():
+            raise MediaError(f"{str(self.path)!r} is a pipe or a device; write what comes from it into a file.")
         if not os.access(self.path, os.R_OK):
             raise MediaError(f"{str(self.path)!r} cannot be read; allow reading it (its permissions forbid it).")
         if self.path.stat().st_size == 0:
@@ -157,7 +159,7 @@ class Video:
                 self._note_pictures(pictures)
             elif self._first_sound is None:
                 raise MediaError(f"{self.name!r} has a sound stream, but no sound that can be decoded. Get it again.")
-            begins = [first.raw_seconds for first in (self._first_picture, self._first_sound) if first is not None]
+            begins = [first.begins_seconds for first in (self._first_picture, self._first_sound) if first is not None]
             self._zero_seconds = min(begins)
             self._first_sound = replace(self._first_sound, frame=None) if self._first_sound else None
             self.subtitle_tracks: list[SubtitleTrack] = [

@@ -6,7 +6,9 @@ import random
 import time
 from pathlib import Path
 
-from benchmarks.media_matrix import cases, measure
+import pytest
+
+from benchmarks.media_matrix import Case, cases, measure
 
 
 def test_every_way_of_storing_a_picture_gives_it_at_its_second(tmp_path: Path, measured: list[str]) -> None:
@@ -28,3 +30,19 @@ def test_every_way_of_storing_a_picture_gives_it_at_its_second(tmp_path: Path, m
     measured.append(f"media matrix: worst error {worst * 1000:.3f} ms over {count} combinations, seed {seed}")
     assert wrong == []
     assert count >= 10
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("avi", "libx264", 40, 0.0, 2, None, "cut"),
+        Case("mxf", "mpeg2video", 12, 0.0, 2, None, "cut"),
+        Case("m4v", "mpeg4", 12, 0.0, 2, None, "", "joined"),
+        Case("vob", "mpeg2video", 12, 0.0, 2, None, "", "interlaced"),
+        Case("mpg", "mpeg1video", 12, 0.0, 2, None, "", "50"),
+        Case("ts", "libx264", 12, 1.4, 2, None, "", "joined ahead"),
+    ],
+    ids=str,
+)
+def test_what_was_wrong_once_is_right(case: Case, tmp_path: Path) -> None:
+    assert measure(case, tmp_path, random.Random(18))[1] == ""

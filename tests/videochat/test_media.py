@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -195,6 +196,11 @@ def empty(folder: Path, _: Path) -> Path:
     return folder / "empty.mp4"
 
 
+def pipe(folder: Path, _: Path) -> Path:
+    os.mkfifo(folder / "pipe.mp4")
+    return folder / "pipe.mp4"
+
+
 def text(folder: Path, _: Path) -> Path:
     (folder / "text.mp4").write_text("not a video at all\n" * 30)
     return folder / "text.mp4"
@@ -219,6 +225,7 @@ def readme(folder: Path, _: Path) -> Path:
         (empty, "is empty .0 bytes.. Copy or download it again"),
         (text, "is not a video that can be opened"),
         (truncated, "is not a video that can be opened .*cut short"),
+        (pipe, "is a pipe or a device"),
         (readme, "neither pictures nor sound|is not a video that can be opened"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
