@@ -38,6 +38,8 @@ _FIELD_CHANGE = 5.0
 _LARGE_TEXT_SCALE = 0.35
 # A mosaic of more than this share of the picture saves little.
 _MOST_OF_PICTURE = 0.5
+# In less than so many pixels no letter can be told.
+_SMALLEST_SIDE = 8
 
 
 class TextReader(PerceptionTool):
@@ -98,6 +100,8 @@ class TextReader(PerceptionTool):
     def _read(self, frame: Frame, gray: np.ndarray, changed: np.ndarray, video: Video) -> list[_Line]:
         """Return the lines where the picture has changed; `changed` is bool, shape (_FIELDS, _FIELDS)."""
         height, width = gray.shape
+        if min(height, width) < _SMALLEST_SIDE:
+            return []
         most = _MOST_OF_PICTURE * width * height
         regions = joined([r for r in stroke_regions(gray) if _any_in(changed, r, (width, height))])
         if sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in regions) < most:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.fakes.senses import seen
+from videochat.frames import Frame
 from videochat.media import Video
+from videochat.records import Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools.ocr import TextReader
 
@@ -61,3 +64,9 @@ def test_slides_are_read(material: Path, reader: TextReader) -> None:
 @pytest.mark.material
 def test_no_text_is_invented_where_there_is_none(material: Path, reader: TextReader) -> None:
     assert seen(reader, Video(material / "videos" / "yoga.mp4")) == []
+
+
+def test_a_picture_in_which_no_letter_fits_has_none(clip: Video) -> None:
+    noise = np.random.default_rng(18).integers(0, 256, (2, 1280, 3), np.uint8)
+    frames = [Frame(0.0, noise, 1.0), Frame(1.0, np.ascontiguousarray(noise.transpose(1, 0, 2)), 1.0)]
+    assert [item for item in TextReader().perceive(frames, clip, 0.0, 2.0) if isinstance(item, Caption)] == []
