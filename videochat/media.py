@@ -181,7 +181,7 @@ class Video:
         self._video_index, self._audio_index, self.sound_language = 0, None, None
         self._container_start = self._container_seconds = self._zero_seconds = 0.0
         self._counts_from_zero = self._must_be_read = False
-        self._first_picture, self._first_sound = First(0.0, None, "presentation", 0.0), None
+        self._first_picture, self._first_sound = First(0.0, None, "presentation", 0.0, 0.0), None
         self.size, self.frame_rate, self._rotation = still.size, None, 0
         self.subtitle_tracks = []
 

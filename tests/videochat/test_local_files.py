@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from av.error import FFmpegError
 
 from videochat.errors import MediaError
-from videochat.local_files import local_path, playlist_of, shown_name
+from videochat.local_files import local_path, open_container, playlist_of, shown_name
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
 
@@ -88,3 +89,11 @@ def test_a_playlist_opens_no_other_file(drawn: Path, tmp_path: Path, name: str) 
 
 def test_a_video_is_no_playlist(drawn: Path) -> None:
     assert playlist_of(drawn) is None
+
+
+def test_an_index_of_pictures_of_words_does_not_open_what_lies_beside_it(tmp_path: Path) -> None:
+    index = tmp_path / "film.idx"
+    index.write_text("# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n")
+    os.mkfifo(tmp_path / "film.sub")  # who opened it would wait for ever
+    with pytest.raises(FFmpegError):
+        open_container(index)
