@@ -53,7 +53,7 @@ FILL_IN = (
 NOT_NOTED = "Nothing noted in the video answers this"
 """The sentence by which a model says that the answer is not in the notes, without its full stop."""
 
-NOTHING_SEEN = "Nothing of the video has been seen yet. Ask again in a moment, or wait for it with wait_seconds=."
+NOTHING_SEEN = "Nothing of the video has been seen yet. Ask again in a moment."
 """Ours: the answer to a question that comes before the first caption of a watch in the background."""
 
 CONFIRM = (

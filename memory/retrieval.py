@@ -31,6 +31,7 @@ _EMPTY_WEIGHT = 0.35  # against shots, which say that there is a picture, not wh
 _VAGUE_WEIGHT = 1.0  # against what holds all the time and does not say when
 _RANK_WEIGHT = 0.15  # against each place that a hit has in its own video, where several are asked
 _ALIKE = 0.85  # of the best score; what has as much may be meant by "the first car"
+_MEANT = 0.3  # cosine; of words that are none it is up to 0.26
 _ANCHOR_WORDS, _ANCHOR_LIKENESS = 0.34, 0.4  # what a clause shares with the caption that it describes
 
 
@@ -339,3 +340,33 @@ def recall_library(
     known = {hit.caption.id for hit in merged}
     merged += [hit for hit in pool if hit.caption.id not in known]
     return Recall(merged[:k], query)
+
+
+def find_moments(
+    store: CaptionStore,
+    words: str,
+    *,
+    video_ids: Iterable[str] | None = None,
+    k: int = 12,
+    kinds: Iterable[str] | None = None,
+) -> list[Hit]:
+    """Find what people look for in several videos, best first: as `recall_library`, without what only is nearest.
+
+    Args:
+        store: where the captions are.
+        words: what is looked for.
+        video_ids: only of these videos; None for all.
+        k: how many at most.
+        kinds: only of these kinds; None for all but summaries.
+
+    Raises:
+        InvalidArgument, UnknownName, StoreError: as `CaptionStore.search`.
+    """
+    chosen = None if video_ids is None else list(video_ids)
+    hits = recall_library(store, words, video_ids=chosen, k=k, kinds=kinds).hits
+    if Query.parse(words, UNKNOWN_SECONDS).span:
+        return hits
+    # Something is always nearest; what shares neither words nor meaning with them is not what was looked for.
+    sharing = store.search(words, k=max(len(hits), 1), video_ids=chosen, by="lexical")
+    shared = {hit.caption.id for hit in sharing}
+    return [hit for hit in hits if hit.similarity >= _MEANT or hit.caption.id in shared]

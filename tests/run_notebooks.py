@@ -5,6 +5,7 @@ import re
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +25,45 @@ def check_outputs(name: str, notebook: Any) -> None:
                 sys.exit(f"{name}: a figure is not shown in the cell {cell.source!r}")
 
 
+def run(path: Path, scratch: Path, *, save: bool) -> str:
+    """Run one notebook in a data folder of its own; return a line about it."""
+    began = time.perf_counter()
+    notebook = nbformat.read(path, as_version=4)
+    folder = scratch / path.stem
+    folder.mkdir()
+    environment = os.environ | {"VIDEOCHAT_HOME": str(folder / "home")}
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute(env=environment)
+    check_outputs(path.name, notebook)
+    if save:
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)  # when it ran: noise in every diff
+            if "outputs" in cell:
+                # Warnings of libraries name the folders of the machine on which it ran; a bar has gone.
+                cell.outputs = [
+                    output
+                    for output in cell.outputs
+                    if output.get("name") != "stderr" and output.get("data", {}).get("text/html") != ""
+                ]
+        nbformat.write(notebook, path)
+    return f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - began:.1f} s"
+
+
 def main() -> None:
-    save, names = "--save" in sys.argv, [name for name in sys.argv[1:] if not name.startswith("-")]
-    with tempfile.TemporaryDirectory() as scratch:
-        # No key, no weights, no traces of earlier runs.
-        for name in ("OPENAI_API_KEY", "VIDEOCHAT_LLM"):
-            os.environ.pop(name, None)
-        # A reader's notebook stands in the repository; ours runs elsewhere and still imports from `runs`.
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        os.environ |= {"VIDEOCHAT_HOME": scratch, "VIDEOCHAT_EMBEDDINGS": "builtin", "HF_HUB_OFFLINE": "1"}
+    save, names = "--save" in sys.argv, tuple(name for name in sys.argv[1:] if not name.startswith("-"))
+    # No key, no weights, no traces of earlier runs.
+    for name in ("OPENAI_API_KEY", "VIDEOCHAT_LLM"):
+        os.environ.pop(name, None)
+    # A reader's notebook stands in the repository; ours runs elsewhere and still imports from `runs`.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ |= {"VIDEOCHAT_EMBEDDINGS": "builtin", "HF_HUB_OFFLINE": "1"}
+    paths = [path for path in sorted(FOLDER.glob("*.ipynb")) if not names or path.name.startswith(names)]
+    # The one that trains takes longest; it begins first, and the others run beside it.
+    paths.sort(key=lambda path: "embed" not in path.name)
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as threads:
         # The clips lie where a reader's notebook finds them.
         (Path(scratch) / "examples").symlink_to(ROOT / "examples")
-        for path in sorted(FOLDER.glob("*.ipynb")):
-            if names and not path.name.startswith(tuple(names)):
-                continue
-            began = time.perf_counter()
-            notebook = nbformat.read(path, as_version=4)
-            folder = Path(scratch) / path.stem
-            folder.mkdir()
-            NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
-            check_outputs(path.name, notebook)
-            if save:
-                for cell in notebook.cells:
-                    cell.metadata.pop("execution", None)  # when it ran: noise in every diff
-                    if "outputs" in cell:
-                        # Warnings of libraries name the folders of the machine on which it ran; a bar has gone.
-                        cell.outputs = [
-                            output
-                            for output in cell.outputs
-                            if output.get("name") != "stderr" and output.get("data", {}).get("text/html") != ""
-                        ]
-                nbformat.write(notebook, path)
-            print(f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - began:.1f} s")
+        for line in threads.map(lambda path: run(path, Path(scratch), save=save), paths):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

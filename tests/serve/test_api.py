@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.fakes.clips import SCENES
+from tests.fakes.watching import Notes
+from videochat.agent import VideoAgent
+from videochat.hosts import AllowedHosts
 from videochat.media import Video
+from videochat.memory import CaptionStore
+from videochat.serve.app import make_app
 from videochat.serve.videos import ServedVideos
 from videochat.testing import draw_video
 
@@ -39,6 +45,32 @@ def test_an_answer_comes_in_lines_and_its_citations_are_buttons(client: TestClie
     assert 'data-start="14.500" data-end="17.500"' in last["html"]
     assert "onclick" not in last["html"]
     assert last["answer"]["status"] == "grounded"
+
+
+def test_a_question_waits_for_the_first_that_is_noted(
+    clip: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    def has_begun(agent: VideoAgent) -> bool:
+        nonlocal looked
+        looked += 1
+        if looked == 2:
+            go_on.set()
+        return any(agent.video_set.captions_of(video).count() for video in agent.videos)
+
+    go_on = threading.Event()
+    slow = Notes(before=lambda _: go_on.wait(30))
+    monkeypatch.setattr("videochat.serve.api._has_begun", has_begun)
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        videos = ServedVideos([clip.path], memory=memory, preset=[slow], llm="extractive")
+        app = make_app(videos, allowed=lambda: AllowedHosts.listening_at("127.0.0.1", 8421))
+        with TestClient(app, base_url="http://127.0.0.1:8421") as client:
+            body = {"question": "What is in the picture at 1 second?", "videos": [videos.all()[0].id]}
+            events = [json.loads(line) for line in client.post("/api/ask", json=body).text.splitlines()]
+        videos.close()
+    assert events[0]["kind"] == "waiting"
+    assert "Nothing of the video has been seen" not in events[-1]["answer"]["text"]
 
 
 def test_media_comes_whole_and_in_ranges_and_is_remembered(client: TestClient, served: ServedVideos) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from videochat.errors import InvalidArgument, MediaError, UnknownName
 from videochat.media import Video
-from videochat.memory import CaptionStore
+from videochat.memory import CaptionStore, VideoCaptions
 from videochat.records import Caption
 from videochat.serve.videos import ServedVideos
 from videochat.testing import Scene, draw_video
@@ -42,12 +42,19 @@ def test_a_large_library_is_listed_and_searched_without_opening_each_video(
     with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
         videos = ServedVideos(memory=memory, llm="extractive", library=True)
 
-        def opened(video_id: str) -> None:
-            raise AssertionError(f"{video_id} is opened")
+        opened: set[str] = set()
+        usual = memory.captions_of
 
-        monkeypatch.setattr(memory, "captions_of", opened)
+        def open_one(id_: str) -> VideoCaptions:
+            opened.add(id_)
+            return usual(id_)
+
+        monkeypatch.setattr(memory, "captions_of", open_one)
         assert {videos.state(served)["captions"] for served in videos.all()} == {1}
-        assert videos.search("zebra")[0][0].id == sought
+        assert opened == set()
+        assert [served.id for served, _ in videos.search("zebra")] == [sought], "what only is nearest is no find"
+        assert len(opened) <= 8
+        assert videos.search("giraffe") == []
 
 
 def test_names_tell_videos_apart_and_files_are_watched_in_turn(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
 
 from tests.fakes.mcp_results import first_text
+from videochat import CaptionStore
 
 SERVE = [sys.executable, "-m", "videochat.cli", "mcp"]
 
@@ -49,15 +50,16 @@ async def test_over_stdio(tea: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def serve(tea: Path) -> Iterator[Callable[..., str]]:
-    """Starts a server, with further arguments, and returns `127.0.0.1:port`."""
+def serve(tea: Path, tea_memory: CaptionStore) -> Iterator[Callable[..., str]]:
+    """Starts a server over what has been watched, with further arguments, and returns `127.0.0.1:port`."""
+    watched = [str(tea), "--preset", "builtin", "--memory", str(tea_memory.path)]
     servers: list[subprocess.Popen] = []
 
     def serve(host: str = "", *arguments: str) -> str:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        servers.append(subprocess.Popen([*SERVE, str(tea), "--http", f"{host}{port}", *arguments]))
+        servers.append(subprocess.Popen([*SERVE, *watched, "--http", f"{host}{port}", *arguments]))
         while True:
             assert servers[-1].poll() is None, "the server has ended"
             with socket.socket() as probe:
@@ -68,7 +70,7 @@ def serve(tea: Path) -> Iterator[Callable[..., str]]:
     yield serve
     for server in servers:
         server.terminate()
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
 
 
 @pytest.mark.enable_socket

@@ -36,27 +36,33 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(tea: Path, home: Path) -> Iterator[str]:
-    with serving(str(tea), home=home) as found:
+def memory(tea_memory: CaptionStore) -> str:
+    """The place of a store in which the clip has been watched."""
+    return str(tea_memory.path)
+
+
+@pytest.fixture(scope="module")
+def address(tea: Path, home: Path, memory: str) -> Iterator[str]:
+    with serving(str(tea), "--memory", memory, home=home) as found:
         yield found
 
 
-async def test_every_surface_gives_the_same_citations(address: str, tea: Path, home: Path) -> None:
-    with CaptionStore(home / "memory", embeddings="builtin") as memory:
-        agent = VideoAgent(tea, memory=memory, llm="extractive", preset="builtin")
-        answer = agent.ask(QUESTION)
+async def test_every_surface_gives_the_same_citations(
+    address: str, tea: Path, home: Path, tea_memory: CaptionStore, memory: str
+) -> None:
+    answer = VideoAgent(tea, memory=tea_memory, llm="extractive", preset="builtin").ask(QUESTION)
     expected = [(citation.caption.id, citation.start_seconds, citation.end_seconds) for citation in answer.citations]
     assert expected
 
     command = [sys.executable, "-m", "videochat.cli", "ask", str(tea), QUESTION, "--json", "--preset", "builtin"]
-    run = subprocess.run([*command, "--memory", str(home / "memory")], capture_output=True, text=True, check=True)
+    run = subprocess.run([*command, "--memory", memory], capture_output=True, text=True, check=True)
     page = httpx.get(f"{address}/api/videos").json()["videos"][0]["id"]
     lines = httpx.post(
         f"{address}/api/ask", json={"question": QUESTION, "videos": [page]}, timeout=60
     ).text.splitlines()
     messages = [{"role": "user", "content": QUESTION}]
     chat = httpx.post(f"{address}/v1/chat/completions", json={"messages": messages}, timeout=60).json()
-    served = ["-m", "videochat.cli", "mcp", str(tea), "--preset", "builtin", "--memory", str(home / "memory")]
+    served = ["-m", "videochat.cli", "mcp", str(tea), "--preset", "builtin", "--memory", memory]
     environment = {"VIDEOCHAT_HOME": str(home), "VIDEOCHAT_EMBEDDINGS": "builtin"}
     async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=served, env=environment))) as mcp:
         told = await mcp.call_tool("ask", {"question": QUESTION})

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from videochat.memory import CaptionStore
     from videochat.memory.maintenance import Health
 
-_ALIKE = 0.3  # cosine; of words that are none it is up to 0.26
-
 
 def add_commands(commands: Commands) -> None:
     """Add `search` and `memory ...`."""
@@ -80,18 +78,12 @@ def _id(store: CaptionStore, name: str) -> str:
 
 def _search(options: argparse.Namespace) -> int:
     from videochat.intervals import clock_range
-    from videochat.memory.query import UNKNOWN_SECONDS, Query
-    from videochat.memory.retrieval import recall_library
+    from videochat.memory.retrieval import find_moments
 
     with _store(options) as store:
         names = {video.id: video.name for video in store.videos()}
         wanted = [_id(store, name) for name in options.video] if options.video and not options.library else None
-        hits = recall_library(store, options.query, k=options.k, video_ids=wanted, kinds=options.kind).hits
-        # Something is always nearest; what shares neither words nor meaning with the query is not what was looked for.
-        if not Query.parse(options.query, UNKNOWN_SECONDS).span:
-            sharing = store.search(options.query, k=max(len(hits), 1), video_ids=wanted, by="lexical")
-            shared = {hit.caption.id for hit in sharing}
-            hits = [hit for hit in hits if hit.similarity >= _ALIKE or hit.caption.id in shared]
+        hits = find_moments(store, options.query, k=options.k, video_ids=wanted, kinds=options.kind)
     if options.json:
         print_json(
             [

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
+from videochat.agent import VideoAgent
 from videochat.answer_html import answer_html
 from videochat.errors import InvalidArgument, MediaError, VideoChatError
 from videochat.playback import browser_stream
@@ -32,6 +34,7 @@ _MOST_STREAMS = 4
 _MOST_QUESTION = 4000
 _PICTURE_SIDES = {"small": 320, "large": 960}
 _PIECE = 2**16
+_PATIENCE_SECONDS = 20.0  # of a question with a video of which nothing has been noted yet
 log = logging.getLogger("videochat.serve")
 
 
@@ -228,6 +231,10 @@ class Api:
 
         async def lines() -> AsyncIterator[bytes]:
             try:
+                until = time.monotonic() + _PATIENCE_SECONDS
+                while time.monotonic() < until and not await asyncio.to_thread(_has_begun, agent):
+                    yield _line(kind="waiting")
+                    await asyncio.sleep(0.3)
                 async for event in agent.astream(question, thread=f"page-{thread}"):
                     if event.answer is not None:
                         self._figures.answered("page", event.answer, videos=len(agent.videos))
@@ -256,6 +263,12 @@ class Api:
 def _check_there(served: ServedVideo) -> None:
     if not served.is_there:
         raise Refused(410, f"The file of {served.name!r} was moved or deleted; put it back, or add it again.", "gone")
+
+
+def _has_begun(agent: VideoAgent) -> bool:
+    """Whether anything can be said already: all has been watched, or something has been noted."""
+    watch = agent.watching
+    return watch is None or watch.done or any(agent.video_set.captions_of(video).count() for video in agent.videos)
 
 
 def _shown(answer: Answer, names: dict[str, str] | None) -> str:

@@ -18,8 +18,10 @@ from videochat.errors import InvalidArgument, MediaError, StoreError, UnknownNam
 from videochat.home import home
 from videochat.media import Video
 from videochat.memory import CaptionStore
+from videochat.memory.retrieval import find_moments
 from videochat.memory.store_records import Hit
 from videochat.playback import Playback, playback_of
+from videochat.tools import PerceptionTool
 
 _MOST_AGENTS = 32
 log = logging.getLogger("videochat.serve")
@@ -93,7 +95,7 @@ class ServedVideos:
         videos: Iterable[str | os.PathLike[str]] = (),
         *,
         memory: CaptionStore | str | os.PathLike[str] | None = None,
-        preset: str | Sequence[str] | None = None,
+        preset: str | Sequence[str | PerceptionTool] | None = None,
         llm: Any = None,
         video_model: str | None = None,
         library: bool = False,
@@ -288,7 +290,7 @@ class ServedVideos:
             known = [id_ for id_ in by_id if id_ in stored and self.memory.captions_of(id_).known]
             if not known:
                 return []
-        hits = self.memory.search(query, k=k, video_ids=known)
+        hits = find_moments(self.memory, query, k=k, video_ids=known)
         return [(by_id[hit.caption.video_id], hit) for hit in hits if hit.caption.video_id in by_id]
 
     def captions(self, served: ServedVideo) -> list[dict[str, Any]]:

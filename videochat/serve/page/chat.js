@@ -84,6 +84,8 @@ export class Chat {
       reply.classList.add("thinking");
     } else if (event.kind === "step") {
       steps.textContent = event.error ?? `looked with ${event.tool.replaceAll("_", " ")}`;
+    } else if (event.kind === "waiting") {
+      steps.textContent = "waiting for the first that is noted";
     } else if (event.kind === "evidence") {
       steps.textContent = `reading ${event.captions} captions`;
     } else if (event.kind === "answer") {

@@ -22,6 +22,12 @@ export class Library {
       clearTimeout(wait);
       wait = setTimeout(() => this.#search(), 250);
     });
+    // From the words down to what was found, and up again.
+    search.addEventListener("keydown", (event) => this.#step(event));
+    results.addEventListener("keydown", (event) => this.#step(event));
+    document.addEventListener("click", (event) => {
+      if (root.classList.contains("open") && !event.target.closest("#library, #library-toggle")) this.close();
+    });
     this.#addFile(root.querySelector("#file"), root.querySelector("#drop"));
     const path = root.querySelector("#path");
     root.querySelector("#add-path").addEventListener("submit", async (event) => {
@@ -116,7 +122,7 @@ export class Library {
     if (number !== this.#searched) return;
     const close = el("button", { type: "button", className: "quiet", textContent: "close" });
     close.addEventListener("click", () => { this.results.hidden = true; });
-    const said = problem || (moments.length ? `${moments.length} moments for “${words}”` : `Nothing noted has to do with “${words}”.`);
+    const said = problem || (moments.length ? `${moments.length} ${moments.length > 1 ? "moments" : "moment"} for “${words}”` : `Nothing noted has to do with “${words}”.`);
     const hits = moments.map((moment) => {
       const picture = el("img", { alt: "", loading: "lazy", src: `/api/videos/${moment.video_id}/picture?at=${((moment.start_seconds + moment.end_seconds) / 2).toFixed(1)}` });
       picture.addEventListener("error", () => { picture.removeAttribute("src"); }, { once: true });
@@ -131,6 +137,15 @@ export class Library {
     this.results.replaceChildren(el("header", {}, el("span", { textContent: said }), close), ...hits);
     this.results.hidden = false;
     this.results.scrollIntoView({ block: "nearest" });
+  }
+
+  #step(event) {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const hits = [...this.results.querySelectorAll(".hit")];
+    if (!by || this.results.hidden || !hits.length) return;
+    event.preventDefault();
+    event.stopPropagation();
+    (hits[hits.indexOf(document.activeElement) + by] ?? (by > 0 ? hits.at(-1) : this.words)).focus();
   }
 
   #addFile(input, drop) {

@@ -2,6 +2,8 @@
 // shows the picture and the words of that moment.
 import { byKindOrder, clock, el, kindName } from "/static/tools.js";
 
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+
 export class Timeline {
   #duration = 0;
   #pictures = null;
@@ -70,7 +72,12 @@ export class Timeline {
     });
     if (!lanes.length) lanes.push(el("div", { className: "lane" }, el("span"), el("div", { className: "track" })));
     const ruler = el("div", { className: "ruler", aria: { hidden: "true" } });
-    for (let i = 0; i <= 4; i++) ruler.append(el("span", { textContent: clock((this.#duration * i) / 4) }));
+    const step = STEPS.find((one) => this.#duration / one <= 6) ?? Math.ceil(this.#duration / 6);
+    for (let at = 0; at <= this.#duration; at += step) {
+      const mark = el("span", { textContent: clock(at), className: at > 0.95 * this.#duration ? "last" : "" });
+      mark.style.left = `${(at / this.#duration) * 100}%`;
+      ruler.append(mark);
+    }
     this.playhead = el("div", { id: "playhead", aria: { hidden: "true" } });
     this.scrub = el("input", { id: "scrub", type: "range", min: 0, max: this.#duration, step: 1, aria: { label: "Position" } });
     this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value)));
