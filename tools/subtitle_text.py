@@ -75,7 +75,7 @@ def decode_subtitles(data: bytes, language: str | None = None) -> DecodedText:
         if data.startswith(mark):
             return _decoded(data.removeprefix(mark), encoding, guessed=False)
     if b"\0" in data:
-        for encoding in ("utf-16-le", "utf-16-be"):
+        for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
             if _TELLING.search(data.decode(encoding, errors="replace")):
                 return _decoded(data, encoding, guessed=True)
     text = data.decode("utf-8", errors="replace")

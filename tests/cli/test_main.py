@@ -179,3 +179,13 @@ def test_a_terminal_of_any_encoding_shows_what_it_can(demo_clip: Path, tmp_path:
         run = subprocess.run(given, capture_output=True, env=environment, check=True)
         told.append(json.loads(run.stdout.decode(encoding)))
     assert "milk 牛奶 \U0001f600" in json.dumps(told[1], ensure_ascii=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is played by a device that Linux has")
+def test_a_full_disk_is_a_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "videochat.cli", "completion", "bash"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -34,7 +34,9 @@ def test_a_line_in_an_old_encoding_is_read(encoding: str, words: str) -> None:
     assert (read.text, read.guessed, read.bad_bytes) == (srt("Hello", words), True, 0)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+)
 @pytest.mark.parametrize("words", ["Café über", "你好", "plain"])
 def test_unicode_is_read_with_and_without_its_mark(encoding: str, words: str) -> None:
     assert decode_subtitles(srt(words).encode(encoding)).text == srt(words)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -80,10 +81,15 @@ def _run(arguments: Sequence[str] | None) -> int:
             sys.stdout.flush()
             os._exit(status)
         return status
-    except BrokenPipeError:
-        # The reader (head, less) has enough. Python would complain once more while flushing at exit.
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        # Python would complain once more while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if error.errno == errno.EPIPE:
+            return 0  # the reader (head, less) has enough
+        print(f"videochat: Nothing more can be written ({error.strerror}); make room.", file=sys.stderr)
+        return 1
 
 
 @contextlib.contextmanager
