@@ -17,12 +17,14 @@ from typing import Any, Literal
 
 import ffmpeg
 from av.error import FFmpegError
+from PIL import Image
 
 from videochat.errors import MediaError
 from videochat.ffmpeg import ffmpeg_exe, reason, running
 from videochat.local_files import ffmpeg_input, open_container
 from videochat.media import Video
 
+_MOST_SIDE = 1280
 _MOST_CLIP_BYTES = 3 * 2**20
 _MOST_CLIP_SECONDS = 12.0
 _PLAIN = ("yuv420p", "yuvj420p")
@@ -50,7 +52,9 @@ class Playback:
 
 
 def playback_of(video: Video) -> Playback:
-    """Return how browsers of today (H.264, VP8, VP9, AV1) play a video."""
+    """Return how browsers of today (H.264, VP8, VP9, AV1) play a video; a picture is a second of it."""
+    if video.is_picture:
+        return Playback("encoded", "video/mp4", "a picture")
     with _opened(video) as container:
         wrapped = container.format.name
         pictures, sound = (None if index is None else container.streams[index] for index in video.streams)
@@ -97,6 +101,16 @@ def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[
     Raises:
         MediaError: ffmpeg gives not a byte of it.
     """
+    if video.is_picture:
+        with tempfile.TemporaryDirectory() as folder:
+            picture = Path(folder) / "picture.png"
+            Image.fromarray(video.frame_at(0.0, max_side=_MOST_SIDE).image).save(picture)
+            shown = ffmpeg.input(picture, format="image2", loop=1, framerate=5, t=video.duration_seconds)
+            flags = "frag_keyframe+empty_moov+default_base_moof"
+            job = ffmpeg.output(shown, "pipe:", format="mp4", movflags=flags, **_encoder(_MOST_SIDE))
+            with running(job, video.name) as pipe:
+                yield 0.0, pipe
+        return
     start = key = key_second(video, start_seconds)
     options: dict[str, Any] = {}
     if way == "rewrapped":
@@ -114,7 +128,7 @@ def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[
         # ffmpeg may begin to read at the key picture before; what comes before this one is left out.
         codecs |= {"c:v": "copy", "bsf:v": f"noise=drop=lt(pts*tb\\,-{SLACK_SECONDS})"}
     else:
-        codecs |= _encoder(1280) | {"g": 48, "force_key_frames": "expr:gte(t,n_forced*2)"}
+        codecs |= _encoder(_MOST_SIDE) | {"g": 48, "force_key_frames": "expr:gte(t,n_forced*2)"}
     if video.has_video:
         flags += "+frag_keyframe"
     times = {"avoid_negative_ts": "disabled", "use_editlist": 0, "output_ts_offset": _LEAD_SECONDS}

@@ -27,6 +27,7 @@ PICTURE_SECONDS = 1.0
 
 _MOST_PIXELS = 150_000_000
 _USUAL_STEP_SECONDS = 0.1  # of an animation that names none, as browsers take it
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # of EXIF: those that lie on their side
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 _HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
@@ -82,17 +83,24 @@ def still_of(path: Path) -> Still | None:
         with _opened(path) as image:
             if image.format in ("GIF", "PNG") and getattr(image, "is_animated", False):
                 return None
-            steps = _steps(image) if image.format == "WEBP" else (PICTURE_SECONDS,)
             width, height = image.size
+            if width * height > _MOST_PIXELS:
+                raise _too_large(path, f"{width:,} x {height:,} pixels")
+            steps = _steps(image) if image.format == "WEBP" else (PICTURE_SECONDS,)
+            if image.getexif().get(_ORIENTATION, 1) in _TURNED:
+                width, height = height, width
+            # What is cut short is found now. A JPEG need not be drawn in full for it, and a thousand take a while.
+            image.draft("RGB", (width // 8, height // 8))
+            image.load()
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         size = _size_by_ffmpeg(path)
         if size is None:
             raise _damaged(path, error) from error
         (width, height), steps = size, (PICTURE_SECONDS,)
-    if width * height > _MOST_PIXELS:
-        raise _too_large(path, f"{width:,} x {height:,} pixels")
-    shape = _pixels(path, 0).shape
-    return Still(path, (shape[1], shape[0]), steps)
+        if width * height > _MOST_PIXELS:
+            raise _too_large(path, f"{width:,} x {height:,} pixels") from error
+        _pixels(path, 0)
+    return Still(path, (width, height), steps)
 
 
 def _opened(path: Path) -> Image.Image:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from videochat.errors import MediaError
 from videochat.ffmpeg import ffmpeg_exe
@@ -100,3 +101,17 @@ def test_a_clip_is_small_and_of_the_moment(tmp_path: Path) -> None:
     (tmp_path / "n.mp4").unlink()
     with pytest.raises(MediaError, match="can no longer be read .*put it back"):
         clip_of(video, 6.0, 9.0)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_a_picture_plays_for_a_second(tmp_path: Path, suffix: str) -> None:
+    Image.new("RGB", (101, 61), (200, 30, 20)).save(tmp_path / f"wall.{suffix}")
+    picture = Video(tmp_path / f"wall.{suffix}")
+    way = playback_of(picture)
+    assert (way.way, way.media_type, way.why) == ("encoded", "video/mp4", "a picture")
+    with browser_stream(picture, 0.0, way=way.way) as (began, pipe):
+        (tmp_path / "played.mp4").write_bytes(pipe.read())
+    played = Video(tmp_path / "played.mp4")
+    assert began == 0
+    assert played.duration_seconds == pytest.approx(1.0, abs=0.25)
+    assert abs(int(played.frame_at(0.5).image[30, 50, 0]) - 200) < 12
