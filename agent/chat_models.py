@@ -123,7 +123,7 @@ def llm_name(llm: ChatModel) -> str:
     if isinstance(llm, ExtractiveAnswerer):
         return EXTRACTIVE
     if isinstance(llm, VideoAnswerer):
-        return f"the video model {llm.model.name}"
+        return f"The video model {llm.model.name}"
     return model_name(llm)
 
 

@@ -101,7 +101,9 @@ class Cell:
     @property
     def holds(self) -> str:
         """Whether what it says holds against what was noted."""
-        return "failed" if self.answer is None else _HOLDS[self.answer.status]
+        if self.answer is None:
+            return "failed"
+        return "saw nothing" if self.model.startswith(BLIND) else _HOLDS[self.answer.status]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, pictures aside."""

@@ -24,7 +24,8 @@ from transformers import (
 
 TEMPLATE = (
     "{% for message in messages %}{{ message.role }}: {% for part in message.content %}"
-    "{% if part.type == 'video' %}VIDEO{% else %}{{ part.text }}{% endif %}{% endfor %}\n{% endfor %}"
+    "{% if part.type == 'video' %}VIDEO{% elif part.type == 'image' %}IMAGE{% else %}{{ part.text }}{% endif %}"
+    "{% endfor %}\n{% endfor %}"
     "assistant:"
 )
 
@@ -56,7 +57,9 @@ def qwen3_vl(folder: Path) -> None:
         image_processor=Qwen2VLImageProcessor(**sizes),
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(**sizes),
-        chat_template=TEMPLATE.replace("VIDEO", "<|vision_start|><|video_pad|><|vision_end|>"),
+        chat_template=TEMPLATE.replace("VIDEO", "<|vision_start|><|video_pad|><|vision_end|>").replace(
+            "IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"
+        ),
     )
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
     ids: Any = tokenizer.convert_tokens_to_ids
@@ -128,7 +131,7 @@ def smolvlm(folder: Path) -> PreTrainedTokenizerFast:
             **sampling,
         ),
         image_seq_len=4,
-        chat_template=TEMPLATE.replace("VIDEO", "<video>"),
+        chat_template=TEMPLATE.replace("VIDEO", "<video>").replace("IMAGE", "<image>"),
     )
     size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     ids: Any = tokenizer.convert_tokens_to_ids

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from PIL import Image
+from transformers import GenerationMixin
 
 from tests.fakes import video_language_models
 from tests.fakes.tiny_embed import CountingVideo, talking_model
@@ -14,6 +16,7 @@ from videochat.embed_model.chat import ClipEncoder
 from videochat.embed_model.generation import GREEDY
 from videochat.embed_model.model import VideoChatEmbed
 from videochat.errors import VideoChatError
+from videochat.media import Video
 from videochat.tools.clip_backends import looked_at
 from videochat.tools.clip_models import ModelCache, VideoModel
 
@@ -78,3 +81,22 @@ def test_a_video_language_model_streams_and_remembers(tmp_path: Path):
     later = models.ask(wanted, video, "What?", (0.0, 4.0), turns=[("Who?", "a man")], system="Be short.")
     assert later.input_tokens > reply.input_tokens
     assert len(video.decoded) == 2, "the pictures of a range are decoded once"
+
+
+@pytest.mark.skipif(not has_video_processors, reason="torchvision and num2words are an extra")
+@pytest.mark.parametrize("model", ["qwen3_vl", "talking_smolvlm"])
+def test_a_picture_is_given_as_an_image(tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (64, 48), (200, 30, 20)).save(tmp_path / "wall.png")
+    getattr(video_language_models, model)(tmp_path / "model")
+    asked: list[Any] = []
+    generate = GenerationMixin.generate
+
+    def noted(self: Any, *given: Any, **named: Any) -> Any:
+        asked.append(named)
+        return generate(self, *given, **named)
+
+    monkeypatch.setattr(GenerationMixin, "generate", noted)
+    ModelCache().ask(VideoModel(str(tmp_path / "model")), Video(tmp_path / "wall.png"), "What is it?", (0.0, 1.0))
+    (given,) = asked
+    assert "pixel_values" in given
+    assert "pixel_values_videos" not in given
