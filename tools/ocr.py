@@ -28,7 +28,6 @@ _SURE = 0.9
 _ALIKE_IF_SURE = 0.9
 _ALIKE = 0.6
 # Text that stays gets a caption at least this often, so that a logo does not hold everything back.
-_LEAST_SIDE = 8  # in pixels; no letter fits into less, and OpenCV fails on it
 _MAX_OPEN_SECONDS = 60.0
 # What may be text is read again when any of the picture's 16 x 16 fields that it lies in changed by more than this
 # much of 255.
@@ -73,9 +72,6 @@ class TextReader(PerceptionTool):
         read_fields: np.ndarray | None = None
         settled, last_end = start_seconds, start_seconds
         for frame in stream:
-            last_end = max(frame.end_seconds, frame.seconds + 0.001)
-            if min(frame.image.shape[:2]) < _LEAST_SIDE:
-                continue
             gray = _gray(frame.image)
             fields = _fields(gray)
             due = frame.seconds - settled >= _MAX_OPEN_SECONDS
@@ -94,6 +90,7 @@ class TextReader(PerceptionTool):
                 if due or (gone and not stay):
                     settled = frame.seconds
                     yield Settled(settled)
+            last_end = max(frame.end_seconds, frame.seconds + 0.001)
         yield from self._captions(open_lines, video, last_end)
         yield Settled(end_seconds)
 
