@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from videochat.embed_model.decoder import make_decoder
 from videochat.embed_model.dialogue import SEPARATOR, PromptError
 from videochat.embed_model.model import Sequences, VideoChatEmbed
 from videochat.errors import InvalidArgument
@@ -75,31 +75,16 @@ def generate(
             f"The conversation has grown to {length} tokens, but the LLM reads at most {context}; begin a new chat."
         )
     generator = _generator(sampling, sequences.embeds.device)
-    # Logits of the prompt's other positions are large and of no use; few old architectures compute only all.
-    takes_last_only = "logits_to_keep" in inspect.signature(model.llm.forward).parameters
-    last_only = {"logits_to_keep": 1} if takes_last_only else {}
-    mask = sequences.mask  # (B, L)
-    inputs: dict[str, Tensor] = {"inputs_embeds": sequences.embeds}
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    past = None
-    recent: list[list[int]] = [[] for _ in range(len(mask))]
-    running = [True] * len(mask)
-    for _ in range(min(sampling.max_new_tokens, context - length)):
+    most = min(sampling.max_new_tokens, context - length)
+    decoder = make_decoder(model.llm, sequences, most)
+    recent: list[list[int]] = [[] for _ in sequences.mask]
+    running = [True] * len(recent)
+    chosen: Tensor | None = None
+    for _ in range(most):
+        logits = decoder.start() if chosen is None else decoder.step(chosen)
         # Entered at each step, not around the loop: between steps the caller's own code runs.
         with torch.inference_mode():
-            output = model.llm(
-                **inputs,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=past,
-                use_cache=True,
-                **last_only,
-            )
-            chosen = choose_token(output.logits[:, -1].float(), sampling, generator)  # (B,)
-            past = output.past_key_values
-            inputs = {"input_ids": chosen[:, None]}
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-            positions = positions[:, -1:] + 1
+            chosen = choose_token(logits.float(), sampling, generator)  # (B,)
         step: list[int | None] = []
         for row, token in enumerate(chosen.tolist()):
             if not running[row] or token in model.eos_ids:

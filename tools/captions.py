@@ -54,6 +54,8 @@ class FrameCaptioner(ModelTool["Florence | _Blip"]):
     kind: ClassVar[Kind] = "clip_caption"
     sees: ClassVar[str] = "what the picture shows, in a sentence"
     accepts: ClassVar[tuple[str, ...]] = ("florence2", "blip")
+    # A step of decoding costs a GPU the same for few pictures as for many.
+    batch_on_gpu: ClassVar[int] = 32
 
     @keywords(place="device")
     def __init__(

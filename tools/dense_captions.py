@@ -39,7 +39,7 @@ class DenseCaptioner(ModelTool[Florence]):
     max_new_tokens: ClassVar[int] = 300
     """Where its answer is cut."""
     # Its pictures wait longest; a long queue here would outrun the encodings that it shares with the captions.
-    batch_on_gpu: ClassVar[int] = 4
+    batch_on_gpu: ClassVar[int] = 8
 
     @keywords(place="device")
     def __init__(

@@ -170,15 +170,16 @@ class Caption:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: every field that has a value, and the id."""
         data: dict[str, Any] = {"id": self.id}
-        for name, value in asdict(self).items():
+        for name in _CAPTION_FIELDS:
+            value = getattr(self, name)
             if value is not None and value != {}:
-                data[name] = list(value) if name == "box" else value
+                data[name] = list(value) if name == "box" else dict(value) if name == "attributes" else value
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Caption:
         """Make a caption from `as_dict()`; unknown keys are left aside."""
-        known = {f.name: data[f.name] for f in fields(cls) if data.get(f.name) is not None}
+        known = {name: data[name] for name in _CAPTION_FIELDS if data.get(name) is not None}
         if "box" in known:
             known["box"] = tuple(known["box"])
         return cls(**known)
@@ -196,6 +197,10 @@ class Caption:
 
     def _repr_html_(self) -> str:
         return captions_html([self.as_dict()])
+
+
+# `dataclasses.asdict` copies every value deeply, which takes longer than writing the caption.
+_CAPTION_FIELDS = tuple(one.name for one in fields(Caption))
 
 
 def _checked_box(box: Sequence[float]) -> tuple[float, float, float, float]:
