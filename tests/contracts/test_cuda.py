@@ -107,6 +107,8 @@ def watched(case: str, tiny: TinyCheckpoints, clip: Video) -> list[Any]:
 def test_a_sense(case: str, tiny: TinyCheckpoints, clip: Video, gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("videochat.tools.whisper.MAX_COMPRESSION", 1e9)
     monkeypatch.setitem(_SETTINGS, "sample_len", 8)
+    # Aligning words is compiled for the CPU first, and that takes a minute.
+    monkeypatch.setitem(_SETTINGS, "word_timestamps", torch.cuda.is_available())
     monkeypatch.setattr(DenseCaptioner, "max_new_tokens", 12)
     CASES[case].options(tiny)  # the checkpoints are made on the CPU
     with gpu():

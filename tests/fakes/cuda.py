@@ -27,6 +27,7 @@ _INSIDE = torch.device("meta:7")
 """What torch's own code takes the device for: one that needs no driver, and that nobody else has."""
 
 
+_DATA: Any = torch.Tensor.data
 _AUTOCAST: ContextVar[bool] = ContextVar("autocast", default=False)
 _IN_HALF = {"mm", "addmm", "bmm", "baddbmm", "convolution", "_scaled_dot_product_attention_math"}
 _CALLS_IN_HALF = {"conv1d", "conv2d", "conv3d", "linear", "matmul", "scaled_dot_product_attention"}
@@ -58,13 +59,14 @@ class CudaTensor(torch.Tensor):
         return made
 
     @property
-    def data(self) -> Any:
+    def data(self) -> torch.Tensor:
         """What it holds, without gradients."""
         return CudaTensor(self.held.detach())
 
     @data.setter
-    def data(self, new: CudaTensor) -> None:
-        torch.Tensor.data.__set__(self, new)
+    def data(self, new: torch.Tensor) -> None:
+        assert isinstance(new, CudaTensor)
+        _DATA.__set__(self, new)
         self.held = new.held
 
     def tolist(self) -> Any:
@@ -79,12 +81,14 @@ class CudaTensor(torch.Tensor):
         """Refuse, too."""
         self.numpy()
 
-    def __repr__(self, **kwargs: Any) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
         """Say where it is."""
         return f"CudaTensor({self.held!r})"
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]  # torch declares the attribute as switched off
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Compute on the CPU, after holding the arguments to the rules."""
         return _compute(func, args, kwargs or {})
 
