@@ -24,7 +24,7 @@ from tests.fakes.tiny_checkpoints import TinyCheckpoints
 from tests.fakes.tiny_detectors import tiny_grounding_dino
 from tests.fakes.tiny_embed import toy_model
 from videochat.batches import Batcher
-from videochat.devices import Device, choose_device
+from videochat.devices import Device, choose_device, to_pixels
 from videochat.embed_model.chat import ClipEncoder
 from videochat.embed_model.dialogue import Conversation, tokenize_prompt
 from videochat.embed_model.generation import SamplingSettings
@@ -32,7 +32,7 @@ from videochat.embed_model.model import VideoChatEmbed
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video
-from videochat.tools import actions, make_tool
+from videochat.tools import make_tool
 from videochat.tools.dense_captions import DenseCaptioner
 from videochat.tools.frame_embeddings import FrameEmbedder
 from videochat.tools.model_tool import ModelTool
@@ -186,8 +186,7 @@ class TestAPlantedFaultIsFound:
     def test_in_a_sense(
         self, plant: Callable[[Any], Any], tiny: TinyCheckpoints, clip: Video, gpu: Gpu, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        good = actions.to_pixels
-        monkeypatch.setattr(actions, "to_pixels", lambda *given: plant(good(*given)))
+        monkeypatch.setattr("videochat.tools.actions.to_pixels", lambda *given: plant(to_pixels(*given)))
         tiny("videomae")
         with gpu(), pytest.raises(RuntimeError, match="same device|dtype|type"):
             watched("actions-videomae", tiny, clip)

@@ -81,10 +81,6 @@ class CudaTensor(torch.Tensor):
         """Refuse, too."""
         self.numpy()
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
-        """Say where it is."""
-        return f"CudaTensor({self.held!r})"
-
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]  # torch declares the attribute as switched off
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
