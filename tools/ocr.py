@@ -160,10 +160,12 @@ class TextReader(PerceptionTool):
             quiet = {"Global.log_level": "critical"}
             # Its default enlarges every picture to 736 pixels on the shorter side, for four times the work.
             as_given = {"Det.limit_type": "max", "Det.limit_side_len": 1280}
+            # Its default fills every line up to 320 pixels; most of what may be text, and is none, is short.
+            short_lines = {"Rec.rec_img_shape": [3, 48, 128]}
             with loading("The text reader RapidOCR"):
                 from rapidocr import RapidOCR
 
-                self._engine = RapidOCR(params=quiet | as_given)
+                self._engine = RapidOCR(params=quiet | as_given | short_lines)
             logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
         return self._engine
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.fakes.watching import Interrupt, Notes, ids
 from videochat.agent.watch import watch
 from videochat.media import Video
 from videochat.memory import VideoCaptions
+from videochat.testing import Scene, draw_video
 from videochat.tools import make_tools
 
 
@@ -41,6 +43,22 @@ def test_ranges_and_then_the_whole_are_the_whole(
     watch(clip, [notes], whole)
     assert stored.watched("notes", "notes") == [(0, clip.duration_seconds)]
     assert ids(stored) == ids(whole)
+
+
+@pytest.mark.parametrize("ranges", [[(0, 5)], [(1, 3), (6.5, 9)]], ids=str)
+def test_measures_that_hold_over_the_seams_are_those_of_the_whole(
+    drawn: Path, open_captions: Callable[..., VideoCaptions], ranges: list[tuple[float, float]]
+) -> None:
+    path = drawn / f"still{len(ranges)}.mp4"
+    video = Video(draw_video(path, [Scene(8, "", "navy"), Scene(6, "", "white")], frame_rate=5, size=(64, 36)))
+    stored, whole = open_captions(video), open_captions(video, "whole")
+    senses = make_tools(["visual_facts"])
+    watch(video, senses, whole)
+    for start, end in ranges:
+        watch(video, senses, stored, start, end)
+    watch(video, senses, stored)
+    assert ids(stored) == ids(whole)
+    assert [(c.start_seconds, c.end_seconds) for c in whole.between()] == [(0, 8), (8, 14)]
 
 
 @pytest.mark.parametrize("line_up", [["shots", "visual_facts", "ocr"], ["speech_regions", "shots"]], ids="+".join)
