@@ -83,6 +83,8 @@ def still_of(path: Path) -> Still | None:
         with _opened(path) as image:
             if image.format in ("GIF", "PNG") and getattr(image, "is_animated", False):
                 return None
+            if image.format == "JPEG" and _is_stream(path):
+                return None
             width, height = image.size
             if width * height > _MOST_PIXELS:
                 raise _too_large(path, f"{width:,} x {height:,} pixels")
@@ -101,6 +103,15 @@ def still_of(path: Path) -> Still | None:
             raise _too_large(path, f"{width:,} x {height:,} pixels") from error
         _pixels(path, 0)
     return Still(path, (width, height), steps)
+
+
+def _is_stream(path: Path) -> bool:
+    """Return whether a JPEG is the first of many (raw Motion JPEG), as FFmpeg tells them apart."""
+    try:
+        with open_container(path) as container:
+            return bool(container.format.name == "mjpeg")
+    except (FFmpegError, ValueError):
+        return False
 
 
 def _opened(path: Path) -> Image.Image:

@@ -41,6 +41,7 @@ def test_every_way_of_storing_a_picture_gives_it_at_its_second(tmp_path: Path, m
         Case("vob", "mpeg2video", 12, 0.0, 2, None, "", "interlaced"),
         Case("mpg", "mpeg1video", 12, 0.0, 2, None, "", "50"),
         Case("ts", "libx264", 12, 1.4, 2, None, "", "joined ahead"),
+        Case("mjpeg", "mjpeg", 1, 0.0, 0, None, ""),
     ],
     ids=str,
 )
