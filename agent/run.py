@@ -152,7 +152,7 @@ class Run:
         message = HumanMessage(
             user_message(self.context.text, str(question), *remarks) if reads else str(question),
             additional_kwargs={
-                LOOK: looks,
+                **({LOOK: looks} if settings.looker is not None else {}),
                 "question": choice.question if choice else question.text,
                 "evidence": toolbox.as_data(hits) if choice else [],
                 "options": choice.options if choice else {},
