@@ -16,7 +16,7 @@ from videochat.records import Caption
 _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,3})?"
 _TO = r"\s*[-–—‐‑−~]\s*"
 # What models cite with: brackets, also those of East Asian text.
-_MARKER = re.compile(r"[\[【［〔]([^\[\]【】［］〔〕\n]+)[\]】］〕]")
+_MARKER = re.compile(r"[\[【［〔]\n*([^\[\]【】［］〔〕\n]+)\n*[\]】］〕]")
 _WORDS = r"(?:#|\^|n|nos?\.?|notes?|contexts?|captions?|evidence|sources?)?\s*"
 _NUMBER = re.compile(rf"{_WORDS}(\d+)(?:(?:{_TO}\d+)*{_TO}(\d+))?(?:†\S*)?", re.IGNORECASE)
 _SPAN = re.compile(rf"(?:(?:at|from)\s+)?({_TIME})(?:{_TO}({_TIME}))?", re.IGNORECASE)
