@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +14,26 @@ from videochat.embed_model.model import Sequences
 
 _WARM_STEPS = 1
 """Steps before one is recorded: libraries make their handles and workspaces in the first."""
+
+
+def recorded(work: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Record what `work` has a GPU do, without doing it; return what has it done.
+
+    Args:
+        work: reads and writes tensors that stay where they are, and waits for nothing.
+
+    Returns:
+        A function that does the same again, and returns the same tensor with new values.
+    """
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = work()
+
+    def replay() -> Tensor:
+        graph.replay()
+        return result
+
+    return replay
 
 
 class Decoder(Protocol):
@@ -95,8 +116,7 @@ class StaticDecoder:
         self._ids = sequences.mask.new_zeros(rows, 1)
         self._position = self._first[:, -1:].clone()
         self._steps = 0
-        self._graph: Any = None
-        self._logits: Tensor | None = None
+        self._replay: Callable[[], Tensor] = self._next
 
     @torch.inference_mode()
     def start(self) -> Tensor:
@@ -108,16 +128,9 @@ class StaticDecoder:
         """Read one more token of each row; the logits are overwritten by the next step."""
         self._ids.copy_(chosen[:, None])
         self._steps += 1
-        if self._llm.device.type != "cuda" or self._steps <= _WARM_STEPS:
-            return self._next()
-        if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            # Recording computes nothing: what is recorded is replayed below, for this step too.
-            with torch.cuda.graph(self._graph):
-                self._logits = self._next()
-        self._graph.replay()
-        assert self._logits is not None  # noqa: S101 - recorded above
-        return self._logits
+        if self._steps == _WARM_STEPS + 1 and self._llm.device.type == "cuda":
+            self._replay = recorded(self._next)
+        return self._replay()
 
     def _next(self) -> Tensor:
         self._position.add_(1)
