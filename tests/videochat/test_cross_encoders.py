@@ -57,7 +57,8 @@ def test_a_store_orders_what_it_finds_by_it(folder: Path, tmp_path: Path) -> Non
         hits = store.search("pour the milk", video_ids=["kitchen"], k=7)
         assert store.embedder.rerank is not None
         fits = store.embedder.rerank("pour the milk", [hit.caption.text for hit in hits])
-        assert fits.tolist() == sorted(fits, reverse=True)
+        # Random weights tell the texts apart in the seventh digit; other batches round in the ninth.
+        assert fits.tolist() == pytest.approx(sorted(fits, reverse=True), abs=1e-8)
         assert len(hits) == 7
 
 
