@@ -29,7 +29,7 @@ _OUTBOX_LENGTH = 64
 _SHORTFALL_SECONDS = 1.0
 
 # After Ctrl-C a sense has this long to end; one that computes in one long call ends after that, on its own.
-_STOP_SECONDS = 2.0
+_STOP_SECONDS = 1.5
 
 Progress = Callable[[float], None]
 """Called with how far a watch is, as a second of the video: what counts is the sense that has most to do yet."""
