@@ -111,8 +111,7 @@ def read_media(path: Path) -> None:
     """Read what there is of a file, as a watch does; sentences are no failure."""
     try:
         video = Video(path)
-        video.id  # noqa: B018  # it reads the file
-        end = video.duration_seconds
+        _, end = video.id, video.duration_seconds
         steps = [end * part for part in (0.0, 0.4, 0.99)]
         if video.has_video:
             for number, _ in enumerate(video.frames(max(end / 20, 0.001), max_side=64)):

@@ -7,6 +7,7 @@ import html
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 from videochat.intervals import clock
@@ -60,8 +61,7 @@ def notebook_bar(name: str, length: float) -> Iterator[Callable[[float], None] |
     if not _in_notebook():
         yield None
         return
-    from IPython.display import HTML, display
-
+    ipython: Any = import_module("IPython.display")  # which has no types
     pace, told, shown = Pace(length), 0.0, None
 
     def show(seconds: float) -> None:
@@ -69,9 +69,9 @@ def notebook_bar(name: str, length: float) -> Iterator[Callable[[float], None] |
         if time.monotonic() - told < _EVERY_SECONDS:
             return
         told = time.monotonic()
-        bar: Any = HTML(_bar(name, seconds, length, pace.left(seconds)))  # type: ignore[no-untyped-call]  # IPython's
+        bar = ipython.HTML(_bar(name, seconds, length, pace.left(seconds)))
         if shown is None:
-            shown = display(bar, display_id=True)  # type: ignore[no-untyped-call]  # IPython's
+            shown = ipython.display(bar, display_id=True)
         else:
             shown.update(bar)
 
@@ -79,7 +79,7 @@ def notebook_bar(name: str, length: float) -> Iterator[Callable[[float], None] |
         yield show
     finally:
         if shown is not None:
-            shown.update(HTML(""))  # type: ignore[no-untyped-call]  # IPython's
+            shown.update(ipython.HTML(""))
 
 
 def _in_notebook() -> bool:

@@ -81,14 +81,14 @@ class CudaTensor(torch.Tensor):
         """Refuse, too."""
         self.numpy()
 
-    def __repr__(  # type: ignore[override]  # in torch's stub the argument is called Any
+    def __repr__(  # type: ignore[override]  # torch's own signature names its only argument `Any`, by mistake
         self, *, tensor_contents: Any = None
     ) -> str:
         """Say where it is; torch's own way would ask for its values."""
         return f"CudaTensor({self.held!r})"
 
     @classmethod
-    def __torch_dispatch__(  # type: ignore[override]  # torch declares the attribute as switched off
+    def __torch_dispatch__(  # type: ignore[override]  # torch types it as one function of its own; overriding it is the documented way
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Compute on the CPU, after holding the arguments to the rules."""

@@ -17,15 +17,20 @@ from videochat.serve.videos import ServedVideos
 BASE = "http://127.0.0.1:8421"
 
 
+def wait_for_watches(videos: ServedVideos) -> None:
+    """Wait until every video that is there has been watched."""
+    for agent in (videos.agent([served.id]) for served in videos.all() if served.is_there):
+        assert agent.watching is not None
+        agent.watching.wait(30)
+
+
 @pytest.fixture
 def served(tea: Path, tea_memory: CaptionStore, tmp_path: Path) -> Iterator[ServedVideos]:
     """The demo clip, which has been watched, and a folder from which files may be added."""
     (tmp_path / "films").mkdir()
     videos = ServedVideos([tea], memory=tea_memory, preset="builtin", llm="extractive", folders=[tmp_path / "films"])
     yield videos
-    for agent in (videos.agent([served.id]) for served in videos.all() if served.is_there):
-        assert agent.watching is not None
-        agent.watching.wait(30)
+    wait_for_watches(videos)
     # The store is that of other tests too; only the watches end.
 
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from tests.fakes.clips import SCENES
 from tests.fakes.watching import Notes
+from tests.serve.conftest import wait_for_watches
 from videochat.agent import VideoAgent
 from videochat.hosts import AllowedHosts
 from videochat.media import Video
@@ -25,7 +26,7 @@ from videochat.testing import draw_video
 
 
 def test_videos_are_listed_with_their_state(client: TestClient, served: ServedVideos) -> None:
-    served.agent([served.all()[0].id]).watching.wait(30)  # type: ignore[union-attr]  # the server watches what it serves
+    wait_for_watches(served)
     (video,) = client.get("/api/videos").json()["videos"]
     assert (video["name"], video["state"], video["watched_seconds"]) == ("tea.mp4", "watched", 20.0)
     one = client.get(f"/api/videos/{video['id']}").json()

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from tests.serve.conftest import wait_for_watches
 from videochat.errors import StoreError
 from videochat.serve.operation import log_to_stderr, note
 from videochat.serve.videos import ServedVideos
@@ -29,7 +30,7 @@ def figures(client: TestClient, **headers: str) -> dict[tuple[str, ...], float]:
 
 
 def test_requests_and_answers_are_counted_where_they_were_asked(client: TestClient, served: ServedVideos) -> None:
-    served.agent([served.all()[0].id]).watching.wait(30)  # type: ignore[union-attr]  # the server watches what it serves
+    wait_for_watches(served)
     asked, lost = random.randint(1, 3), random.randint(1, 5)
     for _ in range(asked):
         client.post("/api/ask", json={"question": "When is the milk poured?", "videos": [served.all()[0].id]})
@@ -61,7 +62,7 @@ def test_a_store_that_cannot_be_read_is_unhealthy(
     def gone(_: str) -> None:
         raise StoreError("The store is gone; put it back.")
 
-    served.agent([served.all()[0].id]).watching.wait(30)  # type: ignore[union-attr]  # as above
+    wait_for_watches(served)
     with monkeypatch.context() as patch:
         patch.setattr(served.memory, "captions_of", gone)
         answer = client.get("/health")
