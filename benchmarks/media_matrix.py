@@ -214,6 +214,7 @@ def draw(case: Case, folder: Path, chance: random.Random) -> Drawn:
     if case.shape == "hole":
         ticks = [n + (n >= count // 2) * round(3 * case.rate) for n in ticks]
     tick = 0.001 if case.shape == "uneven" else float(1 / case.rate)
+    keys: list[float] = []
     if case.shape.startswith("joined"):
         half = count // 2
         _write(path, case, range(half), ticks[:half], None)
@@ -223,7 +224,7 @@ def draw(case: Case, folder: Path, chance: random.Random) -> Drawn:
         path.write_bytes(first + path.read_bytes())
         start = 0.0
     else:
-        start = _write(path, case, range(count), ticks, broken)
+        start, keys = _write(path, case, range(count), ticks, broken)
     times = [(start if case.ending not in RAW else 0.0) + n * tick for n in ticks]
     if case.shape == "trimmed":
         # At the edge of a picture: within one, players differ in what they show of it.
@@ -234,8 +235,9 @@ def draw(case: Case, folder: Path, chance: random.Random) -> Drawn:
     unknown, end = (0.0, 0.0), times[-1] + 1 / case.rate
     if broken is not None:
         # What is coded from the damaged picture is lost with it: up to the next key picture and a few around.
-        key = (broken // case.gop + 1) * case.gop
-        unknown = (times[max(broken - 4, 0)], times[0] + float((key + 4) / case.rate))
+        # An MXF has its times from the types of its pictures: where one is lost, those up to the key after it are off.
+        later = [at for at in keys if at > (broken + 0.5) * tick][case.ending == "mxf" :]
+        unknown = (times[max(broken - 4, 0)], times[0] + (later[0] if later else 1e9) + float(4 / case.rate))
         if case.ending in RAW:
             unknown = (unknown[0], 1e9)  # without times, what is lost shifts what follows, for players too
     if case.damage == "bytes":
@@ -270,12 +272,15 @@ def _damaged(data: bytes, case: Case, chance: random.Random) -> bytes:
     return bytes(spoiled)
 
 
-def _write(path: Path, case: Case, numbers: range, ticks: list[int], broken: int | None) -> float:
-    """Write a file; return how much later than its beginning the first picture is shown."""
+def _write(
+    path: Path, case: Case, numbers: range, ticks: list[int], broken: int | None
+) -> tuple[float, list[float]]:
+    """Write a file; return how much later than its beginning the first picture is shown, and when each key picture is
+    after that."""
     if case.ending != "ogv":
         return _mux(path, case, numbers, ticks, broken)
     _theora(path, case, numbers)
-    return 0.0
+    return 0.0, []
 
 
 def _again(path: Path, *, before: tuple[str, ...]) -> None:
@@ -286,8 +291,7 @@ def _again(path: Path, *, before: tuple[str, ...]) -> None:
     subprocess.run(command, check=True)
 
 
-def _mux(path: Path, case: Case, numbers: range, ticks: list[int], broken: int | None) -> float:
-    """Write a file; return how much later than its beginning the first picture is shown."""
+def _mux(path: Path, case: Case, numbers: range, ticks: list[int], broken: int | None) -> tuple[float, list[float]]:
     name, sound_codec = next((row[1], row[4]) for row in CONTAINERS if row[0] == case.ending)
     options = {"frag.mp4": {"movflags": "frag_keyframe+empty_moov"}, "m2ts": {"mpegts_m2ts_mode": "1"}}
     options = {**options, "apng": {"plays": "1"}}.get(case.ending, {})
@@ -316,6 +320,7 @@ def _mux(path: Path, case: Case, numbers: range, ticks: list[int], broken: int |
             packets += stream.encode(frame)
         shift = round(case.offset / packets[0].time_base)
         begins.append(float(shift * packets[0].time_base))
+        keys = sorted(float(packet.pts * packet.time_base) for packet in packets if packet.is_keyframe)
         for packet in packets:
             shown = float(packet.pts * packet.time_base)
             if broken is not None and round(shown / float(base)) == broken:
@@ -339,7 +344,7 @@ def _mux(path: Path, case: Case, numbers: range, ticks: list[int], broken: int |
             packets = sorted([*packets, *heard], key=lambda packet: float((packet.dts or 0) * packet.time_base))
         for packet in packets:
             container.mux(packet)
-    return begins[0] - min(begins)
+    return begins[0] - min(begins), keys
 
 
 def _codec_options(case: Case) -> dict[str, str]:

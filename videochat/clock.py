@@ -19,7 +19,7 @@ from typing import Any
 from av.error import FFmpegError
 
 from videochat.intervals import clock as clock_text
-from videochat.local_files import open_container
+from videochat.local_files import open_container, packets_of
 
 # AVFMT_* of libavformat.
 _NO_TIMESTAMPS, _GENERIC_INDEX, _TIMES_MAY_JUMP = 0x80, 0x100, 0x200
@@ -28,6 +28,8 @@ _NO_TIMESTAMPS, _GENERIC_INDEX, _TIMES_MAY_JUMP = 0x80, 0x100, 0x200
 _JUMP_BACK_SECONDS, _JUMP_AHEAD_SECONDS = 0.5, 10.0
 # A run of so few packets is a damaged timestamp, not a recording of its own.
 _STRAY_PACKETS = 8
+# No clock of a recording jumps by centuries; a damaged timestamp does.
+_LONGEST_JUMP_SECONDS = 1e10
 # The random index pack, which closes an MXF (SMPTE ST 377-1), and where to look for it.
 _MXF_END, _MXF_END_BYTES = bytes.fromhex("060e2b34020501010d01020101110100"), 2**16
 _KEY_SPACING_SECONDS = 0.5
@@ -142,7 +144,7 @@ def read_clock(path: Path, zero_seconds: float, pictures: int | None, sound: int
     reading = _Reading()
     with open_container(path) as container:
         wanted = [index for index in (pictures, sound) if index is not None]
-        jumps = bool(container.format.flags & _TIMES_MAY_JUMP) or container.format.name == "flv"
+        jumps = bool(container.format.flags & _TIMES_MAY_JUMP) or container.format.name in ("flv", "ivf")
         by_bytes = container.format.name in ("mpegts", "mpeg")
         for packet, raw, length in _timed(container, wanted):
             stretch = reading.place(packet.stream_index, raw, length, jumps=jumps)
@@ -155,7 +157,7 @@ def _timed(container: Any, wanted: list[int]) -> Iterator[tuple[Any, tuple[float
     """Yield packets with (decoding, presentation) timestamp and length in seconds, as the file counts them."""
     before: dict[int, tuple[float, float]] = {}
     with contextlib.suppress(FFmpegError):
-        for packet in container.demux([container.streams[index] for index in wanted]):
+        for packet in packets_of(container, [container.streams[index] for index in wanted]):
             if packet.dts is None and packet.pts is None and not packet.size:
                 continue  # the mark of the end
             tick = float(packet.time_base)
@@ -192,7 +194,7 @@ class _Reading:
         number = self.current.get(stream, 0)
         if jumps and self.stretches:
             self._take_back(number, stream, decoding)
-        if not self.stretches or (jumps and not self._goes_on(number, stream, decoding)):
+        if not self.stretches or (jumps and not self._goes_on(number, stream, decoding, strictly=self._is_new(number))):
             recent = range(len(self.stretches) - 1, max(len(self.stretches) - 4, -1), -1)
             fitting = (other for other in recent if other != number and self._goes_on(other, stream, decoding))
             before, number = number, next(fitting, len(self.stretches))
@@ -224,10 +226,18 @@ class _Reading:
             self.latest[number][stream], stretch.ranges[stream] = latest, around
             stretch.raw_end = max(raw_end, *self.latest[number].values())
 
-    def _goes_on(self, number: int, stream: int, decoding: float) -> bool:
+    def _is_new(self, number: int) -> bool:
+        return number > 0 and self.stretches[number].packets <= _STRAY_PACKETS
+
+    def _goes_on(self, number: int, stream: int, decoding: float, *, strictly: bool = False) -> bool:
+        """Return whether a clock goes on here; strictly, also whether it does not go on better from the one before."""
         stretch, last = self.stretches[number], self.latest[number].get(stream)
         if decoding > stretch.raw_end + _JUMP_AHEAD_SECONDS:
             return False
+        if strictly and last is not None and decoding > last + 2 * _JUMP_BACK_SECONDS:
+            earlier = self.latest[number - 1].get(stream)
+            if earlier is not None and earlier < decoding <= earlier + 2 * _JUMP_BACK_SECONDS:
+                return False
         back = stretch.raw_start - _JUMP_AHEAD_SECONDS if last is None else last - _JUMP_BACK_SECONDS
         return decoding >= back
 
@@ -241,6 +251,10 @@ class _Reading:
                 return
             self.keys.append((seconds, self.byte, stretch))
 
+    def _is_stray(self, number: int, stretch: Stretch) -> bool:
+        apart = abs(stretch.raw_start - self.stretches[0].raw_start)
+        return apart > _LONGEST_JUMP_SECONDS or (number in self.left and stretch.packets <= _STRAY_PACKETS)
+
     def clock(self, zero_seconds: float) -> Clock:
         """Return the clock: stretches follow each other without a hole, and strays are left out."""
         if not self.stretches:
@@ -248,7 +262,7 @@ class _Reading:
         kept = [
             number
             for number, stretch in enumerate(self.stretches)
-            if number not in self.left or stretch.packets > _STRAY_PACKETS
+            if not self._is_stray(number, stretch)
         ]
         end = 0.0
         for number in kept:

@@ -13,7 +13,7 @@ import av
 from av.error import FFmpegError
 
 from videochat.clock import Clock, Follower, cannot_be_sought
-from videochat.local_files import open_container
+from videochat.local_files import open_container, packets_of
 from videochat.stills import Still
 
 # Decoding of sound begins this long before it is wanted: codecs settle over their first packets.
@@ -90,7 +90,7 @@ def first_of(container: Any, pictures: Any, sound: Any) -> tuple[First | None, F
     keys: dict[int, list[float]] = {stream.index: [] for stream in wanted}
     shown: dict[int, float] = {}
     try:
-        for number, packet in enumerate(container.demux(wanted)):
+        for number, packet in enumerate(packets_of(container, wanted)):
             stream = packet.stream
             if packet.dts is not None and (packet.is_keyframe or not keys[stream.index]):
                 keys[stream.index].append(float(packet.dts * packet.time_base))
@@ -251,7 +251,7 @@ class _Reader:
     def _frames(self, skip_until: float) -> Iterator[list[Any] | None]:
         """Yield the frames that each packet brings out of the decoder; None where it cannot be decoded."""
         skipping = Follower(self.track.clock) if self.is_sound and not self.sought else None
-        packets = self.container.demux(self.stream)
+        packets = packets_of(self.container, [self.stream])
         while True:
             try:
                 packet = next(packets, None)
@@ -298,7 +298,7 @@ def last_end(track: Track, near_seconds: float) -> float:
     with contextlib.suppress(FFmpegError), open_container(track.path) as container:
         reader = _Reader(track, container)
         if reader.seek(near_seconds):
-            for packet in container.demux(reader.stream):
+            for packet in packets_of(container, [reader.stream]):
                 stamp = packet.dts if track.timing == "decoding" else packet.pts
                 if stamp is not None:
                     raw = float((stamp + (packet.duration or 0)) * packet.time_base)

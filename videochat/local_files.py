@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,17 @@ def open_container(path: Path) -> InputContainer:
         FFmpegError: it is none, or one that would open other files or hosts; `playlist_of` tells.
     """
     return av.open(_url(path), metadata_errors="ignore", options=_options())
+
+
+def packets_of(container: InputContainer, streams: Sequence[Any]) -> Iterator[Any]:
+    """Yield the packets of some streams of an open file, in the order of the file, then an empty one for each.
+
+    Raises:
+        FFmpegError: reading broke.
+    """
+    # Where damage makes a stream appear in the middle of a file, PyAV stumbles over it behind the last packet.
+    with contextlib.suppress(IndexError):
+        yield from container.demux(streams)
 
 
 def ffmpeg_input(path: Path, **options: Any) -> Any:

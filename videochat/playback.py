@@ -21,7 +21,7 @@ from PIL import Image
 
 from videochat.errors import MediaError
 from videochat.ffmpeg import ffmpeg_exe, reason, running
-from videochat.local_files import ffmpeg_input, open_container
+from videochat.local_files import ffmpeg_input, open_container, packets_of
 from videochat.media import Video
 
 _MOST_SIDE = 1280
@@ -206,7 +206,7 @@ def key_second(video: Video, seconds: float) -> float:
         for back in (0.0, 2.0, 10.0, 60.0, seconds):
             container.seek(int((zero + max(seconds - back, 0.0)) / stream.time_base), stream=stream)
             found = None
-            for packet in container.demux(stream):
+            for packet in packets_of(container, [stream]):
                 if packet.pts is None:
                     continue
                 shown = float(packet.pts * packet.time_base) - zero
