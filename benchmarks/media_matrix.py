@@ -95,6 +95,11 @@ class Case:
         return ", ".join([*parts, sound, self.damage or "whole", *([self.shape] if self.shape else [])])
 
     @property
+    def is_damaged_by_chance(self) -> bool:
+        """Whether nobody knows beforehand what of it is lost."""
+        return self.damage in ("bytes", *MORE_DAMAGES)
+
+    @property
     def rate(self) -> Fraction:
         """Pictures a second."""
         if self.shape in RATES:
@@ -272,11 +277,8 @@ def _damaged(data: bytes, case: Case, chance: random.Random) -> bytes:
     return bytes(spoiled)
 
 
-def _write(
-    path: Path, case: Case, numbers: range, ticks: list[int], broken: int | None
-) -> tuple[float, list[float]]:
-    """Write a file; return how much later than its beginning the first picture is shown, and when each key picture is
-    after that."""
+def _write(path: Path, case: Case, numbers: range, ticks: list[int], broken: int | None) -> tuple[float, list[float]]:
+    """Write a file; return when its first picture is shown, and when after that each key picture is, in seconds."""
     if case.ending != "ogv":
         return _mux(path, case, numbers, ticks, broken)
     _theora(path, case, numbers)

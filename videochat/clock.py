@@ -30,8 +30,9 @@ _JUMP_BACK_SECONDS, _JUMP_AHEAD_SECONDS = 0.5, 10.0
 _STRAY_PACKETS = 8
 # No clock of a recording jumps by centuries; a damaged timestamp does.
 _LONGEST_JUMP_SECONDS = 1e10
-# The random index pack, which closes an MXF (SMPTE ST 377-1), and where to look for it.
-_MXF_END, _MXF_END_BYTES = bytes.fromhex("060e2b34020501010d01020101110100"), 2**16
+# Keys of an MXF (SMPTE ST 377-1): the random index pack, which closes it, and the packs that begin its partitions.
+_MXF_INDEX, _MXF_PARTITION = (bytes.fromhex(f"060e2b34020501010d01020101{end}") for end in ("110100", ""))
+_MXF_END_BYTES = 2**16
 _KEY_SPACING_SECONDS = 0.5
 
 
@@ -122,14 +123,29 @@ def must_be_read(container: Any) -> bool:
 def cannot_be_sought(container: Any, path: Path) -> bool:
     """Return whether a place can only be reached by reading up to it.
 
-    So it is where a format stores pictures or sound and nothing else (raw H.264, MP3 ...), and in an MXF that is cut
-    short: without the index at its end FFmpeg guesses at which second it has arrived.
+    So it is where a format stores pictures or sound and nothing else (raw H.264, MP3 ...), and in an MXF that lacks a
+    part: FFmpeg believes its index, or guesses at which second it has arrived.
     """
     if container.format.name == "mxf":
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - _MXF_END_BYTES, 0))
-            return _MXF_END not in file.read()
+        return not _has_all_partitions(path)
     return bool(container.format.flags & (_NO_TIMESTAMPS | _GENERIC_INDEX)) and container.format.name != "ivf"
+
+
+def _has_all_partitions(path: Path) -> bool:
+    """Return whether each partition of an MXF lies where the random index pack at its end says."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _MXF_END_BYTES, 0))
+        _, found, pack = file.read().rpartition(_MXF_INDEX)
+        # Behind the key: how long the pack is (one byte, and as many as its low bits say), entries, the whole length.
+        head = 1 + (pack[0] & 0x7F if pack and pack[0] & 0x80 else 0)
+        entries = pack[head:-4]
+        if not found or not entries or len(entries) % 12:
+            return False
+        for entry in range(0, len(entries), 12):
+            file.seek(int.from_bytes(entries[entry + 4 : entry + 12], "big"))
+            if file.read(len(_MXF_PARTITION)) != _MXF_PARTITION:
+                return False
+    return True
 
 
 def read_clock(path: Path, zero_seconds: float, pictures: int | None, sound: int | None) -> Clock:
@@ -259,11 +275,7 @@ class _Reading:
         """Return the clock: stretches follow each other without a hole, and strays are left out."""
         if not self.stretches:
             return Clock((Stretch(zero_seconds, zero_seconds, -zero_seconds),))
-        kept = [
-            number
-            for number, stretch in enumerate(self.stretches)
-            if not self._is_stray(number, stretch)
-        ]
+        kept = [number for number, stretch in enumerate(self.stretches) if not self._is_stray(number, stretch)]
         end = 0.0
         for number in kept:
             stretch = self.stretches[number]

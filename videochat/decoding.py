@@ -156,7 +156,12 @@ def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
                 break
             items = reader.read()
             first = next(items, None)
-            if first is not None and first.seconds <= start_seconds:
+            # A key picture that is damaged shows less when nothing came before it.
+            if (
+                first is not None
+                and first.seconds <= start_seconds
+                and not (first.after_damage or first.frame.is_corrupt)
+            ):
                 yield first
                 yield from items
                 return
@@ -242,6 +247,8 @@ class _Reader:
                 if seconds is not None and seconds < follows - _ROUNDING_SECONDS and not self.is_sound:
                     seconds = self._in_order(frame, base, follows, seconds)
                 length = frame.samples / frame.sample_rate if self.is_sound else (frame.duration or 0) * base
+                if seconds is None and not self.is_sound:
+                    seconds = follows  # its timestamp is damaged, and the picture is not
                 if seconds is None or math.isnan(seconds):
                     continue
                 follows = seconds + length
