@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -23,8 +23,9 @@ _QUIET = ("--no-first-run", "--disable-background-networking", "--disable-compon
 
 
 @contextmanager
-def serving(*arguments: str, home: Path) -> Iterator[str]:
+def serving(*arguments: str, home: Path, token: str | None = None) -> Iterator[str]:
     """Run a server on a free port until the block ends; give its address."""
+    arguments = (*arguments, "--token", token) if token else arguments
     environment = os.environ | {"VIDEOCHAT_HOME": str(home), "VIDEOCHAT_EMBEDDINGS": "builtin"}
     command = [sys.executable, "-m", "videochat.cli", "serve", *arguments, "--port", "0", "--preset", "builtin"]
     server = subprocess.Popen([*command, "--llm", "extractive"], stderr=subprocess.PIPE, env=environment, text=True)
@@ -40,7 +41,7 @@ def serving(*arguments: str, home: Path) -> Iterator[str]:
         # Read on, or a full pipe would stop it.
         reading = threading.Thread(target=lambda: said.extend(server.stderr or ()), daemon=True)
         reading.start()
-        _wait_until_watched(found[1])
+        _wait_until_watched(found[1], token)
         yield found[1]
         assert server.poll() is None, "the server stays up"
     finally:
@@ -51,9 +52,10 @@ def serving(*arguments: str, home: Path) -> Iterator[str]:
         assert "stopped; what was seen is kept" in said[-1]
 
 
-def _wait_until_watched(address: str) -> None:
+def _wait_until_watched(address: str, token: str | None) -> None:
+    request = Request(f"{address}/api/videos", headers={"Authorization": f"Bearer {token}"} if token else {})
     while True:
-        with urlopen(f"{address}/api/videos") as answer:
+        with urlopen(request) as answer:
             states = {video["state"] for video in json.load(answer)["videos"]}
         if not states & {"waiting", "watching"}:
             assert states <= {"watched"}

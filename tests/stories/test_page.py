@@ -17,19 +17,21 @@ from videochat.answer_html import answer_page
 from videochat.ffmpeg import ffmpeg_exe
 from videochat.media import Video
 from videochat.memory import CaptionStore
+from videochat.serve.safety import COOKIE
 from videochat.testing import Scene, draw_video
 
 pytestmark = pytest.mark.enable_socket
 
 _SECONDS = "document.querySelector('#player').currentTime"
 _PATIENCE = 60_000
+_TOKEN = "kettle"
 
 
 @pytest.fixture(scope="module")
 def address(tea: Path, tea_memory: CaptionStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served")
     other = draw_video(folder / "harbour.mp4", SCENES, frame_rate=5, subtitles=SUBTITLES)
-    with serving(str(tea), str(other), "--memory", str(tea_memory.path), home=folder / "home") as found:
+    with serving(str(tea), str(other), "--memory", str(tea_memory.path), home=folder / "home", token=_TOKEN) as found:
         yield found
 
 
@@ -45,13 +47,20 @@ def open_page(chromium: Any, address: str) -> Iterator[Callable[..., Any]]:
     wrong: list[str] = []
     contexts = []
 
-    def opened(path: str = "/", **settings: Any) -> Any:
+    def said(text: str, token: str | None) -> None:
+        if token or "401" not in text:
+            wrong.append(text)
+
+    def opened(path: str = "/", *, token: str | None = _TOKEN, **settings: Any) -> Any:
         context = chromium.new_context(viewport={"width": 1440, "height": 900}, **settings)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(_PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: said(message.text, token) if message.type == "error" else None)
+        if token:
+            known = {"name": COOKIE, "value": token, "url": address}
+            context.add_cookies([known])
         page.goto(address + path)
         page.wait_for_selector("body[data-ready]")
         return page
@@ -100,6 +109,39 @@ def test_ask_and_play_what_is_cited(open_page: Callable[..., Any]) -> None:
     assert page.evaluate("window.sought") == pytest.approx(start, abs=0.1)
     until(page, "document.querySelector('#player').paused && document.querySelector('#player').currentTime > 17")
     assert seconds(page) == pytest.approx(end, abs=0.5), "it plays its range and stops"
+
+
+def test_stop_ends_an_answer_and_the_next_question_is_answered(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    line = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 5000, "downloadThroughput": -1, "uploadThroughput": -1}
+    line.send("Network.emulateNetworkConditions", slow)
+    page.fill("#question", "When is the water boiled?")
+    page.click("#send")
+    page.wait_for_selector(".reply.thinking")
+    assert page.inner_text("#send .sr") == "Stop"
+    page.click("#send")
+    until(page, "document.querySelector('.reply').textContent === 'Stopped.'")
+    assert page.inner_text("#send .sr") == "Ask"
+    line.send("Network.emulateNetworkConditions", slow | {"latency": 0})
+    page.fill("#question", "When is the milk poured?")
+    page.click("#send")
+    page.wait_for_selector(".reply.done .vc-cite")
+    assert page.locator(".reply.thinking").count() == 0
+
+
+def test_the_page_asks_for_its_token(open_page: Callable[..., Any], address: str) -> None:
+    page = open_page("/?t=8.5", token=None)
+    page.wait_for_selector("#token[open]")
+    assert page.locator("#videos li").count() == 0, "nothing is told without it"
+    page.fill("#token-words", "teapot")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#refused:not([hidden])")
+    page.fill("#token-words", _TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".card")
+    assert _TOKEN not in page.url
+    until(page, f"Math.abs({_SECONDS} - 8.5) < 0.1")
 
 
 def test_the_timeline_and_the_keys_seek(open_page: Callable[..., Any]) -> None:
