@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 import zlib
 from pathlib import Path
@@ -157,6 +158,20 @@ def test_heic_names_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
     with pytest.raises(MediaError, match="pip install pillow-heif"):
         Video(tmp_path / "photo.heic")
+
+
+def test_heic_is_read_upright(tmp_path: Path) -> None:
+    importlib.import_module("pillow_heif").register_heif_opener()
+    turned = Image.Exif()
+    turned[0x0112] = 6  # stored on its left side
+    halves = np.zeros((60, 80, 3), np.uint8)
+    halves[:, 40:] = 255
+    Image.fromarray(halves).save(tmp_path / "photo.heic", exif=turned.tobytes(), quality=95)
+    video = Video(tmp_path / "photo.heic")
+    assert video.size == (60, 80)
+    image = video.frame_at(0).image
+    assert image[10].mean() < 10
+    assert image[70].mean() > 245
 
 
 def test_only_senses_that_make_sense_look_at_a_picture(tmp_path: Path) -> None:
