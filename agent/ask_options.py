@@ -17,7 +17,7 @@ class AskOptions(TypedDict, total=False):
     """Keywords of `VideoAgent.ask`, `stream`, `aask` and `astream`; each may be left out."""
 
     options: Sequence[str] | None
-    """What to choose from, two to eight texts, where the question does not list them itself; `Answer.option` is the
+    """What to choose from, 2 to 26 texts, where the question does not list them itself; `Answer.option` is the
     letter that was chosen."""
     thread: str
     """Name of the conversation that the question belongs to; `"main"` if left out."""

@@ -28,15 +28,15 @@ class Choice:
 
         Args:
             question: may list the options itself, as `A. red B. blue` or in lines.
-            options: texts of two to eight options, where the question does not list them.
+            options: texts of two options or more, as many as there are letters, where the question does not list them.
 
         Raises:
-            InvalidArgument: `options` are fewer than two, more than eight, or empty texts.
+            InvalidArgument: `options` are fewer than two, more than there are letters, or empty texts.
         """
         if options is not None:
             texts = [option.strip() for option in options]
-            if not 2 <= len(texts) <= 8 or not all(texts):
-                raise InvalidArgument(f"options must be two to eight texts that are not empty, got {list(options)!r}")
+            if not 2 <= len(texts) <= len(ascii_uppercase) or not all(texts):
+                raise InvalidArgument(f"options must be 2 to 26 texts that are not empty, got {list(options)!r}")
             return cls(question.strip(), dict(zip(ascii_uppercase, texts, strict=False)))
         found = list(_LISTED.finditer(question))
         letters = [match[1] for match in found]

@@ -51,7 +51,7 @@ def modules(root: Path) -> dict[str, Path]:
     for folder, name in [(root / "videochat", "videochat"), *((root / r, f"videochat.{r}") for r in ROOMS)]:
         for path in sorted(folder.glob("*.py")):
             found[name if path.stem == "__init__" else f"{name}.{path.stem}"] = path
-    for door in ("cli", "serve"):
+    for door in ("cli", "serve", "evaluation"):
         for path in sorted((root / "videochat" / door).glob("*.py")):
             found[f"videochat.{door}" if path.stem == "__init__" else f"videochat.{door}.{path.stem}"] = path
     return found
@@ -231,7 +231,7 @@ def test_every_module_has_the_test_of_its_name() -> None:
     missing = []
     for module in modules(ROOT):
         parts = module.split(".")
-        if len(parts) < 2 or parts[-1] in (*ROOMS, "cli", "serve", "__main__"):
+        if len(parts) < 2 or parts[-1] in (*ROOMS, "cli", "serve", "evaluation", "__main__"):
             continue
         folder = parts[1] if len(parts) == 3 else "videochat"
         if not (ROOT / "tests" / folder / f"test_{parts[-1]}.py").is_file():

@@ -6,17 +6,16 @@ import base64
 import html
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import HumanMessage
-
-from videochat.agent import VideoAgent, VideoAnswerer, resolve_llm
-from videochat.agent.chat_models import ChatModel, llm_name
+from videochat.agent import VideoAgent
+from videochat.agent.chat_models import ChatModel
 from videochat.agent.video_set import AnyVideo
 from videochat.answer_html import answer_html, answer_style
-from videochat.errors import InvalidArgument, VideoChatError, first_line
+from videochat.contenders import Answering, Contender, Way, named, why
+from videochat.errors import InvalidArgument, VideoChatError
 from videochat.intervals import clock
 from videochat.media import Video
 from videochat.memory import CaptionStore
@@ -24,16 +23,14 @@ from videochat.printable import printable
 from videochat.records import Answer, Usage
 from videochat.tools import PerceptionTool
 from videochat.tools.clip_backends import looked_at
-from videochat.tools.clip_models import needed_bytes
 
-BLIND = "blind:"
-"""What a name begins with of a language model that gets the question alone."""
 _HOLDS = {
     "grounded": "captions bear it out",
     "partly": "in part",
     "claim": "no caption bears it out",
     "not_found": "not found",
 }
+_BARE = {"blind": "saw nothing", "subtitles": "read what is said", "frames": "saw pictures alone"}
 _SHOWN_FRAMES, _FRAME_SIDE, _STRIP = 8, 200, 4
 _MOST_WORDS = 400  # characters of an answer in the table
 _STYLE = """
@@ -60,27 +57,6 @@ td, th { padding: .3rem .9rem .3rem 0; text-align: left; border-bottom: 1px soli
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A model that takes part."""
-
-    llm: ChatModel | str
-    """A chat model, or its name as of `VideoAgent`: `openai:...`, `embed:FOLDER`, `video:FOLDER`, `extractive`."""
-    name: str = ""
-    """What it is called; empty for its own name."""
-    blind: bool = False
-    """Whether it gets the question alone, and nothing of the video."""
-
-    @classmethod
-    def of(cls, model: Contender | ChatModel | str) -> Contender:
-        """Return a model as one that takes part; `blind:NAME` is asked the question alone."""
-        if isinstance(model, Contender):
-            return model
-        if isinstance(model, str) and model.startswith(BLIND):
-            return cls(model.removeprefix(BLIND), model, blind=True)
-        return cls(model, model if isinstance(model, str) else "")
-
-
-@dataclass(frozen=True)
 class Cell:
     """What one model says to one question about one video."""
 
@@ -97,13 +73,15 @@ class Cell:
     """What a model on this machine takes; None for one that is elsewhere."""
     frames: Sequence[tuple[float, bytes]] = field(default=(), repr=False)
     """Second and JPEG of the pictures that it looked at by itself."""
+    way: Way = ""
+    """What it got of the video."""
 
     @property
     def holds(self) -> str:
         """Whether what it says holds against what was noted."""
         if self.answer is None:
             return "failed"
-        return "saw nothing" if self.model.startswith(BLIND) else _HOLDS[self.answer.status]
+        return _BARE.get(self.way) or _HOLDS[self.answer.status]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, pictures aside."""
@@ -219,7 +197,7 @@ def compare(
     Args:
         videos: one, or a list of them.
         questions: one, or a list of them; each is asked in a conversation of its own.
-        models: chat models, or their names as of `VideoAgent`; `blind:NAME` gets the question alone.
+        models: chat models, or their names as of `VideoAgent`; `WAY:NAME` says what it gets (`contenders.Way`).
         memory: where captions are kept, as of `VideoAgent`.
         preset: what watches, for those that read captions.
         on_cell: called with (done, of how many) after each answer.
@@ -231,7 +209,7 @@ def compare(
     several = [videos] if isinstance(videos, str | os.PathLike | Video) else list(videos)
     opened = [video if isinstance(video, Video) else Video(video) for video in several]
     asked = [questions] if isinstance(questions, str) else list(questions)
-    contenders = _named([Contender.of(model) for model in models])
+    contenders = named([Contender.of(model) for model in models])
     if not (opened and asked and contenders):
         raise InvalidArgument("A comparison needs a video, a question and a model; name models with --with.")
     names = _names_of(opened)
@@ -239,10 +217,10 @@ def compare(
     total, cells = len(opened) * len(asked) * len(contenders), dict[tuple[int, int, int], Cell]()
     try:
         for column, (name, contender) in enumerate(contenders):
-            answering = _Answering(contender, store, preset)
+            asked_of = _Column(name, contender, store, preset)
             for row, video in enumerate(opened):
                 for number, question in enumerate(asked):
-                    cells[row, number, column] = answering.cell(name, video, names[row], question)
+                    cells[row, number, column] = asked_of.cell(video, names[row], question)
                     if on_cell is not None:
                         on_cell(len(cells), total)
         strips = {name: _strip(video) for name, video in zip(names, opened, strict=True)}
@@ -252,57 +230,34 @@ def compare(
     return Comparison([cells[key] for key in sorted(cells)], strips)
 
 
-class _Answering:
+class _Column:
     """One model at its work."""
 
-    def __init__(self, contender: Contender, store: CaptionStore, preset: Any) -> None:
-        self._contender, self._store, self._preset = contender, store, preset
-        self._agents: dict[str, VideoAgent] = {}
+    def __init__(self, name: str, contender: Contender, store: CaptionStore, preset: Any) -> None:
+        self._name, self._contender = name, contender
+        self._answering: Answering | None = None
         self._problem = ""
-        self._llm: ChatModel | None = None
-        self._bytes: int | None = None
         try:
-            self._llm = resolve_llm(contender.llm)
-            if isinstance(self._llm, VideoAnswerer):
-                model = self._llm.model
-                self._bytes = needed_bytes(model.find(), model.llm_bits, model.device)
+            self._answering = Answering(contender, store, preset)
         except Exception as error:
-            self._problem = _why(error)
+            self._problem = why(error)
 
-    def cell(self, name: str, video: Video, shown: str, question: str) -> Cell:
+    def cell(self, video: Video, shown: str, question: str) -> Cell:
         """Return the answer of the model, or why there is none."""
-        if self._llm is None:
-            return Cell(name, shown, question, problem=self._problem)
+        answering, way = self._answering, self._contender.way
+        if answering is None:
+            return Cell(self._name, shown, question, problem=self._problem, way=way)
+        memory = answering.memory_bytes
         began = time.monotonic()
         try:
-            if self._contender.blind:
-                answer, frames = _blind(self._llm, question), []
-            else:
-                agent = self._agent(video)
-                began = time.monotonic()
-                answer = agent.ask(question, thread=f"compare-{len(question)}-{began}")
-                frames = _frames(agent, answer)
+            agent = answering.agent(video) if self._contender.reads_captions else None
+            began = time.monotonic()
+            answer = answering.reply(video, question).answer
+            frames = _frames(agent, answer) if agent is not None else []
         except Exception as error:
             taken = time.monotonic() - began
-            return Cell(name, shown, question, problem=_why(error), seconds=taken, memory_bytes=self._bytes)
-        return Cell(name, shown, question, answer, "", time.monotonic() - began, self._bytes, frames)
-
-    def _agent(self, video: Video) -> VideoAgent:
-        if video.id not in self._agents:
-            agent = VideoAgent(video, llm=self._llm, memory=self._store, preset=self._preset)
-            if agent.needs_captions:
-                agent.watch()
-            self._agents[video.id] = agent
-        return self._agents[video.id]
-
-
-def _blind(llm: ChatModel, question: str) -> Answer:
-    began = time.monotonic()
-    reply = llm.invoke([HumanMessage(question)])
-    tokens = reply.usage_metadata
-    read, written = (tokens["input_tokens"], tokens["output_tokens"]) if tokens else (None, None)
-    usage = Usage(round(time.monotonic() - began, 3), 1, 0, read, written)
-    return Answer(reply.text.strip() or "(nothing)", usage=usage, notes=["It was asked the question alone."])
+            return Cell(self._name, shown, question, problem=why(error), seconds=taken, memory_bytes=memory, way=way)
+        return Cell(self._name, shown, question, answer, "", time.monotonic() - began, memory, frames, way)
 
 
 def _frames(agent: VideoAgent, answer: Answer) -> list[tuple[float, bytes]]:
@@ -332,27 +287,12 @@ def _strip(video: Video) -> list[bytes]:
         return []
 
 
-def _named(contenders: Iterable[Contender]) -> list[tuple[str, Contender]]:
-    """Return contenders with names of which no two are the same."""
-    found: list[tuple[str, Contender]] = []
-    for contender in contenders:
-        own = contender.name or (contender.llm if isinstance(contender.llm, str) else llm_name(contender.llm))
-        own = f"{BLIND}{own}" if contender.blind and not own.startswith(BLIND) else own
-        same = sum(name == own or name.startswith(f"{own} (") for name, _ in found)
-        found.append((f"{own} ({same + 1})" if same else own, contender))
-    return found
-
-
 def _names_of(videos: Sequence[Video]) -> list[str]:
     names: list[str] = []
     for video in videos:
         same = names.count(video.name)
         names.append(f"{video.name} ({same + 1})" if same else video.name)
     return names
-
-
-def _why(error: Exception) -> str:
-    return str(error) if isinstance(error, VideoChatError) else f"{type(error).__name__}: {first_line(error)[:300]}"
 
 
 def _cost(cell: Cell) -> str:

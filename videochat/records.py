@@ -293,6 +293,8 @@ class Usage:
     """Tokens read, where the model reports them."""
     output_tokens: int | None = None
     """Tokens written, where the model reports them."""
+    frames: int | None = None
+    """Pictures that a model was shown, where that is counted: by `videochat compare` and `evaluate`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: every field that has a value."""
@@ -406,7 +408,7 @@ class Answer:
             attributes={"type": "object"},
         )
         step = record(("tool", "args"), tool=text, args={"type": "object"}, seconds=number, captions=whole, error=text)
-        counts = dict.fromkeys(("model_calls", "tool_calls", "input_tokens", "output_tokens"), whole)
+        counts = dict.fromkeys(("model_calls", "tool_calls", "input_tokens", "output_tokens", "frames"), whole)
         judgement = {"enum": list(get_args(Judgement))}
         verdict = record(("sentence", "judgement", "reason"), sentence=text, judgement=judgement, reason=text)
         fields_ = {

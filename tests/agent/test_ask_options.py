@@ -35,7 +35,7 @@ def test_every_keyword_reaches_the_question() -> None:
         (None, {}, "must be a text, got NoneType"),
         ("When?", {"thread": 3}, "thread must be a text, the name of a conversation, got 3"),
         ("When?", {"thread": " "}, "needs a name"),
-        ("When?", {"options": ["one"]}, "two to eight"),
+        ("When?", {"options": ["one"]}, "2 to 26"),
     ],
 )
 def test_what_is_none_is_one_sentence(text: str, asked: AskOptions, words: str) -> None:

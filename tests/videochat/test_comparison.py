@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.fakes.tiny_embed import talking_model
-from videochat.comparison import Comparison, Contender, compare
+from videochat.comparison import Comparison, compare
+from videochat.contenders import Contender
 from videochat.errors import InvalidArgument
 from videochat.memory import CaptionStore
 from videochat.testing import ScriptedLLM
@@ -42,7 +43,7 @@ def found(toys: list[Path], picture: Path, tea: Path, tea_memory: CaptionStore) 
         Contender(scripted, "scripted"),
         f"embed:{toys[0]},frames=4",
         f"video:{toys[1]}",
-        Contender(ScriptedLLM("At noon, I guess.", "At noon, I guess."), "guesser", blind=True),
+        Contender(ScriptedLLM("At noon, I guess.", "At noon, I guess."), "guesser", way="blind"),
         "embed:/no/such/folder",
         Contender(ScriptedLLM(RuntimeError("the server is down"), RuntimeError("down")), "broken"),
     ]
@@ -100,7 +101,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing(found: Comparison) -> None
 
 def test_what_a_model_says_cannot_steer_the_page(picture: Path, tmp_path: Path) -> None:
     evil = ScriptedLLM("<script>alert(1)</script>")
-    page = compare(picture, "What <b>is</b> it?", [Contender(evil, "<i>evil", blind=True)], memory=tmp_path).html()
+    page = compare(picture, "What <b>is</b> it?", [Contender(evil, "<i>evil", way="blind")], memory=tmp_path).html()
     assert "<script" not in page
     assert "<i>evil" not in page
     assert "What <b>is" not in page

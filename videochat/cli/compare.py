@@ -23,8 +23,9 @@ def add_commands(commands: Commands) -> None:
         required=True,
         dest="models",
         metavar="MODEL",
-        help="PROVIDER:MODEL (reads captions), embed:DIR or video:DIR (looks at the video), extractive, or "
-        "blind:PROVIDER:MODEL (gets the question alone); repeatable",
+        help="PROVIDER:MODEL (reads captions), embed:DIR or video:DIR (looks at the video), extractive; in front of it "
+        "agent: or retrieve: (captions, with tools or without), blind: (the question alone), subtitles: (what is said) "
+        "or frames=16: (pictures alone); repeatable",
     )
     compare.add_argument("--html", metavar="FILE", help="also write a page with the pictures that each one saw")
     add_json_option(compare)
