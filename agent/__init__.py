@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from videochat.agent.ask_options import AskOptions, RetrieverOptions
 from videochat.agent.background_watch import BackgroundWatch
+from videochat.agent.batch import VideoResult
 from videochat.agent.chat_models import resolve_llm
 from videochat.agent.citations import Evidence
 from videochat.agent.events import Event
@@ -17,6 +18,8 @@ from videochat.agent.video_agent import VideoAgent
 from videochat.agent.video_answerer import VideoAnswerer
 from videochat.agent.video_set import VideoSet
 from videochat.agent.watch import WatchReport, watch
+from videochat.agent.watch_plan import WatchPlan, plan_watch
+from videochat.agent.watch_videos import watch_videos
 from videochat.renamed import getter
 
 if not TYPE_CHECKING:
@@ -33,9 +36,13 @@ __all__ = [
     "Toolbox",
     "VideoAgent",
     "VideoAnswerer",
+    "VideoResult",
     "VideoSet",
     "VideoToolkit",
+    "WatchPlan",
     "WatchReport",
+    "plan_watch",
     "resolve_llm",
     "watch",
+    "watch_videos",
 ]

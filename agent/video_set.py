@@ -9,28 +9,21 @@ from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from videochat.agent.background_watch import BackgroundWatch
-from videochat.agent.chat_models import ChatModel, resolve_llm
+from videochat.agent.chat_models import ChatModel
 from videochat.agent.closer_look import CloserLook
-from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.frame_search import FrameSearch
 from videochat.agent.pipeline import Progress
-from videochat.agent.video_answerer import VideoAnswerer
-from videochat.agent.watch import WatchReport, refine, watch
+from videochat.agent.watch import WatchReport
+from videochat.agent.watcher import Watcher
 from videochat.chat_models import jpeg_of
-from videochat.devices import BUDGET
-from videochat.errors import InvalidArgument, MissingDependency, StoreError, UnknownName, VideoChatError, check_number
+from videochat.errors import InvalidArgument, UnknownName, VideoChatError
 from videochat.hub import is_here
-from videochat.intervals import missing_intervals
 from videochat.media import Video
-from videochat.memory import CaptionStore, Gap, VideoCaptions
-from videochat.memory.summaries import summarize
+from videochat.memory import CaptionStore, Gap
 from videochat.records import Caption
-from videochat.renamed import keywords
-from videochat.tools import PerceptionTool, at_rate, best_present, make_refiner, make_tool, make_tools
-from videochat.watch_bar import notebook_bar
+from videochat.tools import PerceptionTool
 
 if TYPE_CHECKING:
     from videochat.tools.object_search import ObjectFinder
@@ -40,12 +33,8 @@ AnyVideo = str | os.PathLike[str] | Video
 
 _PICTURE_SIDE = 640
 
-# Two agents on one memory must not watch one video at the same time: all would be seen twice.
-_LOCKS: WeakKeyDictionary[CaptionStore, dict[tuple[str, str], threading.RLock]] = WeakKeyDictionary()
-_GUARD = threading.Lock()
 
-
-class VideoSet:
+class VideoSet(Watcher):
     """Videos, the senses that watch them, and the memory of what was seen.
 
     Args:
@@ -74,8 +63,6 @@ class VideoSet:
         summary_llm: ChatModel | str | None = None,
         models_gb: float | None = None,
     ) -> None:
-        if models_gb is not None:
-            check_number("models_gb", models_gb, above=0)
         if not isinstance(videos, str | os.PathLike | Video | Sequence):
             raise InvalidArgument(
                 f"A video is a path, an http(s) address or a Video, or a list of them; got {videos!r}."
@@ -84,22 +71,12 @@ class VideoSet:
         opened = [video if isinstance(video, Video) else Video(video) for video in several]
         if not opened:
             raise InvalidArgument("There is no video to ask; give a path, an http(s) address, or a list of them.")
+        super().__init__(
+            preset=preset, clip_captions=clip_captions, memory=memory, summary_llm=summary_llm, models_gb=models_gb
+        )
         self.videos: list[Video] = list({video.id: video for video in opened}.values())
         self.names: dict[str, str] = _names(self.videos)
         """A name for each video id; no two are the same."""
-        chosen = best_present() if preset is None else preset
-        self.preset = chosen if isinstance(chosen, str) else None
-        """Name of the line-up; None for one of the user's own."""
-        self.senses = make_tools(chosen)
-        if isinstance(clip_captions, PerceptionTool):
-            self.senses.append(clip_captions)
-        elif clip_captions is not None:
-            self.senses.append(make_tool("clip_captions", model=clip_captions))
-        self.refiner = make_refiner(chosen)
-        self.models_gb = models_gb
-        self.memory = memory if isinstance(memory, CaptionStore) else CaptionStore(memory)
-        writer = resolve_llm(summary_llm) if isinstance(summary_llm, str) else summary_llm
-        self.summary_llm = None if isinstance(writer, ExtractiveAnswerer | VideoAnswerer) else writer
         self.watch_turn: threading.Lock | None = None
         """What a watch in the background waits for; several sets with one lock watch one after another."""
         self.watching: BackgroundWatch | None = None
@@ -138,82 +115,17 @@ class VideoSet:
         """Return what tells these videos from others."""
         return blake2b("".join(sorted(video.id for video in self.videos)).encode(), digest_size=8).hexdigest()
 
-    def _as_it_is_now(self, video: Video) -> Video:
+    def as_it_is_now(self, video: Video) -> Video:
         """Return a video, opened anew if its file was replaced: it is another video then."""
-        if not video.is_replaced():
-            return video
-        fresh = Video(video.path)
-        self.videos[:] = [fresh if known is video else known for known in self.videos]
-        self.names[fresh.id] = self.names.get(video.id, fresh.name)
+        fresh = super().as_it_is_now(video)
+        if fresh is not video:
+            self.videos[:] = [fresh if known is video else known for known in self.videos]
+            self.names[fresh.id] = self.names.get(video.id, fresh.name)
         return fresh
 
-    def captions_of(self, video: Video) -> VideoCaptions:
-        """Return the captions of a video."""
-        return self.memory.captions_of(video.id)
-
-    @keywords(tools="senses")
-    def watch(
-        self,
-        video: Video,
-        start_seconds: float = 0.0,
-        end_seconds: float | None = None,
-        *,
-        fps: float | None = None,
-        senses: Sequence[str | PerceptionTool] | None = None,
-        progress: Progress | None = None,
-    ) -> WatchReport:
-        """Run senses over a range of one video and store what they see; see `VideoAgent.watch`.
-
-        Args:
-            video: what to watch.
-            start_seconds: first moment.
-            end_seconds: first moment no longer; None for the end.
-            fps: pictures per second for the senses that sample at a rate; None for each one's own rate.
-            senses: names or senses; None for the line-up.
-            progress: told how far the video has been read; None in a notebook for a bar below the cell.
-
-        Raises:
-            InvalidArgument: the range holds nothing.
-            UnknownName: there is no such sense.
-            MissingDependency: the weights of a sense are not on this machine.
-        """
-        chosen = self.senses if senses is None else make_tools(senses)
-        video = self._as_it_is_now(video)
-        stored = self.captions_of(video)  # before the lock: a process that was forked gets a sentence there
-        with self.lock("watch", video):
-            # A store that may not be written can be asked all the same; what else is written says so.
-            with contextlib.suppress(StoreError):
-                stored.set_facts(
-                    name=video.name,
-                    path=str(video.path.absolute()),
-                    duration_seconds=video.duration_seconds,
-                    size=video.size,
-                )
-            if self.refiner is not None:
-                self.refiner.prepare()
-            if fps is not None:
-                chosen = [at_rate(sense, fps) for sense in chosen]
-            name = self.names.get(video.id, video.name)
-            bar: contextlib.AbstractContextManager[Progress | None] = (
-                contextlib.nullcontext(progress) if progress else notebook_bar(name, video.duration_seconds)
-            )
-            try:
-                with bar as told:
-                    report = watch(
-                        video, chosen, stored, start_seconds, end_seconds, progress=told, models_gb=self.models_gb
-                    )
-            except MissingDependency as error:
-                if senses is not None or self.preset is None:
-                    raise
-                raise MissingDependency(
-                    f"{error} `videochat download {self.preset}` fetches all that the preset {self.preset!r} needs."
-                ) from error
-            if senses is None:
-                report.preset = self.preset
-            if self.refiner is not None and not report.already_watched:
-                report.captions_added += refine(video, self.refiner, stored)
-            self.summarize(video)
-        return report
+    def name_of(self, video: Video) -> str:
+        """Return what a video is called among these."""
+        return self.names.get(video.id, video.name)
 
     def forecast(self, start_seconds: float = 0.0, end_seconds: float | None = None) -> list[str]:
         """Return what a watch will ask of services that may cost money, a clause for each of them and video.
@@ -225,14 +137,7 @@ class VideoSet:
         Raises:
             InvalidArgument: the range holds nothing.
         """
-        found = []
-        for video in self.videos:
-            stored, span = self.captions_of(video), video.span(start_seconds, end_seconds)
-            for sense in self.senses:
-                if not sense.unfit(video):
-                    for part in missing_intervals(stored.watched(sense.source, sense.version(video)), *span):
-                        found.append(sense.forecast(video, *part))
-        return [clause for clause in found if clause]
+        return [clause for video in self.videos for clause in self.costs(video, start_seconds, end_seconds)]
 
     def watch_all(self, progress: Progress | None = None) -> list[WatchReport]:
         """Watch every video to its end; `progress` is told seconds of all of them together."""
@@ -258,25 +163,6 @@ class VideoSet:
             return self.watch_all(progress)
         finally:
             self.watch_turn.release()
-
-    def summarize(self, video: Video, *, write: bool = False) -> None:
-        """Bring a video's summaries up to date with its captions; costs nothing when they are.
-
-        Args:
-            video: which video.
-            write: whether the language model may be called for it; else they are extracts until it is.
-        """
-        with self.lock("summarize", video):
-            summarize(self.captions_of(video), video.duration_seconds, self.summary_llm if write else None)
-
-    def reached(self, video: Video) -> float:
-        """Return the second up to which every sense has seen a video."""
-        stored, reached = self.captions_of(video), video.duration_seconds
-        for sense in self.senses:
-            if not sense.unfit(video):
-                spans = stored.watched(sense.source, sense.version(video))
-                reached = min(reached, spans[0][1] if spans and spans[0][0] <= 0 else 0.0)
-        return reached
 
     def gaps(self) -> list[Gap]:
         """Return what could not be seen of any video."""
@@ -390,16 +276,8 @@ class VideoSet:
         if self.watching is not None:
             self.watching.stop()
         embedders = [search.embedder for search in self._frame_searches.values()]
-        for part in (*self.senses, self._closer_look, *embedders, self._finder, self.refiner):
-            if part is not None:
-                part.close()
-                BUDGET.release(part)
-        self.memory.close()
-
-    def lock(self, what: str, video: Video) -> threading.RLock:
-        """Return what to hold while doing something to a video that two must not do at once."""
-        with _GUARD:
-            return _LOCKS.setdefault(self.memory, {}).setdefault((what, video.id), threading.RLock())
+        self.free(self._closer_look, *embedders, self._finder)
+        super().close()
 
 
 def merge_reports(reports: Sequence[WatchReport]) -> WatchReport:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from videochat.memory.appearances import Appearance, appearances
 from videochat.memory.caption_store import CaptionStore
-from videochat.memory.store_records import Gap, Hit, StoredVideo
+from videochat.memory.store_records import Gap, Hit
+from videochat.memory.stored_video import StoredVideo
 from videochat.memory.summaries import SCALES, SummaryReport, browse, summarize
 from videochat.memory.textualize import textualize
 from videochat.memory.video_captions import VideoCaptions

@@ -28,7 +28,8 @@ from videochat.memory.old_stores import bring_over
 from videochat.memory.search_arguments import check_by, check_k, check_kinds, check_query
 from videochat.memory.server_log import ServerLog
 from videochat.memory.store_files import FORMAT, StoreHeader, file_error, lock_of, read_header, write_header
-from videochat.memory.store_records import Hit, StoredVideo
+from videochat.memory.store_records import Hit
+from videochat.memory.stored_video import StoredVideo
 from videochat.memory.video_captions import VideoCaptions
 from videochat.records import Caption
 from videochat.renamed import attributes
@@ -322,7 +323,7 @@ class CaptionStore:
         """
         videos = self.videos()
         for fits in (
-            [video for video in videos if name in (video.id, video.name, video.path)],
+            [video for video in videos if name in (video.id, video.name, video.path, *video.places)],
             [video for video in videos if len(name) >= 4 and video.id.startswith(name)],
         ):
             if len(fits) == 1:

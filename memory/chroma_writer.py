@@ -7,8 +7,8 @@ from typing import Any
 
 from videochat.memory.chroma import Chroma
 from videochat.memory.journal import Event, unpack
+from videochat.memory.stored_video import row_of
 from videochat.memory.video_state import VideoState
-from videochat.records import DERIVED_KINDS
 
 
 def send(
@@ -41,8 +41,6 @@ def send(
     if pending:
         chroma.put_watches(state.video_id, rows, known_rows)
     # Last, since it says up to where all this has come.
-    facts = {name: value for name, value in state.facts.items() if isinstance(value, str | int | float)}
-    count = sum(caption.kind not in DERIVED_KINDS for caption in state.captions.values())
-    row = facts | {"video_id": state.video_id, "event": "video", "captions": count} | row
+    row = row_of(state) | {"event": "video"} | row
     chroma.put("watches", [(state.video_id, [1.0], str(state.facts.get("name") or state.video_id), row)])
     return set(rows) if pending else None

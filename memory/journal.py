@@ -45,9 +45,18 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "frames": {"source": str, "times": list, "vectors": (str, np.ndarray)},
 }
 _WITH_RANGE = ("watched", "tail", "reopened", "gap", "cleared")
-_FACTS: dict[str, type | tuple[type, ...]] = {"name": str, "path": str, "duration_seconds": (int, float), "size": list}
+_FACTS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "path": str,
+    "duration_seconds": (int, float),
+    "size": list,
+    "places": list,
+    "watched_at": str,
+    "line_up": str,
+    "pace": (int, float),
+}
 # Names of our own in the rows of Chroma.
-_RESERVED = {"captions", "event", "video_id", "journal", "journal_end", "writer", "revision"}
+_RESERVED = {"captions", "told", "event", "video_id", "journal", "journal_end", "writer", "revision"}
 _LARGEST = 2**53
 _CHECK = re.compile(rb',"check":"([0-9a-f]{8})"\}$')
 _MOST_TEXT = 100_000
@@ -139,8 +148,8 @@ def _check_fields(data: Event, types: dict[str, type | tuple[type, ...]], what: 
         if isinstance(value, str) and field in ("source", "version", "name", "path", "reason", "embedder"):
             # Half a surrogate pair is no text.
             data[field] = value.encode("utf-8", "replace").decode()[:_MOST_TEXT]
-        if isinstance(value, list) and field == "ids" and not all(isinstance(id_, str) for id_ in value):
-            raise InvalidArgument(f"ids of {what} must be texts")
+        if isinstance(value, list) and field in ("ids", "places") and not all(isinstance(each, str) for each in value):
+            raise InvalidArgument(f"{field} of {what} must be texts")
 
 
 def pack(vectors: Any) -> str:

@@ -17,7 +17,8 @@ from videochat.intervals import Interval
 from videochat.memory.chroma import Chroma, caption_of, collections_of
 from videochat.memory.embeddings import Embedder
 from videochat.memory.ranking import fuse, search_video
-from videochat.memory.store_records import Hit, StoredVideo
+from videochat.memory.store_records import Hit
+from videochat.memory.stored_video import StoredVideo, row_of
 from videochat.memory.video_captions import VideoCaptions
 from videochat.memory.video_index import WordIndex
 from videochat.memory.words import content_words
@@ -196,19 +197,16 @@ class Library:
             if self._journals is None:
                 raise
         if self._journals is not None:
-            rows = {v: rows[v] if rows.get(v, {}).get("journal_end") == n else self._read(v) for v, n in sizes.items()}
+            # A row of an older release does not tell everything.
+            whole = {v: "told" in row and row.get("journal_end") == sizes.get(v) for v, row in rows.items()}
+            rows = {v: rows[v] if whole.get(v) else self._read(v) for v in sizes}
         found = [StoredVideo.of(video_id, row) for video_id, row in rows.items() if row]
         return sorted(found, key=lambda video: (video.name, video.id))
 
     def _read(self, video_id: str) -> dict[str, Any]:
         with contextlib.suppress(StoreError):
             stored = self._captions_of(video_id)
-            state = stored.state
-            return (
-                {}
-                if not stored.known
-                else state.facts | {"captions": sum(c.kind not in DERIVED_KINDS for c in state.captions.values())}
-            )
+            return row_of(stored.state) if stored.known else {}
         return {}
 
     def vectorstore(self) -> ChromaVectorStore:

@@ -1,10 +1,8 @@
-"""What the caption store hands out beside captions: hits, gaps, and the videos it has."""
+"""What the caption store hands out beside captions: hits and gaps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from videochat.intervals import Interval
 from videochat.records import Caption
@@ -45,29 +43,3 @@ class Gap:
     """First moment no longer."""
     reason: str
     """Why, as the tool said it."""
-
-
-@dataclass(frozen=True)
-class StoredVideo:
-    """A video that a store has captions of."""
-
-    id: str
-    """`Video.id`."""
-    name: str
-    """File name, or the id where nobody has said."""
-    path: str | None = None
-    """Where it was watched last: a path or an address."""
-    duration_seconds: float | None = None
-    """How long it is; None where nobody has said."""
-    captions: int = 0
-    """How many, summaries aside."""
-
-    @classmethod
-    def of(cls, video_id: str, row: Mapping[str, Any]) -> StoredVideo:
-        """Return the video of a row of facts."""
-        length, count = row.get("duration_seconds"), int(row.get("captions", 0))
-        return cls(video_id, str(row.get("name") or video_id), row.get("path"), length, count)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return dict(vars(self))

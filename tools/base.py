@@ -115,6 +115,11 @@ class PerceptionTool(ABC):
 
         return choose_device()
 
+    @property
+    def service(self) -> str | None:
+        """Whom it asks over a network; None where it works on this machine alone."""
+        return None
+
     def unfit(self, video: Video) -> str | None:
         """Return why this tool has nothing to do on `video`, or None if it has."""
         if isinstance(self.needs, Sampling) and not video.has_video:

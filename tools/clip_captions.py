@@ -121,6 +121,15 @@ class ClipCaptioner(PerceptionTool):
         else:
             raise InvalidArgument(f"The model of clip_captions must be a name, a path or a chat model, got {model!r}.")
 
+    @property
+    def service(self) -> str | None:
+        """The chat model that it asks, and where it is, if that was said; None for weights on this machine."""
+        if self._chat is None:
+            return None
+        server = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+        at = f" at {server}" if server and self.identity.startswith("openai:") else ""
+        return f"{self.identity}{at}"
+
     def usual_source(self) -> str:
         """Return the name of the tool, and the model whose words its captions are."""
         return f"{self.name}:{self.identity}"

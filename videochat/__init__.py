@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from videochat.renamed import getter
 
 if TYPE_CHECKING:
-    from videochat.agent import Limits, VideoAgent, VideoAnswerer, VideoToolkit
+    from videochat.agent import Limits, VideoAgent, VideoAnswerer, VideoToolkit, watch_videos
     from videochat.comparison import compare
     from videochat.document_loader import VideoCaptionLoader
     from videochat.embed_model import VideoChatEmbed
@@ -53,6 +53,7 @@ _HOMES = {
     "VideoToolkit": "videochat.agent",
     "clock": "videochat.intervals",
     "compare": "videochat.comparison",
+    "watch_videos": "videochat.agent",
 }
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "VideoToolkit",
     "clock",
     "compare",
+    "watch_videos",
 ]
 
 

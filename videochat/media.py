@@ -23,7 +23,7 @@ from av.error import FFmpegError
 from videochat.audio import AudioBlock, decode_audio
 from videochat.clock import Clock, Stretch, must_be_read, read_clock
 from videochat.decoding import First, Track, first_of, last_end
-from videochat.download import download
+from videochat.download import Address, download
 from videochat.errors import MediaError
 from videochat.ffmpeg import reason, running
 from videochat.frames import Frame, PictureStream, Sampling
@@ -79,8 +79,11 @@ class Video:
         if not isinstance(source, str | bytes | os.PathLike) or not os.fspath(source):
             raise MediaError(f"A video needs a path or an http(s) address, got {source!r}.")
         text = os.fsdecode(source)
-        self.path: Path = download(text, Video) if re.match(r"(?i)https?://", text) else local_path(text)
+        is_address = re.match(r"(?i)https?://", text)
+        self.path: Path = download(text, Video) if is_address else local_path(text)
         """The file that is read."""
+        self.address: str = Address.parse(text).url if is_address else str(self.path.absolute())
+        """Where it came from: an address, without name and password, or the path of the file."""
         self.name: str = shown_name(self.path)
         """What people call it."""
         self._check_file()

@@ -208,7 +208,7 @@ def test_summaries_are_found_only_when_asked_for(library: CaptionStore) -> None:
 def test_videos_have_names_and_are_found_by_them(library: CaptionStore) -> None:
     assert library.videos() == [
         StoredVideo("garden", "garden.mp4", None, 9.0, 2),
-        StoredVideo("kitchen", "kitchen.mp4", "/films/kitchen.mp4", 12.0, 7),
+        StoredVideo("kitchen", "kitchen.mp4", "/films/kitchen.mp4", 12.0, 7, ["/films/kitchen.mp4"]),
     ]
     for name in ("kitchen", "kitchen.mp4", "/films/kitchen.mp4", "kitc"):
         assert library.find_video(name).id == "kitchen"

@@ -42,10 +42,10 @@ _MOST_LINES = 1000
 def add_commands(commands: Commands) -> None:
     """Add `ask` and `chat`."""
     ask = add_command(commands, "ask", _ask, "answer a question about a video, watching it first if needed")
-    add_video_options(ask, several=True)
+    add_video_options(ask, several=True, library=True)
     ask.add_argument("question")
     chat = add_command(commands, "chat", _chat, "ask question after question; the earlier ones are remembered")
-    add_video_options(chat, several=True)
+    add_video_options(chat, several=True, library=True)
     chat.add_argument("--conversation", metavar="FILE", help="keep the conversation in this file and go on with it")
     for command in (ask, chat):
         add_describe_options(command)
@@ -85,7 +85,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    _check_order(options)
+    if options.video:
+        _check_order(options)
     offer_models(options)
     with agent_for(options, **_answering(options)) as agent:
         if agent.needs_captions:

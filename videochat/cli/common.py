@@ -9,15 +9,18 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from videochat.cli.progress import busy
-from videochat.errors import InvalidArgument, UnknownName
+from videochat.errors import InvalidArgument, MediaError, UnknownName
 from videochat.intervals import parse_clock, parse_range
 from videochat.records import KINDS, Kind
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
+    from videochat.media import Video
+    from videochat.tools.clip_captions import ClipCaptioner
 
 Commands = Any
 """What `add_subparsers` returns; argparse keeps its type private."""
@@ -84,11 +87,32 @@ def add_group(commands: Commands, name: str, text: str) -> Commands:
     return group.add_subparsers(title="commands", metavar="COMMAND")
 
 
-def add_video_options(command: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Add the video (or several) and how it is watched."""
-    many = "; several are asked together" if several else ""
-    command.add_argument("video", nargs="+" if several else None, help=f"path or http(s) address of a video{many}")
+def add_video_options(command: argparse.ArgumentParser, *, several: bool = False, library: bool = False) -> None:
+    """Add the video (or several, or all that are remembered) and how it is watched."""
+    many = ", or a folder of videos; several are asked together" if several else ""
+    videos = command.add_argument(
+        "video", nargs="+" if several else None, help=f"path or http(s) address of a video{many}"
+    )
+    if library:
+        command.add_argument(
+            "--library",
+            action=_Library,
+            videos=videos,
+            help="instead of videos, before the question: all that are remembered",
+        )
     add_watch_options(command)
+
+
+class _Library(argparse.Action):
+    """An option after which no video need be named."""
+
+    def __init__(self, option_strings: list[str], dest: str, videos: argparse.Action, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=False, **options)
+        self._videos = videos
+
+    def __call__(self, parser: object, options: argparse.Namespace, values: object, option: str | None = None) -> None:
+        self._videos.nargs, self._videos.required = "*", False
+        setattr(options, self.dest, True)
 
 
 def add_watch_options(command: argparse.ArgumentParser) -> None:
@@ -168,24 +192,74 @@ def agent_for(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAge
         options: as `add_video_options` adds them, and `add_describe_options` where a command has them.
         settings: further arguments of `VideoAgent`.
     """
-    from videochat.media import Video
-
     # What is cheap to find wrong is found before the heavy parts load.
-    videos = [Video(path) for path in ([options.video] if isinstance(options.video, str) else options.video)]
+    videos = _opened([options.video] if isinstance(options.video, str) else options.video, options)
     with busy(f"opening {videos[0].name}" if len(videos) == 1 else f"opening {len(videos)} videos"):
         from videochat.agent import VideoAgent
 
-        if getattr(options, "describe", None):
-            from videochat.tools.clip_captions import ClipCaptioner
-
-            prices = (options.price_in, options.price_out)
-            price = None if prices == (None, None) else (prices[0] or 0.0, prices[1] or 0.0)
-            settings["clip_captions"] = ClipCaptioner(options.describe, price=price)
+        if (describes := clip_captioner(options)) is not None:
+            settings["clip_captions"] = describes
         agent = VideoAgent(videos, preset=options.preset, memory=options.memory, **settings)
     try:
         yield agent
     finally:
         agent.close()
+
+
+def _opened(named: list[str], options: argparse.Namespace) -> list[Video]:
+    """Open videos, and those that folders and patterns stand for; of these, one that cannot be read is only said."""
+    from videochat.media import Video
+    from videochat.sources import find_sources, is_many
+
+    if getattr(options, "library", False):
+        if named:
+            raise InvalidArgument("Name the videos, or give --library for all that are remembered; not both.")
+        return _library(options)
+    videos = []
+    for text in named:
+        if not is_many(text):
+            videos.append(Video(text))
+            continue
+        for source in find_sources([text]):
+            if source.problem:
+                raise MediaError(source.problem)
+            try:
+                videos.append(Video(source.text))
+            except MediaError as error:
+                print(f"videochat: left out: {error}", file=sys.stderr)
+    if not videos:
+        raise MediaError(f"None of what {', '.join(named)} stands for can be read as a video.")
+    return videos
+
+
+def _library(options: argparse.Namespace) -> list[Video]:
+    """Open every video of the memory whose file is where it was, or at another of its places."""
+    from videochat.media import Video
+    from videochat.memory import CaptionStore
+
+    videos = []
+    with CaptionStore(options.memory) as store:
+        for stored in store.videos():
+            files = [place for place in (stored.path, *reversed(stored.places)) if place and Path(place).is_file()]
+            video = next((video for file in files if (video := Video(file)).id == stored.id), None)
+            if video is None:
+                print(f"videochat: left out: the file of {stored.name} is gone or changed.", file=sys.stderr)
+            else:
+                videos.append(video)
+    if not videos:
+        raise MediaError("The library holds no video whose file is there; `videochat memory list` says what it holds.")
+    return videos
+
+
+def clip_captioner(options: argparse.Namespace) -> ClipCaptioner | None:
+    """Return who describes the video besides, as `add_describe_options` has it; None for nobody."""
+    if not getattr(options, "describe", None):
+        return None
+    from videochat.tools.clip_captions import ClipCaptioner
+
+    prices = (options.price_in, options.price_out)
+    price = None if prices == (None, None) else (prices[0] or 0.0, prices[1] or 0.0)
+    return ClipCaptioner(options.describe, price=price)
 
 
 def say_forecast(agent: VideoAgent, start_seconds: float = 0.0, end_seconds: float | None = None) -> bool:

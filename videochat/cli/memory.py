@@ -21,7 +21,12 @@ def add_commands(commands: Commands) -> None:
     search = _add(commands, "search", _search, "find captions by words and meaning, in one video or in all")
     search.add_argument("query")
     search.add_argument("--library", action="store_true", help="over all videos (the default without --video)")
-    search.add_argument("--video", action="append", metavar="NAME", help="only in this video: its name, id or file")
+    search.add_argument(
+        "--video",
+        action="append",
+        metavar="NAME",
+        help="only in this video, or in those of a folder: its name, id, file or folder",
+    )
     search.add_argument(
         "--kind", action="append", type=kind_option, help="only captions of this kind, or of this sense"
     )
@@ -76,13 +81,25 @@ def _id(store: CaptionStore, name: str) -> str:
     return store.find_video(name).id
 
 
+def _ids(store: CaptionStore, name: str) -> list[str]:
+    """Return the id of a video, or those of the videos that were watched in a folder."""
+    if not Path(name).is_dir():
+        return [_id(store, name)]
+    folder = Path(name).absolute()
+    found = [video.id for video in store.videos() if any(Path(place).is_relative_to(folder) for place in video.places)]
+    if not found:
+        raise StoreError(f"No video of the folder {name!r} is remembered; run: videochat watch {name}")
+    return found
+
+
 def _search(options: argparse.Namespace) -> int:
     from videochat.intervals import clock_range
     from videochat.memory.retrieval import find_moments
 
     with _store(options) as store:
         names = {video.id: video.name for video in store.videos()}
-        wanted = [_id(store, name) for name in options.video] if options.video and not options.library else None
+        some = options.video and not options.library
+        wanted = [id_ for name in options.video for id_ in _ids(store, name)] if some else None
         hits = find_moments(store, options.query, k=options.k, video_ids=wanted, kinds=options.kind)
     if options.json:
         print_json(
@@ -113,6 +130,10 @@ def _list(options: argparse.Namespace) -> int:
     for video in videos:
         length = clock(video.duration_seconds) if video.duration_seconds else "?"
         print(f"{video.id}  {length:>8}  {video.captions:>7} captions  {video.name}")
+        when = f", last at {video.watched_at}" if video.watched_at else ""
+        print(f"  watched: {video.extent() or 'nothing yet'}{when}")
+        for place in video.places:
+            print(f"  from: {place}")
     if not videos:
         print("Nothing is remembered; run: videochat watch VIDEO")
     return 0

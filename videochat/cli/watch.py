@@ -15,6 +15,7 @@ from videochat.cli.common import (
     add_describe_options,
     add_json_option,
     add_video_options,
+    add_watch_options,
     agent_for,
     kind_option,
     print_json,
@@ -23,6 +24,7 @@ from videochat.cli.common import (
 )
 from videochat.cli.offer import offer_models
 from videochat.cli.progress import watch_progress
+from videochat.cli.watch_many import add_many_options, means_many, watch_many
 from videochat.errors import VideoChatError
 from videochat.intervals import check_interval
 
@@ -34,10 +36,18 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Add the commands."""
-    watch = add_command(commands, "watch", _watch, "watch a video, or a part of it, and remember what was seen")
+    watch = add_command(commands, "watch", _watch, "watch videos, or parts of them, and remember what was seen")
     captions = add_command(commands, "captions", _captions, "list what is remembered of a video")
     timeline = add_command(commands, "timeline", _timeline, "show over time what is remembered of a video")
-    for command in (watch, captions, timeline):
+    watch.add_argument(
+        "video",
+        nargs="+",
+        metavar="PATH",
+        help="videos, folders, patterns such as 'lectures/**/*.mp4', http(s) addresses; - for a list of them, one a "
+        "line, on the standard input",
+    )
+    add_watch_options(watch)
+    for command in (captions, timeline):
         add_video_options(command)
     for command in (watch, captions):
         command.add_argument(
@@ -47,6 +57,7 @@ def add_commands(commands: Commands) -> None:
         add_json_option(command)
     watch.add_argument("--fps", type=float, metavar="RATE", help="pictures per second (default: each sense's own rate)")
     add_describe_options(watch)
+    add_many_options(watch)
     watch.add_argument("--forecast", action="store_true", help="say what would be asked of --describe, and stop")
     captions.add_argument("--kind", type=kind_option, help="only captions of this kind, or of this sense")
     timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
@@ -54,6 +65,8 @@ def add_commands(commands: Commands) -> None:
 
 def _watch(options: argparse.Namespace) -> int:
     offer_models(options)
+    if means_many(options):
+        return watch_many(options)
     with agent_for(options) as agent:
         asks = say_forecast(agent, options.start, options.end)
         if options.forecast:
