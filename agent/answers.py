@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from videochat.agent.findings import Answered, Asked, Finding
 from videochat.agent.follow_up import ReadQuestion
@@ -38,6 +39,7 @@ from videochat.memory.words import all_words
 _NEAR, _NEAR_LIKENESS = 0.25, 0.25
 _QUOTES, _LISTED, _MOST_SENTENCES = 3, 12, 12
 _MOST_NAMED = 3
+_T = TypeVar("_T")
 
 
 def find(query: Query, notes: Notes, hits: Sequence[Hit]) -> Answered:
@@ -289,7 +291,7 @@ def _within(asked: Asked, span: Interval) -> list[Finding]:
             groups = joined_sentences(
                 sorted((h for h in meant if h.caption.kind == "speech"), key=lambda h: h.start_seconds)
             )
-            return [asked.spoken(group) for group in groups[:_QUOTES]]
+            return [asked.spoken(group) for group in _few(asked, groups)]
         if meant:
             return [asked.told(hit) for hit in by_overlap(meant, span)[:_QUOTES]]
         if kinds != ("measure",):
@@ -302,7 +304,7 @@ def _within(asked: Asked, span: Interval) -> list[Finding]:
     for kind in ("speech", "ocr", "action", "clip_caption", "video_caption"):
         hits = by_overlap(asked.touching((kind,), span), span)
         if kind == "speech":
-            hits = sorted(hits[:_QUOTES], key=lambda h: h.start_seconds)
+            hits = _few(asked, sorted(hits, key=lambda h: h.start_seconds))
             found += [(group[0].start_seconds, asked.spoken(group)) for group in joined_sentences(hits)]
         else:
             found += [(hit.start_seconds, asked.told(hit)) for hit in hits[:_QUOTES]]
@@ -318,6 +320,11 @@ def _within(asked: Asked, span: Interval) -> list[Finding]:
     return [finding for _, finding in found][: 2 * _QUOTES]
 
 
+def _few(asked: Asked, items: Sequence[_T]) -> list[_T]:
+    """Return a few of what is told in temporal order: the last where the question looks from the end."""
+    return list(items[-_QUOTES:] if asked.query.towards == "end" else items[:_QUOTES])
+
+
 def _quotes(asked: Asked) -> list[Finding]:
     """Return the captions that fit a question best, as sentences; those of one sentence are quoted together."""
     if asked.query.relation is not None:
@@ -328,8 +335,8 @@ def _quotes(asked: Asked) -> list[Finding]:
     for hit in asked.fitting():
         if any(hit.caption.id == other.caption.id for finding in found for other in finding.hits):
             continue
-        found.append(asked.told(hit))
-        if len(found) == _QUOTES:
+        found += [asked.told(hit), *asked.reply_to(hit)]
+        if len(found) >= _QUOTES:
             break
     return found
 

@@ -31,8 +31,8 @@ NO_BRACKETS = str.maketrans("[]", "()")
 """Brackets in words of the video would look like citations."""
 
 _SIGHTS: dict[Kind, str] = {
-    "speech": "words that are said",
-    "sound": "sounds that are no words",
+    "speech": "speech",
+    "sound": "other sounds",
     "ocr": "text on screen",
     "objects": "things",
     "action": "actions",

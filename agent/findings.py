@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +32,10 @@ _SOME, _SOME_LIKENESS = 0.3, 0.35
 _NEARLY_AS_GOOD = 0.75
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
+# What captions of measures call the topics of `Phrases`.
+_MEASURES = {"lightness": "light", "camera_speed": "camera", "moving_share": "motion"}
+# A reply follows a question by no more than this.
+_ASKS, _REPLY_SECONDS = re.compile(r"[?？][\"”')]*\s*$"), 4.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,8 @@ class Asked:
             order = [hit for hit in self.hits if not self.query.kinds or hit.caption.kind in self.query.kinds]
             return order if self.query.kinds else []
         # That a thing is there answers only whether, when, where and how many.
-        mute = ("shot", "measure", "objects") if self.query.asks == "other" else ("shot", "measure")
+        mute = {"shot", "measure"} | ({"objects"} if self.query.asks == "other" else set())
+        mute |= {"sound"} - {*self.query.kinds} if self.query.asks in ("other", "list", "where") else set()
         fits = {
             hit.caption.id: share[hit.caption.id] + max(hit.similarity - 0.2, 0.0)
             for hit in self.hits
@@ -197,6 +204,15 @@ class Asked:
                     return self.spoken(sorted(group, key=lambda other: not same_moment(hit, other)), group)
         return Finding(self.sentence(hit), (hit,))
 
+    def reply_to(self, hit: Hit) -> list[Finding]:
+        """Return what is said next where a hit is a question: it holds the answer sooner than the question does."""
+        groups = joined_sentences(self.notes.of("speech")) if hit.caption.kind == "speech" else []
+        for asking, reply in itertools.pairwise(groups):
+            if any(same_moment(hit, other) for other in asking) and _ASKS.search(asking[-1].caption.text):
+                near = reply[0].start_seconds - asking[-1].end_seconds <= _REPLY_SECONDS
+                return [self.spoken(reply)] if near else []
+        return []
+
     def spoken(self, cited: Sequence[Hit], group: Sequence[Hit] | None = None) -> Finding:
         """Return lines of speech as one quote; the first of those cited is the one that was looked for."""
         words = " ".join(" ".join(hit.caption.text.split()) for hit in group or cited)
@@ -230,4 +246,11 @@ class Asked:
             )
         if caption.kind == "sound":
             return self.say("heard", what=text, when=when(hit))
-        return self.say("measured" if caption.kind == "measure" else "noted", what=text)
+        if caption.kind == "measure":
+            return self.say("measured", what=self.measure(caption))
+        return self.say("noted", what=text)
+
+    def measure(self, caption: Caption) -> str:
+        """Return what was measured of what the question asks for; all of it where it asks for nothing particular."""
+        name = _MEASURES.get(self.topic, self.topic)
+        return f"{name}: {caption.attributes[name]}" if name in caption.attributes else caption.text

@@ -200,15 +200,15 @@ def measured(asked: Asked) -> list[Finding]:
     strange = [w for w in asked.query.subject if not asked.idle(w) and not asked.say.is_word("colour", w)]
     if asked.labels or (asked.topic == "colours" and strange):
         return []  # the colour of the picture is not that of a thing in it
-    topic = {"lightness": "light", "camera_speed": "camera", "moving_share": "motion"}.get(asked.topic, asked.topic)
     held: dict[str, list[Caption]] = {}
-    for caption in _windows(asked):
-        phrase = str(caption.attributes.get(topic) or caption.text)
+    windows = _windows(asked)
+    # Beside what says it, what says nothing of it is no answer.
+    for caption in [c for c in windows if asked.measure(c) != c.text] or windows:
+        phrase = asked.measure(caption)
         held.setdefault(re.sub(r"\s*\(?[\d.]+%.*?(?=,|;|$)", "", phrase) or phrase, []).append(caption)
     groups = sorted(held.items(), key=lambda item: -sum(c.end_seconds - c.start_seconds for c in item[1]))
     return [
-        Finding(asked.say("measured", what=str(g[0].attributes.get(topic) or g[0].text)), (Hit(g[0]),), computed=True)
-        for _, g in groups[:2]
+        Finding(asked.say("measured", what=asked.measure(g[0])), (Hit(g[0]),), computed=True) for _, g in groups[:2]
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from videochat.intervals import Interval, clock
+from videochat.intervals import Interval, clock, clock_range
 from videochat.media import Video
 from videochat.memory import Hit, appearances
 from videochat.memory.appearances import Appearance
@@ -111,8 +111,8 @@ def when(hit: Hit) -> str:
 
 
 def range_text(start: float, end: float) -> str:
-    """Return a range of seconds as in a sentence: `00:03–00:05`."""
-    return clock(start) if int(start) == int(end) else f"{clock(start)}–{clock(end)}"
+    """Return a range of seconds as in a sentence, `00:03–00:05`, with the times of its citation."""
+    return clock(start) if int(start) == int(end) else clock_range(start, end).replace("-", "–")
 
 
 def longest_of(thing: Appearance) -> Hit:

@@ -323,7 +323,7 @@ class Run:
         elif status == "not_found" and not is_refusal(text) and not isinstance(self.settings.llm, ExtractiveAnswerer):
             notes.append("The answer cites nothing that was retrieved from the video, so nothing vouches for it")
         if isinstance(self.settings.llm, ExtractiveAnswerer) and text:
-            notes.append("No language model is configured: these are the notes themselves")
+            notes.append("No language model is configured, so the notes are quoted")
         if self.seen_seconds is not None and self.settings.needs_captions:
             notes.append(f"Answered from what has been seen so far, up to {self._so_far()}")
         elif status == "not_found" and text and is_refusal(text):

@@ -1,4 +1,4 @@
-"""Answers about sounds that are no words: whether there is music, when somebody claps, what can be heard."""
+"""Answers about sounds other than speech: whether there is music, when somebody claps, what can be heard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def about_events(asked: Asked) -> list[Finding]:
     if not meant and "sound" in query.kinds and not beside:
         # That there is a sound track answers whether there is sound.
         meant = [] if query.asks == "presence" else events
-    elif len(beside) > (0 if query.names else _MOST_BESIDE):
+    elif len(beside) > (0 if query.names or (query.asks in ("other", "list") and not query.kinds) else _MOST_BESIDE):
         # In another language the name of a sound is itself a word beside it.
         meant = meant if query.names and len(beside) <= len(query.names) else []
     by_label: dict[str, list[Hit]] = {}

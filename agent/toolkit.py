@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.runnables.config import var_child_runnable_config
@@ -119,3 +119,9 @@ class VideoToolkit(BaseToolkit):
     def close(self) -> None:
         """End a watch in the background, free the senses' models and the memory's files."""
         self.video_set.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

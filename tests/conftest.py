@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-# Both are read when a library is imported, which is before any fixture runs.
+# These are read when a library is imported, which is before any fixture runs.
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Tiny models gain nothing from a second thread, and lose much by waiting for it where others work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# openai-whisper compiles two small functions for sixteen seconds; on what tests hear, Python is as quick.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 import videochat.packaged
 from tests.fakes.clips import SCENES, SPEECH, SUBTITLES

@@ -70,7 +70,7 @@ class SoundEvents(PerceptionTool):
 
     name: ClassVar[str] = "sounds"
     kind: ClassVar[Kind] = "sound"
-    sees: ClassVar[str] = "sounds that are no words: music, applause, laughter, animals, engines, alarms"
+    sees: ClassVar[str] = "sounds other than speech: music, applause, laughter, animals, engines, alarms"
 
     needs: Needs = "sound"
     weights: Weights = YAMNET

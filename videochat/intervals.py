@@ -101,11 +101,15 @@ def fit_interval(
     end = duration_seconds if end_seconds is None else min(end_seconds, duration_seconds)
     if math.isfinite(start_seconds) and 0 <= start_seconds < end:
         return start_seconds, end
+    if math.isfinite(start_seconds) and start_seconds >= duration_seconds:
+        raise InvalidArgument(
+            f"The range from second {start_seconds:g} on ({clock(start_seconds)}) holds nothing: {name} lasts "
+            f"{duration_seconds:.2f} s ({clock(duration_seconds)})."
+        )
     to = "its end" if end_seconds is None else f"second {end_seconds:g}"
-    why = "" if start_seconds >= duration_seconds else ", and a range needs 0 <= start < end"
     raise InvalidArgument(
         f"The range from second {start_seconds:g} to {to} holds nothing: {name} lasts {duration_seconds:.2f} s "
-        f"({clock(duration_seconds)}){why}."
+        f"({clock(duration_seconds)}), and a range needs 0 <= start < end."
     )
 
 

@@ -246,11 +246,10 @@ class Citation:
         return self.caption.as_dict() | {"start_seconds": self.start_seconds, "end_seconds": self.end_seconds}
 
     def __str__(self) -> str:
-        where = f" {[round(v) for v in self.caption.box]}" if self.caption.box else ""
         when = clock_range(self.start_seconds, self.end_seconds)
         text = self.caption.attributed_text
         text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN].rsplit(' ', 1)[0]} …"
-        return f"[{when}] {self.caption.kind}: {text}{where}"
+        return f"[{when}] {self.caption.kind}: {text}"
 
 
 @dataclass

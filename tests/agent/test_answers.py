@@ -430,3 +430,47 @@ def test_of_several_videos_none_need_answer(video: Video, tmp_path: Path, empty_
     other = harbour(tmp_path, name="park.mp4")
     ask = Asker(empty_store, (video, noted(video)), (other, noted(other)))
     assert not ask("What is said about Napoleon?").found
+
+
+LINES = (
+    (1, 3, "Tell me, is the king at home?"),
+    (3, 5, "Yes, he is, in a bad mood."),
+    (13, 14, "Who took it?"),
+    (15, 16, "A fox took the crown."),
+    (17, 18, "Which fox?"),
+    (18, 20, "The red one, I think."),
+)
+
+
+def test_a_question_that_is_quoted_is_followed_by_its_reply(video: Video, empty_store: CaptionStore) -> None:
+    ask = Asker(empty_store, (video, [Caption(video.id, s, e, "speech", text, "by hand") for s, e, text in LINES]))
+    assert_found(
+        ask("Is the king at home?"),
+        [
+            ("Somebody says: “Tell me, is the king at home?”", ["speech 1-3"]),
+            ("Somebody says: “Yes, he is, in a bad mood.”", ["speech 3-5"]),
+        ],
+    )
+
+
+def test_of_the_end_the_last_lines_are_told(video: Video, empty_store: CaptionStore) -> None:
+    late = [(s / 4 + 15, e / 4 + 15, text) for s, e, text in LINES]
+    ask = Asker(empty_store, (video, [Caption(video.id, s, e, "speech", text, "by hand") for s, e, text in late]))
+    texts = [text for text, _ in told(ask("What is said at the end?").findings)]
+    assert texts == [f"Somebody says: “{text}”" for _, _, text in LINES[-3:]]
+
+
+@pytest.mark.parametrize("question", ["What animal is sitting on the branch?", "What is the animal doing up there?"])
+def test_a_sound_does_not_answer_what_is_seen(video: Video, empty_store: CaptionStore, question: str) -> None:
+    assert not Asker(empty_store, (video, [Caption(video.id, 3, 5, "sound", "animal", "ears")]))(question).found
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("At what times is nothing moving?", "Least moves at 00:15–00:20 (1% of the picture)."),
+        ("Is it dark at the beginning?", "Light: bright (mean lightness 80%)."),
+    ],
+)
+def test_of_measures_only_what_is_asked_for_is_told(ask: Asker, question: str, sentence: str) -> None:
+    assert told(ask(question).findings)[0][0] == sentence

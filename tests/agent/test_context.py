@@ -60,7 +60,7 @@ def test_facts_come_first(videos: VideoSet) -> None:
     )
     assert "Noted: text on screen, descriptions of pictures." in facts
     assert (
-        "Not watched for: words that are said, sounds that are no words, things, actions, "
+        "Not watched for: speech, other sounds, things, actions, "
         "regions, tags, cuts, light, colours and motion." in facts
     )
     assert "Watched so far up to 00:00 of 01:00." in facts

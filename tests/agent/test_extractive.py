@@ -130,7 +130,7 @@ def test_a_question_to_a_video_is_answered_in_sentences(
 def test_that_there_is_no_model_is_a_note_and_no_text(tea: Path, tea_memory: CaptionStore) -> None:
     for question in ("When is the milk poured?", "When does the cat jump?"):
         answer = answered(question, tea, tea_memory)
-        assert "No language model is configured: these are the notes themselves." in answer.notes
+        assert "No language model is configured, so the notes are quoted." in answer.notes
         assert "No language model" not in answer.text
 
 
@@ -138,5 +138,5 @@ def test_what_is_absent_is_not_found_and_says_what_was_watched_for(tea: Path, te
     answer = answered("What is said about Napoleon?", tea, tea_memory)
     assert answer.status == "not_found"
     assert answer.text.splitlines()[0] == (
-        f"{NOT_NOTED} (watched for: words that are said, text on screen, cuts, light, colours and motion)."
+        f"{NOT_NOTED} (watched for: speech, text on screen, cuts, light, colours and motion)."
     )

@@ -192,7 +192,7 @@ def test_what_is_told_of_each_kind(video: Video) -> None:
         thing(video, 1, 3, "apple", 1): "There is an apple from 00:01–00:03.",
         note(video, 1, 3, "shot", "one shot of 2.0 s"): "A shot of 2.0 seconds, 00:01–00:03.",
         note(video, 1, 1.5, "shot", "the picture changes", event="sudden_change"): "The picture changes suddenly.",
-        note(video, 1, 3, "measure", "light: dark"): "Measured: light: dark.",
+        note(video, 1, 3, "measure", "light: dark"): "Light: dark.",
         note(video, 1, 3, "action", "pouring milk"): "Pouring milk.",
         note(video, 1, 3, "clip_caption", "A man waits."): "A man waits.",
     }

@@ -320,15 +320,15 @@ def test_without_measurements_nothing_is_compared(video: Video) -> None:
 @pytest.mark.parametrize(
     ("question", "sentences"),
     [
-        ("What colours are there?", [("Measured: gray 90%.", ["measure 0-5"])]),
+        ("What colours are there?", [("Colours: gray 90%.", ["measure 0-5"])]),
         (
             "How bright is it?",
             [
-                ("Measured: bright (mean lightness 80%).", ["measure 0-5"]),
-                ("Measured: dark (mean lightness 20%).", ["measure 10-15"]),
+                ("Light: bright (mean lightness 80%).", ["measure 0-5"]),
+                ("Light: dark (mean lightness 20%).", ["measure 10-15"]),
             ],
         ),
-        ("What is the light like at the end?", [("Measured: dark (mean lightness 50%).", ["measure 15-20"])]),
+        ("What is the light like at the end?", [("Light: dark (mean lightness 50%).", ["measure 15-20"])]),
         ("What is said?", []),
     ],
 )

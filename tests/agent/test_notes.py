@@ -106,7 +106,7 @@ def test_what_lies_in_a_range_comes_before_what_reaches_out_of_it() -> None:
 
 
 def test_times_are_written_as_in_a_sentence() -> None:
-    assert range_text(3, 5.9) == "00:03–00:05"
+    assert range_text(3, 5.9) == "00:03–00:06"
     assert range_text(3.1, 3.9) == "00:03"
     hit = Hit(caption(3, 4, "milk"), span=(3, 65))
     assert (when(hit), length_of(hit)) == ("00:03–01:05", 62)

@@ -195,7 +195,7 @@ def test_what_cites_nothing_is_not_judged(make: Any) -> None:
     work(run)
     answer = run.finish()
     assert (answer.status, answer.usage.model_calls) == ("not_found", 1)
-    assert answer.text.startswith("Nothing noted in the video answers this (watched for: words that are said, ")
+    assert answer.text.startswith("Nothing noted in the video answers this (watched for: speech, ")
 
 
 def test_equal_captions_that_touch_are_cited_as_one_interval(make: Any) -> None:

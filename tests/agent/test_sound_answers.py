@@ -28,7 +28,7 @@ def captions(video: Video) -> list[Caption]:
     return [*noted(video), *(Caption(video.id, start, end, "sound", text, "by hand") for start, end, text in HEARD)]
 
 
-MUSIC = "Music is heard at 00:00–00:06 and 00:12–00:15."
+MUSIC = "Music is heard at 00:00–00:06 and 00:12–00:16."
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ MUSIC = "Music is heard at 00:00–00:06 and 00:12–00:15."
         ("When do people clap?", ["Applause is heard at 00:16–00:18."]),
         ("Does a horn honk?", ["Vehicle horn, car horn, honking is heard at 00:08–00:09."]),
         ("Is a keyboard heard?", ["Keyboard (musical) is heard at 00:03–00:05."]),
-        ("Gibt es Musik?", ["Zu hören ist music, 00:00–00:06 und 00:12–00:15."]),
+        ("Gibt es Musik?", ["Zu hören ist music, 00:00–00:06 und 00:12–00:16."]),
         ("有掌声吗？", ["00:16–00:18 可以听到 applause。"]),
         (
             "What sounds can be heard?",

@@ -63,7 +63,7 @@ def test_without_a_model_the_right_caption_is_quoted_first(
     assert answer.text.splitlines()[0] == sentence
     assert cited(answer)[0] == text
     assert answer.status == "grounded"
-    assert answer.notes == ["No language model is configured: these are the notes themselves."]
+    assert answer.notes == ["No language model is configured, so the notes are quoted."]
 
 
 @pytest.mark.parametrize("question", ["When does the cat jump?", "Is there a red car?", "What is said about Napoleon?"])
@@ -72,8 +72,7 @@ def test_what_is_absent_is_not_found(clip: Path, memory: CaptionStore, question:
     assert answer.status == "not_found"
     refusal, *nearest = answer.text.splitlines()
     assert refusal.startswith(
-        "Nothing noted in the video answers this "
-        "(watched for: words that are said, text on screen, cuts, light, colours and motion)"
+        "Nothing noted in the video answers this (watched for: speech, text on screen, cuts, light, colours and motion)"
     )
     assert nearest[:1] == (["Nearest to it:"] if answer.citations else []), "what is cited is said not to answer"
 

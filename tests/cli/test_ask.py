@@ -44,7 +44,7 @@ def test_ask_prints_the_answer_for_people(
     demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["ask", str(demo_clip), "When does the cat jump?", "--memory", demo_memory]) == 0
-    assert "Nothing noted in the video answers this (watched for: words that are said" in capsys.readouterr().out
+    assert "Nothing noted in the video answers this (watched for: speech" in capsys.readouterr().out
 
 
 def test_chat_remembers_and_survives_a_bad_turn(

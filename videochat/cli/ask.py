@@ -178,8 +178,8 @@ def _chat(options: argparse.Namespace) -> int:
             if question == "/reset":
                 agent.reset()
                 print("The conversation is forgotten.", file=sys.stderr)
-            elif question.startswith("/"):
-                unknown = "" if question == "/help" else f"There is no command {question!r}. "
+            elif question == "help" or question.startswith("/"):
+                unknown = "" if question in ("help", "/help") else f"There is no command {question!r}. "
                 print(f"{unknown}{_HELP}", file=sys.stderr)
             else:
                 try:

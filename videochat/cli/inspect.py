@@ -23,7 +23,7 @@ def add_commands(commands: Commands) -> None:
         help="a preset, `embeddings` (search by meaning), `find_frames`, `find_objects`, or a model's hub id",
     )
     doctor = add_command(commands, "doctor", _doctor, "say what this machine can do")
-    demo = add_command(commands, "demo", _demo, "draw a small video and ask it three questions")
+    demo = add_command(commands, "demo", _demo, "draw two small videos and ask four questions about them")
     demo.add_argument("path", nargs="?", default="videochat-demo.mp4", help="where to write it")
     for command in (presets, doctor):
         add_json_option(command)
