@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint notebooks clean
+.PHONY: help install demo test unit lint regression notebooks clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ lint: install ## style, then types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+regression: install ## ask a hundred questions, and compare with the last entry of the history
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.regression
 
 notebooks: install ## run every notebook from top to bottom
 	$(BIN)/python -m tests.run_notebooks
