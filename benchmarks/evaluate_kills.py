@@ -5,8 +5,8 @@
 Draws the clips of `benchmarks/regression` into FOLDER and asks its hundred questions, as a process of its own, of a
 scripted model behind a local server that speaks OpenAI's protocol through the real client: with tools, with one
 retrieval, blind and with subtitles alone. The model knows a part of the answers, more of them where it is shown the
-video, refuses some, and says now and then "either A or B" or nothing. Once without, once with `kill -9` after random
-seconds. Prints whether the tables are equal, and leaves both reports in FOLDER. `--memory` spares the watch.
+video, refuses some, and says now and then "either A or B" or nothing. Once without, once with `kill -9` after a random
+number of answers. Prints whether the tables are equal, and leaves both reports in FOLDER. `--memory` spares the watch.
 """
 
 from __future__ import annotations
@@ -89,19 +89,21 @@ def main() -> int:
         dice = random.Random(22)
         for number in range(options.kills):
             process = subprocess.Popen([*command, "--out", str(parts)], env=environment, stdout=subprocess.DEVNULL)
-            time.sleep(dice.uniform(0.2, 0.6) * took)
+            wanted = _lines(parts) + dice.randrange(5, 80)
+            while process.poll() is None and _lines(parts) < wanted:
+                time.sleep(0.02)
+            ended = process.poll() is not None
             process.kill()
             process.wait()
-            lines = len(parts.read_text().splitlines()) if parts.exists() else 0
-            print(f"kill {number + 1}: {lines} lines, whole at the end: {_ends_whole(parts)}", flush=True)
+            print(f"kill {number + 1}: {_lines(parts)} lines{', but it had ended' if ended else ''}", flush=True)
         subprocess.run([*command, "--out", str(parts)], env=environment, check=True, stdout=subprocess.DEVNULL)
     same = _tables(whole) == _tables(parts)
     print(f"The tables are {'the same' if same else 'DIFFERENT'}; without kills it took {took:.0f} s.")
     return int(not same)
 
 
-def _ends_whole(path: Path) -> bool:
-    return path.exists() and path.read_bytes().endswith(b"\n")
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def _tables(out: Path) -> list[Any]:

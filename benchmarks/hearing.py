@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import re
 import subprocess
 import wave
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ import psutil
 import pysubs2
 
 from videochat.audio import SAMPLE_RATE, AudioBlock
+from videochat.evaluation.word_errors import aligned, words_of
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.tools.speech import SpeechRecognizer
@@ -44,12 +44,6 @@ SENTENCES = {
 }
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a text in lower case, without punctuation and without who says them (`NAR:`)."""
-    text = re.sub(r"\b[A-Z]{2,}:", " ", text).replace("’", "'").casefold()
-    return [word.replace("'", "") for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", text)]
-
-
 def reference(subtitles: Path, length_seconds: float) -> list[Timed]:
     """Return the words of the cues of a clip with the times of their cues."""
     cues = [cue for cue in pysubs2.load(str(subtitles), encoding="utf-8") if cue.end / 1000 <= length_seconds]
@@ -65,25 +59,6 @@ def words_within(utterances: Iterable[Utterance], start_seconds: float, end_seco
         for word in words_of(timed.text)
         if start_seconds <= timed.start_seconds < end_seconds
     ]
-
-
-def aligned(wanted: Sequence[str], found: Sequence[str]) -> tuple[int, list[tuple[int, int]]]:
-    """Return how many words are wrong, left out or too many, and which words of both are the same."""
-    costs = np.zeros((len(wanted) + 1, len(found) + 1), int)
-    costs[:, 0], costs[0] = range(len(wanted) + 1), range(len(found) + 1)
-    for i, one in enumerate(wanted, 1):
-        for j, two in enumerate(found, 1):
-            costs[i, j] = min(costs[i - 1, j] + 1, costs[i, j - 1] + 1, costs[i - 1, j - 1] + (one != two))
-    pairs, i, j = [], len(wanted), len(found)
-    while i and j:
-        if costs[i, j] == costs[i - 1, j - 1] + (wanted[i - 1] != found[j - 1]):
-            i, j = i - 1, j - 1
-            pairs += [(i, j)] if wanted[i] == found[j] else []
-        elif costs[i, j] == costs[i - 1, j] + 1:
-            i -= 1
-        else:
-            j -= 1
-    return int(costs[-1, -1]), pairs[::-1]
 
 
 def placed(wanted: Sequence[Timed], found: Sequence[Timed], pairs: Iterable[tuple[int, int]]) -> int:

@@ -24,13 +24,13 @@ from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.memory.retrieval import recall
 from videochat.records import KINDS, Answer, Status, Usage
-from videochat.tools import PerceptionTool
+from videochat.tools import PerceptionTool, make_tool
 from videochat.tools.clip_models import VideoModel, needed_bytes
 
-Way = Literal["", "agent", "retrieve", "blind", "subtitles", "frames", "search"]
+Way = Literal["", "agent", "retrieve", "blind", "subtitles", "frames", "search", "sense"]
 """What a model gets: the captions, as `VideoAgent` decides (""), with tools, or with one retrieval; the question
 alone; what is said and nothing else; pictures at equal distances and nothing else. `search` is no model, but a way to
-find captions, whose times are the answer."""
+find captions, whose times are the answer; `sense` is the sense that the question names, by itself."""
 WAYS: tuple[Way, ...] = get_args(Way)
 SEARCHES = ("hybrid", "dense", "lexical", "random")
 """By meaning and words with the question read; by either alone; in an order that is chance."""
@@ -89,7 +89,7 @@ class Contender:
     @property
     def reads_captions(self) -> bool:
         """Whether the video is watched for it."""
-        return self.way not in ("blind", "frames")
+        return self.way not in ("blind", "frames", "sense")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Answering:
     def __init__(self, contender: Contender, store: CaptionStore, preset: str | Sequence[str | PerceptionTool] | None):
         self.contender, self._store, self._preset = contender, store, preset
         self._agents: dict[str, VideoAgent] = {}
-        self.llm = resolve_llm("extractive" if contender.way == "search" else contender.llm)
+        self.llm = resolve_llm("extractive" if contender.way in ("search", "sense") else contender.llm)
         self.memory_bytes: int | None = None
         """What a model on this machine takes; None for one that is elsewhere."""
         if isinstance(self.llm, VideoAnswerer):
@@ -176,6 +176,8 @@ class Answering:
             return self._subtitles(video, choice, question, [(c.start_seconds, c.end_seconds, c.text) for c in known])
         if self.contender.way == "frames":
             return self._pictures(video, choice, question)
+        if self.contender.way == "sense":
+            return self._sense(video, question)
         if self.contender.way == "search":
             return self._search(video, question)
         agent, thread = self.agent(video), f"contender-{uuid.uuid4().hex}"
@@ -211,6 +213,20 @@ class Answering:
         told |= {clock_range(claim.start_seconds, claim.end_seconds) for claim in answer.claims}
         markers = [match for match in _MARKER.finditer(answer.text) if match[2]]
         return len(of_nothing) + sum(f"{match[1]}-{match[2]}" not in told for match in markers)
+
+    def _sense(self, video: Video, name: str) -> Reply:
+        """Return what one sense makes out, whatever subtitles say."""
+        given = [] if self._preset is None or isinstance(self._preset, str) else self._preset
+        known = [sense for sense in given if isinstance(sense, PerceptionTool) and sense.name == name]
+        hearing: dict[str, Any] = {"prefer_subtitles": False} if name == "speech" else {}
+        sense = known[0] if known and not hearing else make_tool(name, **hearing)
+        began = time.monotonic()
+        with VideoAgent(video, llm=self.llm, memory=self._store, preset=[sense]) as agent:
+            agent.watch()
+            found = [caption for caption in agent.captions(kind=sense.kind) if caption.source == sense.source]
+        usage = Usage(round(time.monotonic() - began, 3))
+        text = "\n".join(caption.text for caption in found)
+        return Reply(Answer(text or "(nothing)", usage=usage), [(c.start_seconds, c.end_seconds) for c in found])
 
     def _search(self, video: Video, question: str) -> Reply:
         """Return the captions that a way of searching finds, best first."""

@@ -32,6 +32,11 @@ def test_the_mean_of_what_was_answered_goes_on() -> None:
     )
 
 
+def test_nothing_is_left() -> None:
+    (found,) = forecast(ITEMS[:1], ["x"], {("x", "0"): Prediction("x", "0", "A", usage=Usage(30.0))})
+    assert str(found) == "x: everything has been answered"
+
+
 def test_tokens_that_are_not_reported_are_not_invented() -> None:
     done = {("x", "0"): Prediction("x", "0", "A", usage=Usage(36.0))}
     (found,) = forecast(ITEMS, ["x"], done, (2.0, 10.0))

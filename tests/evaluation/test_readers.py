@@ -205,3 +205,13 @@ def test_questions_of_conversations_keep_what_was_asked_before(tmp_path: Path) -
     (item,) = BENCHMARKS["natural"].read(tmp_path, path).items
     assert isinstance(item, Item)
     assert item.after == ("What is first?",)
+
+
+def test_what_senses_must_make_out(tmp_path: Path) -> None:
+    first, second = reading("senses", tmp_path).items
+    assert (first.question, first.reference, first.scored) == ("speech", "NAR: Ask not what.", True)
+    assert (second.id, second.reference) == ("tea.mp4-ocr", "HOW TO MAKE TEA")
+    write_lines(tmp_path / "senses.jsonl", [{"video": "a", "sense": "ocr", "reference": "x"}] * 2)
+    write_lines(tmp_path / "s.jsonl", [{"video": "a", "sense": "speech", "reference_file": "no.srt"}])
+    with pytest.raises(InvalidArgument, match="there is no no.srt below"):
+        BENCHMARKS["senses"].read(tmp_path, tmp_path / "s.jsonl")

@@ -224,6 +224,16 @@ def retrieval(folder: Path) -> Path:
     return write_json(folder / "retrieval_questions.json", clips).parent
 
 
+def senses(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nNAR: Ask not what.\n")
+    rows = [
+        {"video": "a.mp4", "sense": "speech", "reference_file": "a.srt"},
+        {"video": "tea.mp4", "sense": "ocr", "reference": "HOW TO MAKE TEA"},
+    ]
+    return write_lines(folder / "senses.jsonl", rows).parent
+
+
 MINIATURES = {
     "video-mme": video_mme,
     "lvbench": lvbench,
@@ -237,5 +247,6 @@ MINIATURES = {
     "jsonl": own,
     "natural": natural,
     "retrieval": retrieval,
+    "senses": senses,
 }
 """What writes each benchmark into a folder, by its name; returns the folder."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.hearing import SLACK_SECONDS, Timed, aligned, placed, reference, repeated, words_of, words_within
+from benchmarks.hearing import SLACK_SECONDS, Timed, placed, reference, repeated, words_within
 from videochat.audio import SAMPLE_RATE
+from videochat.evaluation.word_errors import aligned, words_of
 from videochat.media import Video
 from videochat.tools.speech import SpeechRecognizer
 from videochat.tools.utterances import Utterance

@@ -114,3 +114,10 @@ def test_a_long_transcript_keeps_something_of_every_part(tea: Path, tea_memory: 
     model.profile = {"tool_calling": False, "max_input_tokens": 50}
     reply(model, "subtitles", tea, tea_memory)
     assert 0 < model.last().text.count("[00:") < 4
+
+
+def test_a_sense_is_asked_by_itself(tea: Path, tea_memory: CaptionStore) -> None:
+    answering = Answering(Contender("itself", "itself", "sense"), tea_memory, None)
+    found = answering.reply(Video(tea), "ocr")
+    assert "HOW TO MAKE TEA" in found.answer.text
+    assert found.cited

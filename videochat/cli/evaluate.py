@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The parser knows them without loading what reads them; a test holds both to each other.
 BENCHMARK_NAMES = (
     *("video-mme", "lvbench", "egoschema", "next-qa", "next-gqa", "mvbench", "mlvu", "cg-bench", "tvqa"),
-    *("jsonl", "natural", "retrieval"),
+    *("jsonl", "natural", "retrieval", "senses"),
 )
 
 
@@ -123,6 +123,8 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
         return [Contender.of(name) for name in options.contenders]
     if options.benchmark == "retrieval":
         return [Contender(way, f"search:{way}", "search") for way in SEARCHES]
+    if options.benchmark == "senses":
+        return [Contender("itself", "sense:itself", "sense")]
     found: list[Contender] = []
     if options.llm:
         model = resolve_llm(options.llm)

@@ -11,6 +11,7 @@ from videochat.evaluation import readers
 from videochat.evaluation.extraction import first_letter, upstream_mvbench_holds
 from videochat.evaluation.items import Reading
 from videochat.evaluation.scoring import Score, located_rank
+from videochat.evaluation.word_errors import aligned, words_of
 
 Figures = dict[str, float]
 """By name, in percent."""
@@ -66,6 +67,11 @@ def _by_type(scores: Sequence[Score]) -> Figures:
 
 def _overall(scores: Sequence[Score]) -> Figures:
     return {"accuracy": _accuracy(scores)}
+
+
+def _none(scores: Sequence[Score]) -> Figures:
+    """Nobody else scores it."""
+    return {}
 
 
 def _next_qa(scores: Sequence[Score]) -> Figures:
@@ -153,6 +159,19 @@ def _retrieval(scores: Sequence[Score]) -> Figures:
     }
 
 
+def _senses(scores: Sequence[Score]) -> Figures:
+    """Of speech errors by words, over all clips together; of other senses the part of the words that they find."""
+    figures: Figures = {}
+    for name, found in sorted(_grouped(scores, "sense").items()):
+        if name == "speech":
+            wanted = [words_of(score.item.reference) for score in found]
+            wrong = [aligned(w, words_of(s.prediction.text))[0] for w, s in zip(wanted, found, strict=True)]
+            figures["speech, word error rate"] = 100 * sum(wrong) / sum(map(len, wanted))
+        else:
+            figures[f"{name}, words found"] = _accuracy(found)
+    return figures
+
+
 BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (
@@ -165,9 +184,10 @@ BENCHMARKS = {
         Benchmark("mlvu", "MLVU", readers.read_mlvu, _by_task),
         Benchmark("cg-bench", "CG-Bench", readers.read_cg_bench, _cg_bench),
         Benchmark("tvqa", "TVQA", readers.read_tvqa, _tvqa),
-        Benchmark("jsonl", "A benchmark of one's own", readers.read_jsonl, _overall),
+        Benchmark("jsonl", "A benchmark of one's own", readers.read_jsonl, _none),
         Benchmark("natural", "Natural questions", readers.read_natural, _natural),
         Benchmark("retrieval", "Retrieval", readers.read_retrieval, _retrieval),
+        Benchmark("senses", "Senses", readers.read_senses, _senses),
     )
 }
 """By the name that the command line takes."""

@@ -34,6 +34,8 @@ class Forecast:
         return sum(count * each / 1e6 for count, each in zip(self.tokens, self.price, strict=True))
 
     def __str__(self) -> str:
+        if not self.questions:
+            return f"{self.contender}: everything has been answered"
         if self.seconds is None:
             return f"{self.contender}: {self.questions} questions; what one takes is known after the first (--limit 5)"
         parts = [f"{self.questions} questions", f"{self.seconds / 3600:.1f} h one after another"]

@@ -77,6 +77,8 @@ class Item:
     """The part of the video that is asked about, where it is not the whole; `spans` count from its start."""
     after: tuple[str, ...] = ()
     """Earlier questions of the same conversation."""
+    reference: str = ""
+    """What is really said, written or seen, where a sense is asked and not a model; the question names the sense."""
 
     def __post_init__(self) -> None:
         if not self.id or not self.video or not self.question.strip():
@@ -98,7 +100,12 @@ class Item:
     @property
     def scored(self) -> bool:
         """Whether it can be said here what is right."""
-        return self.right is not None or self.expected is not None or (bool(self.spans) and not self.options)
+        return (
+            self.right is not None
+            or self.expected is not None
+            or bool(self.reference)
+            or (bool(self.spans) and not self.options)
+        )
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pysubs2
+
 from videochat.errors import InvalidArgument
 from videochat.evaluation.items import Expected, Item, Reading, index_of, without_letters
 from videochat.evaluation.tables import Row, find_file, find_files, numbered_rows, read_items, read_json
+from videochat.evaluation.word_errors import words_of
 from videochat.intervals import Interval, parse_clock
 
 _OPTION_LINE = re.compile(r"^\s*\(?([A-H])[.):]\s*(.+?)\s*$", re.MULTILINE)
@@ -254,6 +257,30 @@ def read_retrieval(folder: Path, chosen: Path | None = None) -> Reading:
         return Item(row["id"], row["video"], row["question"], spans=_spans(row["spans"]), groups=groups)
 
     return read_items(_asked_of_clips(path), make)
+
+
+def read_senses(folder: Path, chosen: Path | None = None) -> Reading:
+    """Read what single senses must make out: JSON lines with `video`, `sense` and `reference` or `reference_file`.
+
+    A reference is a text; its file is one of subtitles below the folder.
+    """
+    path = find_file(folder, ["senses.jsonl"], chosen, "senses.jsonl")
+
+    def make(row: Row) -> Item:
+        reference = row.get("reference") or _subtitle_text(folder, row["reference_file"])
+        if not words_of(reference):
+            raise InvalidArgument("its reference has no words")
+        id_ = f"{row['video']}-{row['sense']}"
+        return Item(id_, row["video"], row["sense"], groups=_groups(sense=row["sense"]), reference=reference)
+
+    return read_items(numbered_rows(path), make)
+
+
+def _subtitle_text(folder: Path, name: str) -> str:
+    path = next(iter(sorted(folder.rglob(name))), None)
+    if path is None:
+        raise InvalidArgument(f"there is no {name} below {folder}")
+    return " ".join(cue.plaintext for cue in pysubs2.load(str(path), encoding="utf-8"))
 
 
 def _asked_of_clips(path: Path) -> Iterator[tuple[str, Row | str]]:

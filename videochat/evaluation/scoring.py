@@ -10,6 +10,7 @@ from videochat.evaluation.extraction import chosen_option
 from videochat.evaluation.items import Item
 from videochat.evaluation.overlap import best_iou_iop, overlap, set_iou
 from videochat.evaluation.predictions import Prediction
+from videochat.evaluation.word_errors import word_error_rate, words_found
 from videochat.intervals import Interval
 
 Outcome = Literal["right", "wrong", "unreadable", "failed"]
@@ -25,11 +26,13 @@ class Score:
     outcome: Outcome
     chosen: int | None = None
     """Index of the option that was chosen."""
+    part: float | None = None
+    """Which part of a reference a sense got right, in [0, 1]; None where a question is right or wrong."""
 
     @property
     def right(self) -> float:
-        """1 or 0."""
-        return float(self.outcome == "right")
+        """1 or 0; of what a sense made out the part that is right."""
+        return float(self.outcome == "right") if self.part is None else self.part
 
     @property
     def span(self) -> Interval | None:
@@ -71,6 +74,14 @@ def score(item: Item, prediction: Prediction) -> Score:
     """Return what a prediction is worth."""
     if prediction.problem:
         return Score(item, prediction, "failed")
+    if item.reference:
+        heard = item.question == "speech"
+        part = (
+            1 - word_error_rate(item.reference, prediction.text)
+            if heard
+            else words_found(item.reference, prediction.text)
+        )
+        return Score(item, prediction, "right" if part >= 1 else "wrong", part=max(0.0, part))
     if item.options:
         chosen = chosen_option(prediction.text, item.options)
         if chosen is None:
