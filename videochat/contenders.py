@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 import time
@@ -24,8 +25,9 @@ from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.memory.retrieval import recall
 from videochat.records import KINDS, Answer, Status, Usage
-from videochat.tools import PerceptionTool, make_tool
+from videochat.tools import PerceptionTool, best_present, make_tool, make_tools
 from videochat.tools.clip_models import VideoModel, needed_bytes
+from videochat.tools.speech import SpeechRecognizer
 
 Way = Literal["", "agent", "retrieve", "blind", "subtitles", "frames", "search", "sense"]
 """What a model gets: the captions, as `VideoAgent` decides (""), with tools, or with one retrieval; the question
@@ -216,10 +218,10 @@ class Answering:
 
     def _sense(self, video: Video, name: str) -> Reply:
         """Return what one sense makes out, whatever subtitles say."""
-        given = [] if self._preset is None or isinstance(self._preset, str) else self._preset
-        known = [sense for sense in given if isinstance(sense, PerceptionTool) and sense.name == name]
-        hearing: dict[str, Any] = {"prefer_subtitles": False} if name == "speech" else {}
-        sense = known[0] if known and not hearing else make_tool(name, **hearing)
+        line_up = make_tools(best_present() if self._preset is None else self._preset)
+        sense = copy.copy(next((sense for sense in line_up if sense.name == name), None) or make_tool(name))
+        if isinstance(sense, SpeechRecognizer):
+            sense.prefer_subtitles = False
         began = time.monotonic()
         with VideoAgent(video, llm=self.llm, memory=self._store, preset=[sense]) as agent:
             agent.watch()

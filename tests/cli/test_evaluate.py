@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.benchmark_files import natural, own, write_lines
-from videochat.cli import main
-from videochat.cli.evaluate import BENCHMARK_NAMES
+from videochat.cli import main, make_parser
+from videochat.cli.evaluate import BENCHMARK_NAMES, line_up
 from videochat.evaluation.benchmarks import BENCHMARKS
 
 
@@ -74,3 +74,11 @@ def test_mistakes_are_sentences(data: Path, tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit):
         main(["evaluate", "videomme", "--data", "x"])
     assert "Did you mean 'video-mme'?" in capsys.readouterr().err
+
+
+def test_a_sense_comes_beside_the_preset() -> None:
+    options = make_parser().parse_args(["evaluate", "senses", "--data", "x", "--add-sense", "objects=yolo.pt"])
+    senses = line_up(options)
+    assert isinstance(senses, list)
+    assert [sense.name for sense in senses][-1] == "objects"
+    assert len(senses) > 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         not options.no_subtitles,
         options.shuffle_options,
         options.memory,
-        _line_up(options),
+        line_up(options),
     )
 
 
@@ -143,16 +144,14 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
     return found
 
 
-def _line_up(options: argparse.Namespace) -> str | list[str | PerceptionTool] | None:
-    from videochat.tools import PRESETS, best_present, make_tool
+def line_up(options: argparse.Namespace) -> str | Sequence[str | PerceptionTool] | None:
+    """Return what watches: the preset, and the senses that were added to it."""
+    from videochat.tools import best_present, make_tool, make_tools
 
     if not options.add_sense:
-        preset: str | list[str | PerceptionTool] | None = options.preset
+        preset: str | list[str] | None = options.preset
         return preset
-    given = options.preset if options.preset is not None else best_present()
-    found: list[Any] = (
-        [*(PRESETS[given].tools if given in PRESETS else [given])] if isinstance(given, str) else [*given]
-    )
+    found = make_tools(best_present() if options.preset is None else options.preset)
     for sense in options.add_sense:
         name, _, model = sense.partition("=")
         found.append(make_tool(name, **({"model": model} if model else {})))

@@ -90,7 +90,7 @@ def _official(benchmark: Benchmark, scores: dict[str, list[Score]]) -> Table:
     rows = [[who, *(f"{found[name]:.2f}" if name in found else "" for name in names)] for who, found in figures.items()]
     rows = rows if names else []
     note = "In percent, by the rules of the publisher, which docs/how_to/evaluate.md tells."
-    return Table(f"{benchmark.title}, as its publisher scores it", ("contender", *names), rows, note)
+    return Table(f"{benchmark.title}: official scores", ("contender", *names), rows, note)
 
 
 def _grounding(scores: dict[str, list[Score]]) -> Table:
