@@ -12,6 +12,7 @@ from videochat.agent.citations import Evidence
 from videochat.agent.events import Event
 from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.limits import Limits
+from videochat.agent.ray_workers import watch_on_ray
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.toolkit import VideoToolkit
 from videochat.agent.video_agent import VideoAgent
@@ -44,5 +45,6 @@ __all__ = [
     "plan_watch",
     "resolve_llm",
     "watch",
+    "watch_on_ray",
     "watch_videos",
 ]

@@ -13,6 +13,7 @@ from videochat.agent.watcher import Watcher
 from videochat.errors import LLMError, MissingDependency, StoreError, StoreInUse, UnknownName, VideoChatError
 from videochat.media import Video
 from videochat.memory import Gap
+from videochat.object_stores import is_object
 from videochat.tools import at_rate
 
 BatchProgress = Callable[[str, float, float], None]
@@ -103,9 +104,14 @@ class BatchWorker:
                 if tell is not None:
                     tell(video.name, seconds, video.duration_seconds)
 
-            return self._watcher.watch(video, start_seconds, end_seconds, progress=progress, summarized=last)
+            report = self._watcher.watch(video, start_seconds, end_seconds, progress=progress, summarized=last)
         except (VideoChatError, OSError) as error:
             return _failed(error)
+        if last and is_object(source):
+            # Of ten thousand objects no disk keeps a copy of each.
+            self._open = None
+            video.path.unlink(missing_ok=True)
+        return report
 
     def give_up(self, source: str, start_seconds: float, end_seconds: float, reason: str) -> Failed | None:
         """Remember that a range could not be watched, for every sense that has not watched it.

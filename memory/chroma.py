@@ -18,7 +18,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ import numpy as np
 
 from videochat.errors import StoreError, first_line
 from videochat.memory.journal import Event
+from videochat.memory.server_patience import ServerPatience
 from videochat.memory.store_files import file_error, lock_of, private
 from videochat.records import DERIVED_KINDS, Caption, Kind
 
@@ -72,6 +73,7 @@ class Chroma:
         """How often the directory was opened."""
         self._opened: int | None = None
         self._guard = threading.RLock()
+        self._server = ServerPatience(self.name)
         self._lock = lock_of(place.parent) if isinstance(place, Path) else None
         self._collections: dict[str, Any] = {}
         self._copy: tempfile.TemporaryDirectory[str] | None = None
@@ -192,12 +194,20 @@ class Chroma:
         Raises:
             StoreError: Chroma did not do it.
         """
-        with self._failures():
+
+        def do() -> Any:
             if name not in self._collections:
                 self._collections[name] = self.client.get_or_create_collection(
                     name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
                 )
             return getattr(self._collections[name], method)(**arguments)
+
+        with self._failures():
+            return do() if self.directory is not None else self._server.ask(do)
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """While it is entered, wait for a server that is away; whoever writes waits, who asks is told at once."""
+        return self._server.waiting()
 
     def pages(self, name: str, where: Mapping[str, Any], include: Sequence[str]) -> Iterator[Page]:
         """Yield the rows of a collection that fit `where`, many at a time; within a `session`."""

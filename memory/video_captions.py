@@ -130,7 +130,7 @@ class VideoCaptions:
             StoreError: they cannot be written; then none of them counts.
         """
         self._prepare()
-        with self._guard, self._lock.held() if self._lock is not None else nullcontext():
+        with self._guard, self._chroma.waiting(), self._lock.held() if self._lock is not None else nullcontext():
             self._refresh()
             events = list(make(self._state))
             self.log.append(events)
@@ -377,7 +377,7 @@ class VideoCaptions:
             if mark is not None and mark == self._published and not self.log.damage:
                 return
             try:
-                with self._chroma.session(write=True):
+                with self._chroma.session(write=True), self._chroma.waiting():
                     self._refresh()
                     self._send()
                 self._published = None if self._state.bare else self._mark()

@@ -25,5 +25,10 @@ def test_the_services_fit_the_command_line_and_the_pins() -> None:
     pinned = re.search(r"^chromadb==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     assert pinned is not None
     assert services["chroma"]["image"] == f"chromadb/chroma:{pinned[1]}"
+    told = re.search(r"exec -e RAY_ADDRESS=auto ray videochat (.*)", (ROOT / "compose.yaml").read_text())
+    assert told is not None
+    fleet = make_parser().parse_args(told[1].split())
+    assert (fleet.on, fleet.memory, fleet.video) == ("ray", options.memory, ["/videos"])
+    assert services["worker"]["command"] == f"--address=ray:{services['ray']['command'].split('=')[1]}"
     listed = make_parser().format_help()
     assert all(name in listed for name in services["videochat"]["environment"])

@@ -24,7 +24,7 @@ LEVELS = {
             ("errors", "printable", "hosts", "fence", "subrip"),
             ("intervals",),
             ("records", "answer_html", "home", "ffmpeg", "local_files", "watch_bar"),
-            ("video_sites", "sources"),
+            ("video_sites", "sources", "object_stores"),
             ("download",),
             ("packaged", "chat_models"),
             ("hub", "stills"),

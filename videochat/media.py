@@ -29,6 +29,7 @@ from videochat.ffmpeg import reason, running
 from videochat.frames import Frame, PictureStream, Sampling
 from videochat.intervals import clock, fit_interval
 from videochat.local_files import ffmpeg_input, local_path, open_container, playlist_of, shown_name
+from videochat.object_stores import fetch_object, is_object
 from videochat.renamed import getter
 from videochat.stills import Still, still_of
 
@@ -69,7 +70,8 @@ class Video:
     """A video file (or a sound file, or a picture, which is a video of one picture) that can be read more than once.
 
     Args:
-        source: path of a file, or an http(s) address, which is fetched into the data folder first.
+        source: path of a file, or an http(s) address or one of an object store (`s3://`, `gs://`; `object_stores`),
+            which is fetched into the data folder first.
 
     Raises:
         MediaError: no such file, a directory, empty, not a video, broken, unreachable, a picture beyond all measure.
@@ -79,10 +81,14 @@ class Video:
         if not isinstance(source, str | bytes | os.PathLike) or not os.fspath(source):
             raise MediaError(f"A video needs a path or an http(s) address, got {source!r}.")
         text = os.fsdecode(source)
-        is_address = re.match(r"(?i)https?://", text)
-        self.path: Path = download(text, Video) if is_address else local_path(text)
+        is_address, is_elsewhere = re.match(r"(?i)https?://", text), is_object(text)
+        self.path: Path = (
+            download(text, Video) if is_address else fetch_object(text, Video) if is_elsewhere else local_path(text)
+        )
         """The file that is read."""
-        self.address: str = Address.parse(text).url if is_address else str(self.path.absolute())
+        self.address: str = (
+            Address.parse(text).url if is_address else text.strip() if is_elsewhere else str(self.path.absolute())
+        )
         """Where it came from: an address, without name and password, or the path of the file."""
         self.name: str = shown_name(self.path)
         """What people call it."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
+import pytest
+
 from tests.fakes.watching import Notes, failing_at
+from videochat import object_stores
 from videochat.agent.batch_worker import BatchWorker, Failed, Opened
 from videochat.agent.watch import WatchReport
 from videochat.agent.watcher import Watcher
@@ -65,3 +69,18 @@ def test_a_sense_that_fails_leaves_a_gap_and_no_error(silent: Video, tmp_path: P
         report = BatchWorker(lambda: Watcher(preset=[sense], memory=store)).watch(str(silent.path), 0.0, 12.0, True)
         assert isinstance(report, WatchReport)
         assert [gap.reason for gap in report.gaps] == ["RuntimeError: no luck"]
+
+
+def test_the_copy_of_an_object_goes_with_its_watch(
+    silent: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_stores, "SCHEMES", {"memory"})
+    fsspec.filesystem("memory").pipe("/copied/film.mp4", silent.path.read_bytes())
+    with CaptionStore(tmp_path / "memory") as store:
+        worker = BatchWorker(lambda: Watcher(preset=[Notes()], memory=store))
+        assert isinstance(worker.watch("memory://copied/film.mp4", 0.0, 12.0, True), WatchReport)
+        (stored,) = store.videos()
+        assert stored.places == ["memory://copied/film.mp4"]
+        assert stored.path is not None
+        assert not Path(stored.path).exists()
+    fsspec.filesystem("memory").rm("/copied", recursive=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import ClassVar
 
 from videochat.audio import AudioBlock
@@ -93,6 +96,23 @@ class BellRinger(PerceptionTool):
             text = f"the bell rings {round(frame.seconds)} times"
             yield Caption(video.id, frame.seconds, frame.end_seconds, self.kind, text, self.source)
             yield Settled(frame.end_seconds)
+
+
+class KilledOnce(Notes):
+    """A sense for tests that kills its process, once, at the sixth second of a video.
+
+    Args:
+        mark: path of a file that is written before.
+    """
+
+    def __init__(self, mark: str) -> None:
+        super().__init__("killed once", before=self._kill)
+        self.mark = Path(mark)
+
+    def _kill(self, seconds: float) -> None:
+        if seconds >= 6 and not self.mark.exists():
+            self.mark.write_text(str(int(signal.SIGKILL)))
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def failing_at(seconds: float, error: BaseException) -> Callable[[float], None]:

@@ -30,6 +30,12 @@ def add_many_options(command: argparse.ArgumentParser) -> None:
         "--jobs", type=int, metavar="N", help="so many videos at once, each with models of its own (default: 1)"
     )
     command.add_argument(
+        "--on",
+        choices=("ray",),
+        help="work on a Ray cluster (RAY_ADDRESS, else this machine), with a Chroma server as --memory; then --jobs is "
+        "the number of workers (default: one for each GPU, or for each four cores)",
+    )
+    command.add_argument(
         "--dry-run",
         action="store_true",
         help="say what would be watched, how long it takes, with which models, and whom it contacts; and stop",
@@ -41,7 +47,7 @@ def means_many(options: argparse.Namespace) -> bool:
     from videochat.sources import is_many
 
     several = len(options.video) > 1 or options.video[0] == "-" or is_many(options.video[0])
-    return several or options.jobs is not None or options.dry_run
+    return several or options.jobs is not None or options.dry_run or options.on is not None
 
 
 def watch_many(options: argparse.Namespace) -> int:
@@ -88,7 +94,6 @@ def _say_plan(options: argparse.Namespace, sources: list[Source], settings: dict
 
 def _run(options: argparse.Namespace, sources: list[Source], settings: dict[str, Any]) -> int:
     from videochat.agent.watch_plan import contacts, said_of_network
-    from videochat.agent.watch_videos import watch_videos
     from videochat.agent.watcher import Watcher
 
     shared = {name: settings[name] for name in ("preset", "clip_captions", "memory")}
@@ -96,7 +101,7 @@ def _run(options: argparse.Namespace, sources: list[Source], settings: dict[str,
     results: list[VideoResult] = []
     began = time.monotonic()
     with _status(len(sources), results) as (tell, clear):
-        for result in watch_videos(sources, **settings, jobs=options.jobs or 1, progress=tell):
+        for result in _results(options, sources, settings, tell):
             results.append(result)
             clear()
             if options.json:
@@ -111,6 +116,18 @@ def _run(options: argparse.Namespace, sources: list[Source], settings: dict[str,
     if failed[_MOST_NAMED:]:
         print(f"videochat: {len(failed) - _MOST_NAMED} more could not be watched; --json names all.", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _results(
+    options: argparse.Namespace, sources: list[Source], settings: dict[str, Any], tell: BatchProgress | None
+) -> Iterator[VideoResult]:
+    if options.on is None:
+        from videochat.agent.watch_videos import watch_videos
+
+        return watch_videos(sources, **settings, jobs=options.jobs or 1, progress=tell)
+    from videochat.agent.ray_workers import watch_on_ray
+
+    return watch_on_ray(sources, **settings | {"memory": options.memory}, workers=options.jobs)
 
 
 def _total(results: list[VideoResult], seconds: float) -> str:
