@@ -460,9 +460,10 @@ def test_of_the_end_the_last_lines_are_told(video: Video, empty_store: CaptionSt
     assert texts == [f"Somebody says: “{text}”" for _, _, text in LINES[-3:]]
 
 
-@pytest.mark.parametrize("question", ["What animal is sitting on the branch?", "What is the animal doing up there?"])
-def test_a_sound_does_not_answer_what_is_seen(video: Video, empty_store: CaptionStore, question: str) -> None:
-    assert not Asker(empty_store, (video, [Caption(video.id, 3, 5, "sound", "animal", "ears")]))(question).found
+def test_a_sound_does_not_answer_what_is_seen(video: Video, empty_store: CaptionStore) -> None:
+    ask = Asker(empty_store, (video, [Caption(video.id, 3, 5, "sound", "animal", "ears")]))
+    assert not ask("What animal is sitting on the branch?").found
+    assert ask("When is the animal heard?").found
 
 
 @pytest.mark.parametrize(
