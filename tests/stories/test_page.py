@@ -128,6 +128,12 @@ def test_stop_ends_an_answer_and_the_next_question_is_answered(open_page: Callab
     page.click("#send")
     page.wait_for_selector(".reply.done .vc-cite")
     assert page.locator(".reply.thinking").count() == 0
+    assert page.locator(".about").all_inner_texts() == [page.inner_text("#title")], "said once, not at each question"
+    page.click(".card:not([aria-current=true])")
+    page.fill("#question", "What is said?")
+    page.click("#send")
+    until(page, "document.querySelectorAll('.about').length === 2")
+    assert page.locator(".about").last.inner_text() == page.inner_text("#title")
 
 
 def test_the_page_asks_for_its_token(open_page: Callable[..., Any], address: str) -> None:

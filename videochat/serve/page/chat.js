@@ -7,6 +7,7 @@ const IDEAS = ["What is this video about?", "What is said?", "What is written on
 export class Chat {
   #conversation = crypto.randomUUID?.() ?? String(Math.random()).slice(2);
   #asking = null;
+  #about = "";
 
   constructor(root, videos, show) {
     this.turns = root.querySelector("#turns");
@@ -43,7 +44,7 @@ export class Chat {
 
   async ask(text) {
     const question = text.trim();
-    const videos = this.videos();
+    const { ids: videos, name } = this.videos();
     if (!question || this.#asking) return;
     const asking = (this.#asking = new AbortController());
     this.#label("■", "Stop");
@@ -51,7 +52,9 @@ export class Chat {
     this.turns.querySelector(".hello")?.remove();
     const steps = el("div", { className: "steps" });
     const reply = el("div", { className: "reply thinking", aria: { busy: "true" } });
-    this.turns.append(el("article", { className: "turn" }, el("div", { className: "asked", textContent: question }), steps, reply));
+    const about = name === this.#about ? [] : [el("div", { className: "about small", textContent: name })];
+    this.#about = name;
+    this.turns.append(el("article", { className: "turn" }, ...about, el("div", { className: "asked", textContent: question }), steps, reply));
     this.#down();
     try {
       if (!videos.length) throw new Error("Add a video first.");

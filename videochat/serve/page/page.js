@@ -18,7 +18,9 @@ let known = -1;
 let heard = 0;
 
 function asked() {
-  return $("#all").checked ? library.videos.map((video) => video.id) : current ? [current] : [];
+  const ids = $("#all").checked ? library.videos.map((video) => video.id) : current ? [current] : [];
+  const one = library.videos.length > 1 ? library.videos.find((video) => video.id === ids[0])?.name : "";
+  return { ids, name: ids.length > 1 ? "all videos" : (one ?? "") };
 }
 
 async function open(id) {

@@ -72,7 +72,8 @@ export class Timeline {
     });
     if (!lanes.length) lanes.push(el("div", { className: "lane" }, el("span"), el("div", { className: "track" })));
     const ruler = el("div", { className: "ruler", aria: { hidden: "true" } });
-    const step = STEPS.find((one) => this.#duration / one <= 6) ?? Math.ceil(this.#duration / 6);
+    const most = Math.max(Math.min(Math.floor(this.root.clientWidth / 80), 6), 1);
+    const step = STEPS.find((one) => this.#duration / one <= most) ?? Math.ceil(this.#duration / most);
     for (let at = 0; at <= this.#duration; at += step) {
       const mark = el("span", { textContent: clock(at), className: at > 0.95 * this.#duration ? "last" : "" });
       mark.style.left = `${(at / this.#duration) * 100}%`;
