@@ -172,8 +172,8 @@ def drive(clips: Path, url: str, workers: int, seconds: float, computes: bool) -
     for number, result in enumerate(
         watch_on_ray(clips, memory=url, preset=[sense], workers=workers, range_seconds=8.0)
     ):
-        if not number:
-            # From the first result on: the start of Ray is no work.
+        if number < workers:
+            # From then on that each worker has done one: its start is no work.
             began = time.perf_counter()
         print(f"{result} | {result.video_id}", flush=True)
     print(f"took {time.perf_counter() - began:.2f}", flush=True)
@@ -248,13 +248,12 @@ def scaling(count: int) -> None:
             took = {}
             for workers in (1, 2):
                 with chroma_server(Path(place) / f"chroma-{computes}-{workers}") as url:
-                    running = driver(clips, url, workers, 0.2, computes)
+                    running = driver(clips, url, workers, 1.0, computes)
                     assert running.stdout is not None
                     lines = running.stdout.read().splitlines()
                     took[workers] = float(lines[-1].split()[-1])
                     running.wait()
-            # The clock begins with the first result, by one worker or by two.
-            rate = {workers: (count - 1) / seconds for workers, seconds in took.items()}
+            rate = {workers: (count - workers) / seconds for workers, seconds in took.items()}
             what = "computes" if computes else "waits"
             times = rate[2] / rate[1]
             print(

@@ -247,7 +247,8 @@ class _Window:
         return np.asarray(np.array(self._camera).mean(axis=0))
 
     def _colour_means(self) -> dict[str, float]:
-        names = {name for shares in self._colours for name in shares}
+        # In an order that every process has: of two that cover as much, the first is named first.
+        names = sorted({name for shares in self._colours for name in shares})
         return {name: float(np.mean([s.get(name, 0.0) for s in self._colours])) for name in names}
 
     def _fades(self) -> bool:

@@ -74,6 +74,14 @@ def spans(found: Iterable[Caption]) -> list[tuple[float, float]]:
     return [(round(c.start_seconds, 3), round(c.end_seconds, 3)) for c in found]
 
 
+def test_colours_of_equal_share_have_one_order(tmp_path: Path) -> None:
+    scenes = [Scene(1, "", colour) for colour in ("white", "black", "gold", "navy")]
+    video = Video(draw_video(tmp_path / "halves.mp4", scenes, frame_rate=4, size=(64, 36)))
+    said = [caption.text for caption in seen(VisualFacts(), video)]
+    assert "colours: black 50%, white 50%" in said[0]
+    assert "colours: blue 50%, yellow 50%" in said[1]
+
+
 def test_what_stays_the_same_is_said_once(clip: Video) -> None:
     world = texture(72, 128)
     noise = np.random.default_rng(5).integers(-6, 7, (40, 72, 128, 1))
