@@ -28,9 +28,10 @@ LEVELS = {
             ("download",),
             ("packaged", "chat_models"),
             ("hub", "stills"),
-            ("clock", "decoding", "devices", "audio", "frames", "bert_encoder", "timeline"),
+            ("clock", "decoding", "devices", "audio", "frames", "bert_encoder", "timeline", "live_source"),
             ("media", "playback", "batches", "text_embeddings", "cross_encoders"),
-            ("clips",),
+            ("clips", "live_recording"),
+            ("recorder",),
             ("memory", "tools", "embed_model"),
             # Draws videos and fakes models: it stands on the rooms that it serves, below the agent.
             ("testing",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,9 @@ class Track:
     """Where only decoding times are stored: how much later a picture leaves the decoder than it entered."""
     still: Still | None = None
     """Instead of a stream: a photo, or an animation that FFmpeg does not play."""
+    parts: Callable[[float], Iterable[tuple[Track, bool]]] | None = None
+    """Instead of a stream: given a second, the tracks of the files that it goes on in from there on, in order, each
+    with whether something is missing before it."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,9 @@ def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
     Raises:
         MediaError: it is a picture that cannot be read any more.
     """
+    if track.parts is not None:
+        yield from _joined(track.parts(start_seconds), start_seconds)
+        return
     if track.still is not None:
         for seconds, image, length in track.still.pictures():
             yield Decoded(seconds, av.VideoFrame.from_ndarray(image, "rgb24"), length, after_damage=False)
@@ -167,6 +173,19 @@ def decoded_from(track: Track, start_seconds: float) -> Iterator[Decoded]:
                 return
     with open_container(track.path) as container:
         yield from _Reader(track, container).read(skip_until=start_seconds)
+
+
+def _joined(parts: Iterable[tuple[Track, bool]], start_seconds: float) -> Iterator[Decoded]:
+    """Decode one file after another; one that was removed meanwhile is passed over."""
+    missing = False
+    for part, follows_hole in parts:
+        missing = missing or follows_hole
+        try:
+            for item in decoded_from(part, start_seconds):
+                yield replace(item, after_damage=True) if missing else item
+                missing = False
+        except FFmpegError:
+            missing = True
 
 
 class _Reader:

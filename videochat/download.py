@@ -139,20 +139,7 @@ def _kept(folder: Path) -> Path | None:
 
 def _fetch(address: Address, part: Path) -> bool:
     """Write what an address answers with into a file; return False if it is a web page, of which nothing is written."""
-    peers = _Peers()
-    opener = urllib.request.build_opener(_Redirects(address.url), _Http(peers), _Https(peers))
-    request = urllib.request.Request(address.url)  # noqa: S310  # `Address.parse` lets http(s) through only
-    if address.credentials:
-        # Not sent on to where the server leads.
-        request.add_unredirected_header("Authorization", "Basic " + b64encode(address.credentials.encode()).decode())
-    # Each read has its own limit; a head that comes letter by letter would never reach it.
-    watchdog = threading.Timer(_HEAD_SECONDS, peers.hang_up)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        answer = opener.open(request, timeout=_SILENCE_SECONDS)
-    finally:
-        watchdog.cancel()
+    answer = Requests(address, timeout_seconds=_SILENCE_SECONDS).open(address.url)
     with answer:
         if answer.status != http.client.OK:
             raise MediaError(f"{address.url} answered with status {answer.status}, not with a whole file. Try again.")
@@ -185,6 +172,44 @@ def _copy(url: str, answer: Any, part: Path, announced: int | None) -> None:
         raise MediaError(f"{url} answered with nothing (0 bytes). Check the address, or try again.")
     if announced is not None and size < announced:
         raise MediaError(f"{url} broke off after {size:,} of {announced:,} bytes. Try again.")
+
+
+class Requests:
+    """Opens addresses on behalf of one that was given; none of them may lead nearer to this machine than that one.
+
+    Args:
+        address: what was given.
+        timeout_seconds: how long a server may be silent.
+    """
+
+    def __init__(self, address: Address, *, timeout_seconds: float) -> None:
+        self.address = address
+        self._timeout = timeout_seconds
+        self._peers = _Peers()
+        self._opener = urllib.request.build_opener(_Redirects(address.url), _Http(self._peers), _Https(self._peers))
+
+    def open(self, url: str) -> http.client.HTTPResponse:
+        """Return the answer of an http(s) address: the one that was given, or one that it names.
+
+        Raises:
+            MediaError: it leads into a private network, and the first did not.
+            OSError: nobody answers, or with an error.
+        """
+        request = urllib.request.Request(url)  # noqa: S310  # `Address.parse` lets http(s) through only
+        given = urlsplit(self.address.url)
+        if self.address.credentials and urlsplit(url)[:2] == given[:2]:
+            # Not sent on to where the server leads.
+            encoded = b64encode(self.address.credentials.encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {encoded}")
+        # Each read has its own limit; a head that comes letter by letter would never reach it.
+        watchdog = threading.Timer(_HEAD_SECONDS, self._peers.hang_up)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            answer: http.client.HTTPResponse = self._opener.open(request, timeout=self._timeout)
+            return answer
+        finally:
+            watchdog.cancel()
 
 
 class _Peers:

@@ -6,6 +6,7 @@ timestamps. Pictures and sound are read as they are decoded, so memory does not 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -30,6 +31,7 @@ from videochat.frames import Frame, PictureStream, Sampling
 from videochat.intervals import clock, fit_interval
 from videochat.local_files import ffmpeg_input, local_path, open_container, playlist_of, shown_name
 from videochat.object_stores import fetch_object, is_object
+from videochat.records import Caption
 from videochat.renamed import getter
 from videochat.stills import Still, still_of
 
@@ -411,6 +413,20 @@ class Video:
             InvalidArgument: it holds nothing.
         """
         return fit_interval(start_seconds, end_seconds, self.duration_seconds, repr(self.name))
+
+    def stamped(self, caption: Caption) -> Caption:
+        """Return a caption of this video with what else is known of its moment; of a file, nothing."""
+        return caption
+
+    @contextlib.contextmanager
+    def as_file(self, start_seconds: float, end_seconds: float | None = None) -> Iterator[tuple[Video, float]]:
+        """Give one file that holds a range, and the second of this video at its second 0: itself, and 0.
+
+        Args:
+            start_seconds: first moment.
+            end_seconds: first moment no longer; None for the end.
+        """
+        yield self, 0.0
 
     def __repr__(self) -> str:
         facts = [f"{self.duration_seconds:.2f} s"]

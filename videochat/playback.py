@@ -55,6 +55,11 @@ def playback_of(video: Video) -> Playback:
     """Return how browsers of today (H.264, VP8, VP9, AV1) play a video; a picture is a second of it."""
     if video.is_picture:
         return Playback("encoded", "video/mp4", "a picture")
+    with video.as_file(max(video.duration_seconds - 1.0, 0.0)) as (file, _):
+        return _playback_of(file)
+
+
+def _playback_of(video: Video) -> Playback:
     with _opened(video) as container:
         wrapped = container.format.name
         pictures, sound = (None if index is None else container.streams[index] for index in video.streams)
@@ -111,6 +116,12 @@ def browser_stream(video: Video, start_seconds: float, *, way: str) -> Iterator[
             with running(job, video.name) as pipe:
                 yield 0.0, pipe
         return
+    with video.as_file(start_seconds) as (file, zero), _stream(file, start_seconds - zero, way) as (began, pipe):
+        yield began + zero, pipe
+
+
+@contextlib.contextmanager
+def _stream(video: Video, start_seconds: float, way: str) -> Iterator[tuple[float, io.BufferedReader]]:
     start = key = key_second(video, start_seconds)
     options: dict[str, Any] = {}
     if way == "rewrapped":
@@ -148,18 +159,19 @@ def clip_of(video: Video, start_seconds: float, end_seconds: float, *, max_side:
         max_side: the longer side has at most so many pixels.
     """
     length = min(max(end_seconds - start_seconds, 2.0), _MOST_CLIP_SECONDS)
-    source, options = _decoded_from(video, start_seconds, key_second(video, start_seconds))
-    with tempfile.TemporaryDirectory() as folder:
+    with video.as_file(start_seconds, start_seconds + length) as (file, zero), tempfile.TemporaryDirectory() as folder:
+        start = start_seconds - zero
+        source, options = _decoded_from(file, start, key_second(file, start))
         target = Path(folder) / "clip.mp4"
-        streams = [source[str(stream)] for stream in _streams(video)]
+        streams = [source[str(stream)] for stream in _streams(file)]
         options |= {"t": f"{length:.3f}", "c:a": "aac", "ac": 1, "b:a": "64k"}
-        options |= _encoder(max_side) if video.has_video else {}
+        options |= _encoder(max_side) if file.has_video else {}
         job = ffmpeg.output(*streams, str(target), movflags="faststart", sn=None, dn=None, **options)
         done = subprocess.run(
             job.compile(cmd=[ffmpeg_exe(), "-v", "error"]), capture_output=True, check=False, stdin=subprocess.DEVNULL
         )
         if done.returncode or not target.is_file() or target.stat().st_size > _MOST_CLIP_BYTES:
-            with _opened(video):  # a file that is gone is said
+            with _opened(file):  # a file that is gone is said
                 return None
         return target.read_bytes()
 
