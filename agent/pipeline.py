@@ -146,7 +146,7 @@ class Pipeline:
             except queue.Empty:
                 continue
             if isinstance(item, Caption):
-                held[id(job)].append(item)
+                held[id(job)].append(self.video.stamped(item))
             elif isinstance(item, Gap):
                 self.stored.record_gap(item)
             elif isinstance(item, Missed):

@@ -35,6 +35,7 @@ from videochat.agent.toolbox import Toolbox
 from videochat.agent.verification import Verify
 from videochat.agent.video_answerer import CLAIMS, LOOK, VideoAnswerer
 from videochat.agent.video_set import VideoSet
+from videochat.agent.wall_times import with_recording_times
 from videochat.errors import InvalidArgument, LLMError, VideoChatError, check_number, first_line
 from videochat.intervals import clock, clock_range
 from videochat.media import Video
@@ -121,6 +122,7 @@ class Run:
         duration = UNKNOWN_SECONDS if video_set.several else video_set.duration_seconds
         asked = " ".join([choice.question, *choice.options.values()]) if choice else question.text
         rewrite = None if settings.looker or isinstance(settings.llm, ExtractiveAnswerer) else self._ask_aside
+        asked, self._clock = with_recording_times(asked, video_set.videos)
         read = read_question(asked, conversation, duration, rewrite)
         reads = settings.needs_captions
         hits: list[Hit] = []
@@ -194,9 +196,9 @@ class Run:
 
     def _remarks(self) -> list[str]:
         if self.seen_seconds is None:
-            return []
+            return self._clock
         so_far = "nothing of it has been seen yet" if self.nothing_seen else f"so far up to {self._so_far()}"
-        return [f"(The video is still being watched: {so_far}. Say so if that matters.)"]
+        return [f"(The video is still being watched: {so_far}. Say so if that matters.)", *self._clock]
 
     def _so_far(self) -> str:
         return f"{clock(self.seen_seconds or 0)} of {clock(self.video_set.duration_seconds)}"

@@ -20,6 +20,7 @@ from videochat.agent.watcher import Watcher
 from videochat.chat_models import jpeg_of
 from videochat.errors import InvalidArgument, UnknownName, VideoChatError
 from videochat.hub import is_here
+from videochat.live_recording import open_video
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap
 from videochat.records import Caption
@@ -68,7 +69,7 @@ class VideoSet(Watcher):
                 f"A video is a path, an http(s) address or a Video, or a list of them; got {videos!r}."
             )
         several = [videos] if isinstance(videos, str | os.PathLike | Video) else videos
-        opened = [video if isinstance(video, Video) else Video(video) for video in several]
+        opened = [open_video(video) for video in several]
         if not opened:
             raise InvalidArgument("There is no video to ask; give a path, an http(s) address, or a list of them.")
         super().__init__(

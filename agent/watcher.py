@@ -18,6 +18,7 @@ from videochat.agent.watch import WatchReport, refine, watch
 from videochat.devices import BUDGET
 from videochat.errors import MissingDependency, StoreError, check_number
 from videochat.intervals import missing_intervals
+from videochat.live_recording import LiveRecording
 from videochat.media import Video
 from videochat.memory import CaptionStore, VideoCaptions
 from videochat.memory.summaries import summarize
@@ -119,6 +120,11 @@ class Watcher:
             MissingDependency: the weights of a sense are not on this machine.
         """
         chosen = self.senses if senses is None else make_tools(senses)
+        if isinstance(video, LiveRecording):
+            video.refresh()
+            if senses is None and video.is_being_recorded():
+                # Who records it watches it.
+                return WatchReport(video.name, 0.0, video.duration_seconds, already_watched=True)
         video = self.as_it_is_now(video)
         stored = self.captions_of(video)  # before the lock: a process that was forked gets a sentence there
         with self.lock("watch", video):

@@ -249,7 +249,9 @@ class Citation:
         when = clock_range(self.start_seconds, self.end_seconds)
         text = self.caption.attributed_text
         text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN].rsplit(' ', 1)[0]} …"
-        return f"[{when}] {self.caption.kind}: {text}"
+        taken = str(self.caption.attributes.get("wall_clock", ""))  # of a live recording, in ISO 8601
+        at = f" ({taken[11:19]})" if taken and self.start_seconds == self.caption.start_seconds else ""
+        return f"[{when}] {self.caption.kind}: {text}{at}"
 
 
 @dataclass

@@ -18,7 +18,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
-from videochat.cli import ask, clips, compare, completion, embed, evaluate, export, inspect, mcp, memory, serve, watch
+from videochat.cli import (
+    ask,
+    clips,
+    compare,
+    completion,
+    embed,
+    evaluate,
+    export,
+    inspect,
+    live,
+    mcp,
+    memory,
+    serve,
+    watch,
+)
 from videochat.cli.common import Parser, Terminated
 from videochat.errors import VideoChatError
 from videochat.printable import PrintableStream
@@ -122,7 +136,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"videochat {version('videochat')}")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (ask, watch, compare, evaluate, serve, clips, export, memory, mcp, embed, inspect, completion):
+    for module in (ask, watch, live, compare, evaluate, serve, clips, export, memory, mcp, embed, inspect, completion):
         module.add_commands(commands)
     parser.set_defaults(parser=parser)  # what completion reads
     return parser

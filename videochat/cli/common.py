@@ -208,7 +208,7 @@ def agent_for(options: argparse.Namespace, **settings: Any) -> Iterator[VideoAge
 
 def _opened(named: list[str], options: argparse.Namespace) -> list[Video]:
     """Open videos, and those that folders and patterns stand for; of these, one that cannot be read is only said."""
-    from videochat.media import Video
+    from videochat.live_recording import open_video
     from videochat.sources import find_sources, is_many
 
     if getattr(options, "library", False):
@@ -218,7 +218,7 @@ def _opened(named: list[str], options: argparse.Namespace) -> list[Video]:
     videos = []
     for text in named:
         if not is_many(text):
-            videos.append(Video(text))
+            videos.append(open_video(text))
             continue
         for source in find_sources([text]):
             if source.problem:

@@ -22,6 +22,7 @@ from videochat.cli.common import (
     say_forecast,
     time_option,
 )
+from videochat.cli.live import add_live_options, watch_live
 from videochat.cli.offer import offer_models
 from videochat.cli.progress import watch_progress
 from videochat.cli.watch_many import add_many_options, means_many, watch_many
@@ -58,12 +59,17 @@ def add_commands(commands: Commands) -> None:
     watch.add_argument("--fps", type=float, metavar="RATE", help="pictures per second (default: each sense's own rate)")
     add_describe_options(watch)
     add_many_options(watch)
+    add_live_options(watch, every=10.0)
     watch.add_argument("--forecast", action="store_true", help="say what would be asked of --describe, and stop")
     captions.add_argument("--kind", type=kind_option, help="only captions of this kind, or of this sense")
     timeline.add_argument("--output", metavar="FILE", help="write a picture (.png, .svg, .pdf) instead of text")
 
 
 def _watch(options: argparse.Namespace) -> int:
+    from videochat.live_source import is_live
+
+    if any(map(is_live, options.video)):
+        return watch_live(options)
     offer_models(options)
     if means_many(options):
         return watch_many(options)
@@ -119,9 +125,9 @@ def _timeline(options: argparse.Namespace) -> int:
 @contextmanager
 def _stored(options: argparse.Namespace) -> Iterator[tuple[Video, VideoCaptions]]:
     """Give a video and what is remembered of it, without the agent: that takes longer to import than to read."""
-    from videochat.media import Video
+    from videochat.live_recording import open_video
     from videochat.memory import CaptionStore
 
-    video = Video(options.video)
+    video = open_video(options.video)
     with CaptionStore(options.memory) as store:
         yield video, store.captions_of(video.id)

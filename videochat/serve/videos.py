@@ -16,6 +16,7 @@ from videochat.agent import VideoAgent
 from videochat.agent.watch import WatchReport
 from videochat.errors import InvalidArgument, MediaError, StoreError, UnknownName, VideoChatError, first_line
 from videochat.home import home
+from videochat.live_recording import LiveRecording, open_video
 from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.memory.retrieval import find_moments
@@ -54,7 +55,7 @@ class ServedVideo:
         """
         with self._guard:
             if self._video is None:
-                video = Video(self.path)
+                video = open_video(self.path)
                 if video.id != self.id:
                     raise MediaError(f"The file of {self.name!r} has changed since it was watched; add it again.")
                 self._video = video
@@ -70,7 +71,13 @@ class ServedVideo:
     @property
     def is_there(self) -> bool:
         """Whether its file is still where it was."""
-        return self.path.is_file()
+        return self.path.exists()
+
+    def refresh(self) -> None:
+        """See how long a recording has become."""
+        if isinstance(self._video, LiveRecording):
+            self._video.refresh()
+            self.duration_seconds = self._video.duration_seconds
 
 
 class ServedVideos:
@@ -119,7 +126,7 @@ class ServedVideos:
         self._counting: dict[str, Future[int]] = {}
         self._counts: dict[str, int] = {}
         for path in videos:
-            self.agent([self._add(Video(path)).id])
+            self.agent([self._add(open_video(path)).id])
         if library:
             for stored in self.memory.videos():
                 # An address was fetched once; its file lies in the data folder under another name.
@@ -232,6 +239,7 @@ class ServedVideos:
 
     def state(self, served: ServedVideo) -> dict[str, Any]:
         """Return what a page shows of a video: name, length, captions, and how far it has been watched."""
+        served.refresh()
         agent = self._agents.get((served.id,))
         watch = agent.watching if agent is not None else None
         try:
