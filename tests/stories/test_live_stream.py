@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.live import CONDITION, PLANTED, Figures, Numbers, pictures
-from tests.fakes.live_sender import Camera, HlsSender, TcpSender
+from benchmarks.live import CONDITION, PLANTED, Figures, Numbers
+from tests.fakes.live_sender import Camera, HlsSender, TcpSender, pictures
 from videochat.agent import VideoAgent
 from videochat.agent.alert_delivery import Teller
 from videochat.agent.alerts import Alert, AlertRule

@@ -124,7 +124,7 @@ def test_a_full_disk_lets_go_of_the_oldest_and_is_said(
     usage = shutil.disk_usage(tmp_path)
     calls = iter(range(100))
     monkeypatch.setattr(
-        module.shutil,
+        shutil,
         "disk_usage",
         lambda _: usage._replace(free=0) if next(calls) == 1 else usage._replace(free=2**40),
     )
