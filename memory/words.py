@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import tomllib
 import unicodedata
 from functools import cache, lru_cache
@@ -107,11 +108,14 @@ def _stemmers(language: str) -> list[Any]:
 
     latin = snowballstemmer.stemmer(language_data()["stemmers"].get(language.split("-")[0].casefold(), "english"))
     others = {script: snowballstemmer.stemmer(name) for script, name in _SCRIPTS.items()}
+    # A stemmer keeps the word that it works on in itself: two threads would take letters from each other.
+    turn = threading.Lock()
 
     @lru_cache(65536)
     def stem(word: str) -> str:
         script = unicodedata.name(word[0], "").split(" ")[0]
-        return str((others.get(script) or latin).stemWord(word))
+        with turn:
+            return str((others.get(script) or latin).stemWord(word))
 
     return [stem]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from videochat.memory.words import all_words, content_words, english_names, fold, guess_language, tokens
@@ -79,3 +81,15 @@ def test_the_language_is_told_by_its_small_words() -> None:
 def test_things_are_named_as_english_captions_name_them(question: str, names: set[str]) -> None:
     assert names <= set(english_names(question))
     assert bool(names) is bool(english_names(question))
+
+
+def test_threads_do_not_take_letters_from_each_other() -> None:
+    # Each word once, so that none is remembered; the endings are those that stemmers work on most.
+    words = [
+        f"{start}{number}{end}" for number in range(600) for start, end in (("tele", "izations"), ("o", "fulness"))
+    ]
+    words = [word.translate(str.maketrans("0123456789", "abcdefghij")) for word in words]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: [tokens([word], language="en") for word in words], range(4)))
+    assert all(each == found[0] for each in found)
+    assert tokens(["teleaizations"], language="en") == ["teleaiz", "teleaizations"]
