@@ -174,7 +174,7 @@ def test_a_terminal_of_any_encoding_shows_what_it_can(demo_clip: Path, tmp_path:
     told = []
     for command in (["watch", str(film), "--json"], ["captions", str(film), "--kind", "speech", "--json"]):
         given = [sys.executable, "-m", "videochat.cli", *command, "--memory", str(tmp_path / "m")]
-        given += ["--preset", "builtin"] if command[0] == "watch" else []
+        given += ["--preset", "subtitles"] if command[0] == "watch" else []
         environment = os.environ | {"PYTHONIOENCODING": encoding, "HF_HUB_OFFLINE": "1"}
         run = subprocess.run(given, capture_output=True, env=environment, check=True)
         told.append(json.loads(run.stdout.decode(encoding)))

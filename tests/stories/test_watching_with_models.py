@@ -63,8 +63,8 @@ def test_captions_are_condensed_after_a_watch(tiny: TinyCheckpoints, video: Vide
 def test_the_first_answer_says_which_preset_watched(
     video: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("videochat.agent.video_set.best_present", lambda: "small")
-    monkeypatch.setattr("videochat.agent.video_set.make_tools", lambda preset: make_tools(["ocr"]))
+    monkeypatch.setattr("videochat.agent.watcher.best_present", lambda: "small")
+    monkeypatch.setattr("videochat.agent.watcher.make_tools", lambda preset: make_tools(["ocr"]))
     agent = VideoAgent(video, memory=tmp_path, llm="extractive")
     assert "with the preset small in" in str(agent.watch())
     assert "preset small" in " ".join(agent.ask("What is on the screen?").notes)

@@ -65,7 +65,7 @@ def test_an_end_beyond_the_video_is_brought_back(toy):
 def test_a_range_that_is_none_goes_back_to_the_model(toy):
     message = watch(WatchClip(video=CountingVideo(), weights=str(toy)), start=20, end=30)
     assert message.status == "error"
-    assert words_of(message).startswith("The range from second 20 to second 30 holds nothing: the video lasts 10.00 s")
+    assert words_of(message).startswith("The range from second 20 on (00:20) holds nothing: the video lasts 10.00 s")
 
 
 def test_a_range_watched_again_is_not_decoded_again(toy):

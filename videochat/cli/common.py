@@ -224,7 +224,7 @@ def _opened(named: list[str], options: argparse.Namespace) -> list[Video]:
             if source.problem:
                 raise MediaError(source.problem)
             try:
-                videos.append(Video(source.text))
+                videos.append(open_video(source.text))
             except MediaError as error:
                 print(f"videochat: left out: {error}", file=sys.stderr)
     if not videos:
