@@ -238,6 +238,9 @@ def test_started_again_at_any_mark_it_goes_on_as_if_never_stopped(
     check_resume(sense, fit, items)
 
 
+# Sizes, containers and lengths reach a sense through the same pictures, whichever architecture looks at them.
+ONE_OF_EACH = [case for case in CASES if "-" not in case]
+
 # Detectors are compared picture by picture in test_objects.py: which of two equal boxes is followed may change.
 # The others work on one picture, or one stretch of speech, at a time.
 BATCHED = [
@@ -429,6 +432,7 @@ def uhd(drawn: Path) -> Video:
 
 
 @pytest.mark.parametrize("video", ["silent_audio", "portrait", "one_picture", "uhd"])
+@pytest.mark.parametrize("case", ONE_OF_EACH, indirect=True)
 def test_odd_videos(request: pytest.FixtureRequest, sense: PerceptionTool, video: str) -> None:
     odd: Video = request.getfixturevalue(video)
     if reason := sense.unfit(odd):
@@ -452,6 +456,7 @@ def test_odd_videos(request: pytest.FixtureRequest, sense: PerceptionTool, video
     "name",
     ["h264_10bits.mp4", "h265_10bits.mp4", "rotate90_meta.mp4", "vfr.mp4", "odd_dims_yuv444.mp4", "one_frame.mp4"],
 )
+@pytest.mark.parametrize("case", ONE_OF_EACH, indirect=True)
 def test_odd_files(sense: PerceptionTool, material: Path, name: str) -> None:
     odd = Video(material / "videos" / "odd" / name)
     if not sense.unfit(odd):
@@ -467,6 +472,7 @@ def three_hours(drawn: Path) -> Video:
 
 
 @pytest.mark.material
+@pytest.mark.parametrize("case", ONE_OF_EACH, indirect=True)
 def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny: TinyCheckpoints) -> None:
     name = CASES[case].name
     slow = {"actions": {"window_seconds": 300.0}, "clip_captions": {"seconds": 30.0}}.get(name, {})
