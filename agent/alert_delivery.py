@@ -91,8 +91,7 @@ class _Webhook:
         self._opener = urllib.request.build_opener(_NoRedirect())
 
     def __call__(self, data: bytes) -> None:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self._address.url, data, headers)  # noqa: S310 - http(s), by `Address.parse`
+        request = self._address.request(data=data, headers={"Content-Type": "application/json"})
         with self._opener.open(request, timeout=_TELL_SECONDS):
             pass
 

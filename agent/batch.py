@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -77,8 +78,8 @@ class _Task:
     source: Source
     start: float
     """The second up to which it was watched, or given up."""
-    end: float | None
-    """Where its watch ends; None before it was opened, where that is its own end."""
+    end: float
+    """Where its watch ends; infinite before it was opened, where that is its own end."""
     opened: Opened | None = None
     tries: int = 0
     """How often its range has failed since it came further last."""
@@ -119,7 +120,7 @@ class Batch:
         self._idle = list(workers)
         self._queue: list[tuple[int, int, _Task]] = []
         for source in sources:
-            self._put(_Task(source, start_seconds, end_seconds))
+            self._put(_Task(source, start_seconds, math.inf if end_seconds is None else end_seconds))
         self._running: dict[Future[Any], tuple[Worker, _Task]] = {}
         self._watched_now: dict[str, str] = {}
         """Sources by the id of their content, while they are watched."""
@@ -179,7 +180,7 @@ class Batch:
             self._idle.append(worker)
             return None
         self._first.setdefault(opened.video_id, task.source.text)
-        task.end = opened.duration_seconds if task.end is None else min(task.end, opened.duration_seconds)
+        task.end = min(task.end, opened.duration_seconds)
         if opened.reached_seconds > task.start + _SAME_SECONDS and opened.reached_seconds < task.end - _SAME_SECONDS:
             # Its last worker came further than it could say.
             task.start, task.tries = opened.reached_seconds, 0
@@ -187,8 +188,6 @@ class Batch:
         return self._next(worker, task, begins=True)
 
     def _next(self, worker: Worker, task: _Task, *, begins: bool = False) -> VideoResult | None:
-        assert task.opened is not None  # noqa: S101 - nothing is watched before it was opened
-        assert task.end is not None  # noqa: S101
         if not begins and task.start >= task.end - _SAME_SECONDS:
             return self._end(worker, task)
         stop = self._stop(task)
@@ -198,10 +197,9 @@ class Batch:
 
     def _stop(self, task: _Task) -> float:
         """Return where the range that is next ends; a short rest is not left over."""
-        end = task.end or 0.0
-        whole = task.opened is not None and task.opened.reached_seconds >= end - _SAME_SECONDS
-        if self._range is None or whole or end - task.start <= 1.5 * self._range:
-            return end
+        whole = task.opened is not None and task.opened.reached_seconds >= task.end - _SAME_SECONDS
+        if self._range is None or whole or task.end - task.start <= 1.5 * self._range:
+            return task.end
         return task.start + self._range
 
     def _failed(self, worker: Worker, task: _Task, error: BaseException) -> VideoResult | None:
@@ -220,7 +218,7 @@ class Batch:
             self._idle.append(worker)
             return None
         times = f" after {task.tries} tries" if task.tries > 1 else ""
-        if task.opened is None or task.end is None:
+        if task.opened is None:
             task.given_up.append(f"it was given up{times}: {reason}")
             return self._end(worker, task)
         stop = self._stop(task)

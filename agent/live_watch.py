@@ -85,6 +85,7 @@ class LiveWatch:
         """New captions so far."""
         self._settings = settings
         self._agent: VideoAgent | None = None
+        self._recording: LiveRecording | None = None
         self._watching: BackgroundWatch | None = None
         self._reached: dict[str, float] = {}
         self._summarized = self._swept = time.monotonic()
@@ -98,15 +99,19 @@ class LiveWatch:
             MediaError: it has not been started.
         """
         if self._agent is None:
-            raise MediaError(f"{self.source.shown} is not being watched yet; call start() first.")
+            raise _not_begun(self.source)
         return self._agent
 
     @property
     def recording(self) -> LiveRecording:
-        """What has been recorded."""
-        video = self.agent.video
-        assert isinstance(video, LiveRecording)  # noqa: S101 - made in `start`
-        return video
+        """What has been recorded.
+
+        Raises:
+            MediaError: it has not been started.
+        """
+        if self._recording is None:
+            raise _not_begun(self.source)
+        return self._recording
 
     @property
     def watched_seconds(self) -> float:
@@ -128,7 +133,8 @@ class LiveWatch:
                 if self.recorder.ended or time.monotonic() > until:
                     why = self.recorder.problem or "no picture came that can be shown without others"
                     raise MediaError(f"Nothing of {self.source.shown} can be shown: {why}. Check what it sends.")
-            self._agent = VideoAgent(LiveRecording(self.folder), **self._settings)
+            self._recording = LiveRecording(self.folder)
+            self._agent = VideoAgent(self._recording, **self._settings)
             for sense in self._agent.senses:
                 sense.prepare()
         except BaseException:
@@ -265,3 +271,7 @@ def _pieces(runs: Sequence[Interval], most_seconds: float) -> Iterator[Interval]
             yield start, start + most_seconds
             start += most_seconds
         yield start, end
+
+
+def _not_begun(source: LiveSource) -> MediaError:
+    return MediaError(f"{source.shown} is not being watched yet; call start() first.")

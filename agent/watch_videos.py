@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from videochat.agent.batch import Batch, VideoResult, Worker
@@ -94,7 +95,7 @@ class _Local:
             if progress is not None:
                 progress(name, seconds, length)
 
-        workers = [BatchWorker(lambda made=made: made, fps=fps, progress=tell) for made in watchers]  # type: ignore[misc]
+        workers = [BatchWorker(partial(_itself, made), fps=fps, progress=tell) for made in watchers]
         self._threads = ThreadPoolExecutor(len(workers), "videochat-batch") if len(workers) > 1 else None
         self._workers: list[Worker] = [_Here(worker, self._threads) for worker in workers]
 
@@ -135,3 +136,7 @@ class _Here:
 
     def renew(self) -> None:
         """Nothing: what failed here is no reason to load the models again."""
+
+
+def _itself(watcher: Watcher) -> Watcher:
+    return watcher

@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,28 @@ class Address:
         query = "?" + quote(parts.query, safe=_QUERY, errors="surrogateescape") if parts.query else ""
         given = ":".join(unquote(part or "") for part in (parts.username, parts.password)) if parts.username else ""
         return cls(f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}{query}", given)
+
+    def request(
+        self, url: str | None = None, data: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> urllib.request.Request:
+        """Return a request of this address, or of one that it leads to; only its own host gets name and password.
+
+        Args:
+            url: what is asked for; None for this address.
+            data: what is posted; None for GET.
+            headers: further ones.
+
+        Raises:
+            MediaError: it is no http(s) address.
+        """
+        url = url or self.url
+        if not url.startswith(("http://", "https://")):
+            raise MediaError(f"{url!r} is no http(s) address. Check what {self.url} leads to.")
+        request = urllib.request.Request(url, data, dict(headers or {}))  # noqa: S310 - files were refused just above
+        if self.credentials and urlsplit(url)[:2] == urlsplit(self.url)[:2]:
+            # Not sent on to where the server leads.
+            request.add_unredirected_header("Authorization", f"Basic {b64encode(self.credentials.encode()).decode()}")
+        return request
 
 
 def download(text: str, check: Callable[[Path], object]) -> Path:
@@ -195,12 +217,7 @@ class Requests:
             MediaError: it leads into a private network, and the first did not.
             OSError: nobody answers, or with an error.
         """
-        request = urllib.request.Request(url)  # noqa: S310  # `Address.parse` lets http(s) through only
-        given = urlsplit(self.address.url)
-        if self.address.credentials and urlsplit(url)[:2] == given[:2]:
-            # Not sent on to where the server leads.
-            encoded = b64encode(self.address.credentials.encode()).decode()
-            request.add_unredirected_header("Authorization", f"Basic {encoded}")
+        request = self.address.request(url)
         # Each read has its own limit; a head that comes letter by letter would never reach it.
         watchdog = threading.Timer(_HEAD_SECONDS, self._peers.hang_up)
         watchdog.daemon = True

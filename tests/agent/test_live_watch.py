@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -113,6 +112,7 @@ def test_lengths_that_are_none(settings: dict[str, Any], tmp_path: Path) -> None
 def test_what_is_no_live_source(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no live source"):
         LiveWatch(str(tmp_path / "clip.mp4"))
-    unread: Callable[[], object] = lambda: LiveWatch("tcp://camera:1").agent  # noqa: E731 - a property
-    with pytest.raises(MediaError, match=r"call start\(\) first"):
-        unread()
+    watch = LiveWatch("tcp://camera:1")
+    for name in ("agent", "recording"):
+        with pytest.raises(MediaError, match=r"call start\(\) first"):
+            getattr(watch, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,7 +25,7 @@ class Figures(PerceptionTool):
     """A sense for tests: sees the magenta figure."""
 
     name = "figures"
-    kind: Kind = "objects"  # type: ignore[misc]  # a class variable of this class
+    kind: ClassVar[Kind] = "objects"
     sees = "a person"
     source = "figures"
 
@@ -93,7 +94,7 @@ def test_a_sense_must_see_it_again(recording: LiveRecording) -> None:
 
 
 def test_a_model_that_sees_judges_by_pictures(recording: LiveRecording) -> None:
-    def reply(messages: list) -> str:  # type: ignore[type-arg]  # of messages
+    def reply(messages: list[Any]) -> str:
         pictures = [block for block in messages[1].content if block["type"] != "text"]
         assert len(pictures) == 4
         assert CONDITION in messages[0].text

@@ -81,18 +81,11 @@ class CudaTensor(torch.Tensor):
         """Refuse, too."""
         self.numpy()
 
-    def __repr__(  # type: ignore[override]  # torch's own signature names its only argument `Any`, by mistake
-        self, *, tensor_contents: Any = None
-    ) -> str:
-        """Say where it is; torch's own way would ask for its values."""
-        return f"CudaTensor({self.held!r})"
-
-    @classmethod
-    def __torch_dispatch__(  # type: ignore[override]  # torch types it as one function of its own; overriding it is the documented way
-        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Compute on the CPU, after holding the arguments to the rules."""
-        return _compute(func, args, kwargs or {})
+    # Torch declares these as other things than the methods that its documentation has subclasses define.
+    __repr__: Any = lambda tensor, **_: f"CudaTensor({tensor.held!r})"
+    __torch_dispatch__: Any = classmethod(
+        lambda cls, func, types, args=(), kwargs=None: _compute(func, args, kwargs or {})
+    )
 
 
 def _is_cuda(device: Any) -> bool:

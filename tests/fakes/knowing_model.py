@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 
 from videochat.testing import ScriptedLLM
 
@@ -37,5 +38,6 @@ class KnowingModel(ScriptedLLM):
         cited = f" [{numbers[0]}]" if numbers else " [09:50-09:55]" if chance < 0.1 else ""
         text = f"({letter}){cited}" if chance < knows else "" if chance > 0.98 else f"({other}){cited}"
         text = f"I think it's either {other} or {letter}." if 0.95 < chance <= 0.98 else text
-        tokens = {"input_tokens": len(asked) // 4, "output_tokens": 8, "total_tokens": len(asked) // 4 + 8}
-        return AIMessage(text, usage_metadata=tokens)  # type: ignore[arg-type]  # the keys are its own
+        read = len(asked) // 4
+        tokens = UsageMetadata(input_tokens=read, output_tokens=8, total_tokens=read + 8)
+        return AIMessage(text, usage_metadata=tokens)

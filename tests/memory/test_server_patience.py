@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 
@@ -14,7 +16,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_patience, "_FIRST_PAUSE_SECONDS", 0.001)
 
 
-def absent(times: int, error: Exception) -> tuple[list[int], object]:
+def absent(times: int, error: Exception) -> tuple[list[int], Callable[[], str]]:
     calls: list[int] = []
 
     def do() -> str:
@@ -30,7 +32,7 @@ def test_who_writes_waits_and_says_so_once() -> None:
     calls, do = absent(3, httpx.ConnectError("refused"))
     server = ServerPatience("http://chroma:8000")
     with server.waiting(), pytest.warns(UserWarning, match="http://chroma:8000 does not answer; captions wait") as said:
-        assert server.ask(do) == "there"  # type: ignore[arg-type]
+        assert server.ask(do) == "there"
     assert (len(calls), len(said)) == (4, 1)
 
 
@@ -38,12 +40,12 @@ def test_who_asks_is_told_at_once_and_a_refusal_is_none(monkeypatch: pytest.Monk
     server = ServerPatience("http://chroma:8000")
     calls, do = absent(1, httpx.ReadTimeout("slow"))
     with pytest.raises(httpx.ReadTimeout):
-        server.ask(do)  # type: ignore[arg-type]
+        server.ask(do)
     _, do = absent(1, ValueError("no such dimension"))
     with server.waiting(), pytest.raises(ValueError, match="dimension"):
-        server.ask(do)  # type: ignore[arg-type]
+        server.ask(do)
     monkeypatch.setattr(server_patience, "PATIENCE_SECONDS", -1.0)
     calls, do = absent(9, httpx.ConnectError("refused"))
     with server.waiting(), pytest.raises(httpx.ConnectError):
-        server.ask(do)  # type: ignore[arg-type]
+        server.ask(do)
     assert len(calls) == 1

@@ -166,3 +166,17 @@ def test_what_is_no_address_is_one_sentence(given: str) -> None:
 )  # fmt: skip
 def test_which_addresses_are_of_this_machine_or_its_network(host: str, private: bool) -> None:
     assert is_private(host) is private
+
+
+def test_a_request_goes_to_http_alone_and_tells_its_password_to_its_own_host() -> None:
+    address = Address.parse("https://me:secret@example.org/hook")
+    own = address.request(data=b"{}", headers={"Content-Type": "application/json"})
+    assert (own.full_url, own.get_method(), own.get_header("Content-type")) == (
+        "https://example.org/hook",
+        "POST",
+        "application/json",
+    )
+    assert own.get_header("Authorization") == "Basic bWU6c2VjcmV0"
+    assert address.request("https://other.example/part.ts").get_header("Authorization") is None
+    with pytest.raises(MediaError, match="no http"):
+        address.request("file:///etc/passwd")
