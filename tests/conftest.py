@@ -144,6 +144,19 @@ def tea_memory(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield store
 
 
+@pytest.fixture(autouse=True)
+def _the_shared_store_stays_as_it_is(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What one test writes beside the demo clip decides what another finds, by the order in which they run."""
+    if "tea_memory" not in request.fixturenames:
+        yield
+        return
+    store: CaptionStore = request.getfixturevalue("tea_memory")
+    before = store.video_ids()
+    yield
+    if store.video_ids() != before:
+        pytest.fail("this test leaves videos in the store that all tests share; give it a store of its own")
+
+
 @pytest.fixture(scope="session")
 def voiced(drawn: Path) -> Video:
     """The same without subtitles: somebody speaks, but nothing says what."""

@@ -227,7 +227,7 @@ def test_browsing_has_the_summary_written_by_the_language_model_once(tea: Path, 
     assert unfenced(once) == unfenced(again)
 
 
-def test_several_videos_are_asked_together(tea: Path, tea_memory: CaptionStore, tmp_path: Path) -> None:
+def test_several_videos_are_asked_together(tea: Path, tmp_path: Path) -> None:
     words = [(2.0, 4.0, "The coffee is ground by hand.")]
     coffee = draw_video(tmp_path / "coffee.mp4", [Scene(6, "COFFEE")], subtitles=words)
     llm = ScriptedLLM(
@@ -238,11 +238,12 @@ def test_several_videos_are_asked_together(tea: Path, tea_memory: CaptionStore, 
         ),
         lambda messages: " ".join(f"{said['text']} [{said['number']}]" for m in messages[-3:-1] for said in _said(m)),
     )
-    agent = VideoAgent(
-        [tea, coffee, tea], memory=tea_memory, preset=["subtitles"], llm=llm, summary_llm="extractive", verify=False
-    )
-    assert len(agent.videos) == 2
-    answer = agent.ask("What is done by hand, and when is the milk poured?")
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        agent = VideoAgent(
+            [tea, coffee, tea], memory=memory, preset=["subtitles"], llm=llm, summary_llm="extractive", verify=False
+        )
+        assert len(agent.videos) == 2
+        answer = agent.ask("What is done by hand, and when is the milk poured?")
     assert "[coffee.mp4 00:02-00:04]" in answer.text
     assert "[tea.mp4 00:1" in answer.text
     (error,) = [step.error for step in answer.steps if step.error]

@@ -28,10 +28,10 @@ _TOKEN = "kettle"
 
 
 @pytest.fixture(scope="module")
-def address(tea: Path, tea_memory: CaptionStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served")
     other = draw_video(folder / "harbour.mp4", SCENES, frame_rate=5, subtitles=SUBTITLES)
-    with serving(str(tea), str(other), "--memory", str(tea_memory.path), home=folder / "home", token=_TOKEN) as found:
+    with serving(str(tea), str(other), "--memory", str(folder / "memory"), home=folder / "home", token=_TOKEN) as found:
         yield found
 
 
