@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
+# Programs start by the hundred in tests; each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install demo test unit lint regression notebooks clean
 
 help: ## show this list

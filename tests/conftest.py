@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+def pytest_collection_finish() -> None:
+    """Leave what the tests' modules brought along out of every later collection; closing a model is one."""
+    gc.collect()
+    gc.freeze()
+
+
 _MEASURED: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
@@ -53,6 +60,7 @@ def measured(request: pytest.FixtureRequest) -> list[str]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    gc.unfreeze()
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["measured"] = session.config.stash.get(_MEASURED, [])

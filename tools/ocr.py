@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -165,13 +166,39 @@ class TextReader(PerceptionTool):
             with loading("The text reader RapidOCR"):
                 from rapidocr import RapidOCR
 
-                self._engine = RapidOCR(params=quiet | as_given | short_lines)
+                engine = RapidOCR(params=quiet | as_given | short_lines)
+            _give_sessions(engine)
+            self._engine = engine
             logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
         return self._engine
 
     def close(self) -> None:
         """Free the models."""
         self._engine = None
+
+
+def _give_sessions(engine: Any) -> None:
+    """Give RapidOCR sessions of onnxruntime whose threads sleep while they wait, on a GPU where onnxruntime has one.
+
+    By default the threads of each of its three models turn in a loop between two calls, which are many and small:
+    twice the work, and longer, since the models and the decoder take the cores from each other.
+    """
+    with loading("The text reader RapidOCR"):
+        import onnxruntime
+        from omegaconf import flag_override
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.enable_cpu_mem_arena = False
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        known = onnxruntime.get_available_providers()
+        providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in known]
+        for task in ("Det", "Cls", "Rec"):
+            files = list(Path(engine.cfg.Global.model_root_dir).glob(f"*_{task.lower()}_*.onnx"))
+            # Several: models of other languages were fetched, and RapidOCR knows which one it wants.
+            if len(files) == 1:
+                with flag_override(engine.cfg, "allow_objects", True):
+                    engine.cfg[task].session = onnxruntime.InferenceSession(str(files[0]), options, providers=providers)
 
 
 @dataclass

@@ -1,17 +1,16 @@
 """The demo clip, and a store for the commands."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from videochat.demo import draw_demo
+
+@pytest.fixture(scope="session")
+def demo_clip(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copy(tea, tmp_path_factory.mktemp("clip") / "tea.mp4")
 
 
-@pytest.fixture(scope="package")
-def demo_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_demo(tmp_path_factory.mktemp("clip") / "tea.mp4")
-
-
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def demo_memory(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("memory"))

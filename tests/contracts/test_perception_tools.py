@@ -39,6 +39,7 @@ from videochat.records import KINDS, Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools import TOOLS, PerceptionTool, Settled, at_rate, make_tool, make_tools
 from videochat.tools.object_search import ObjectFinder
+from videochat.tools.whisper import _SETTINGS
 
 Items = list[Caption | Settled]
 
@@ -110,6 +111,7 @@ WORDS = {"speech", "speech_regions"}
 @pytest.fixture(autouse=True)
 def _let_random_weights_stammer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("videochat.tools.whisper.MAX_COMPRESSION", 1e9)
+    monkeypatch.setitem(_SETTINGS, "sample_len", 24)
 
 
 @pytest.fixture(scope="module")
@@ -454,7 +456,7 @@ def test_odd_videos(request: pytest.FixtureRequest, sense: PerceptionTool, video
 @pytest.mark.material
 @pytest.mark.parametrize(
     "name",
-    ["h264_10bits.mp4", "h265_10bits.mp4", "rotate90_meta.mp4", "vfr.mp4", "odd_dims_yuv444.mp4", "one_frame.mp4"],
+    ["rotate90_meta.mp4", "vfr.mp4", "odd_dims_yuv444.mp4", "one_frame.mp4"],
 )
 @pytest.mark.parametrize("case", ONE_OF_EACH, indirect=True)
 def test_odd_files(sense: PerceptionTool, material: Path, name: str) -> None:
@@ -471,16 +473,11 @@ def three_hours(drawn: Path) -> Video:
     return Video(draw_video(path, scenes, frame_rate=0.2, speech=[(3 * 3600 - 30, 3 * 3600 - 10)]))
 
 
-@pytest.mark.material
-@pytest.mark.parametrize("case", ONE_OF_EACH, indirect=True)
-def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny: TinyCheckpoints) -> None:
-    name = CASES[case].name
-    slow = {"actions": {"window_seconds": 300.0}, "clip_captions": {"seconds": 30.0}}.get(name, {})
-    sense = at_rate(make_tool(name, **(CASES[case].options(tiny) | slow)), 1 / (600 if name == "objects" else 60))
+@pytest.mark.parametrize("case", ["shots", "ocr", "speech", "speech_regions", "captions"], indirect=True)
+def test_three_hours(case: str, three_hours: Video, tiny: TinyCheckpoints) -> None:
+    """Senses that remember what they saw, and one of those that look at each picture by itself."""
+    sense = at_rate(make_tool(CASES[case].name, **CASES[case].options(tiny)), 1 / 60)
     sense.prepare()
-    if sense.unfit(three_hours):
-        assert sense.name == "subtitles"
-        return
     # Three hours of listening, or of a model, take minutes here; ocr and shots go through all of them.
     late = sense.name not in ("ocr", "shots")
     items = list(sense.run(three_hours, 10500.0 if late else 0.0))
@@ -491,7 +488,6 @@ def test_three_hours(case: str, sense: PerceptionTool, three_hours: Video, tiny:
         assert starts[-1] == 10740.0
     elif sense.name in WORDS:
         assert 10769.0 < starts[0] < starts[-1] + 0.001 < 10790.0
-    elif sense.kind != "objects" and sense.name != "scene_text":
-        # Looking once a minute, objects have been lost by the next look; random weights read no letters.
+    else:
         assert told[-1].end_seconds > 10700
     sense.close()

@@ -28,10 +28,13 @@ def wait_for_watches(videos: ServedVideos) -> None:
 def served(tea: Path, tea_memory: CaptionStore, tmp_path: Path) -> Iterator[ServedVideos]:
     """The demo clip, which has been watched, and a folder from which files may be added."""
     (tmp_path / "films").mkdir()
+    before = tea_memory.video_ids()
     videos = ServedVideos([tea], memory=tea_memory, preset="builtin", llm="extractive", folders=[tmp_path / "films"])
     yield videos
     wait_for_watches(videos)
-    # The store is that of other tests too; only the watches end.
+    # The store is that of other tests too; what was added goes.
+    for video_id in set(tea_memory.video_ids()) - set(before):
+        tea_memory.forget(video_id)
 
 
 @pytest.fixture
