@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def demo_clip(tea: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copy(tea, tmp_path_factory.mktemp("clip") / "tea.mp4")
+    return Path(shutil.copy(tea, tmp_path_factory.mktemp("clip") / "tea.mp4"))
 
 
 @pytest.fixture(scope="session")
