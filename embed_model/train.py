@@ -88,7 +88,7 @@ def make_learnable(model: VideoChatEmbed, recipe: Recipe) -> dict[str, nn.Parame
 
         rank = recipe.lora_rank
         adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-        model.llm = get_peft_model(model.llm, adapters)  # type: ignore[assignment]  # a PeftModel is called as the model that it wraps
+        model.llm = get_peft_model(model.llm, adapters)
     chosen = model.named_parameters() if recipe.learn == "all" else model.trainable().items()
     adapted = {name: p for name, p in model.named_parameters() if p.requires_grad}
     learned = dict(chosen) | adapted
@@ -221,7 +221,7 @@ def train(
     model.train(False)
     model.requires_grad_(False)
     if recipe.lora_rank:
-        model.llm = model.llm.merge_and_unload()  # type: ignore[operator]  # a PeftModel here, by the line of `lora_rank` above
+        model.llm = model.llm.merge_and_unload()
     if accelerator.is_main_process:
         model.save_pretrained(out)
     accelerator.wait_for_everyone()

@@ -234,7 +234,7 @@ def _words(text: str) -> dict[str, str]:
 def _streamer(processor: Any, say: Say) -> Any:
     from transformers import TextStreamer
 
-    class Streamer(TextStreamer):
+    class Streamer(TextStreamer):  # type: ignore[misc]  # the types of transformers are not read
         said = ""
 
         def on_finalized_text(self, text: str, stream_end: bool = False) -> None:

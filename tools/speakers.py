@@ -69,7 +69,7 @@ class SpeakerTurns(ModelTool[_Loaded]):
             from transformers import AutoModelForAudioFrameClassification, AutoProcessor
             from transformers.models.nemotron3_diarization import modeling_nemotron3_diarization as code
 
-            processor = AutoProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+            processor = AutoProcessor.from_pretrained(folder)
             model = AutoModelForAudioFrameClassification.from_pretrained(folder, dtype=device.dtype)
             # The chunks into which the model itself would cut a whole recording.
             config = model.config

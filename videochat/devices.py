@@ -74,12 +74,12 @@ def _without_progress_bars() -> Iterator[None]:
 
     shown = logging.is_progress_bar_enabled()
     if shown:
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        logging.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+            logging.enable_progress_bar()
 
 
 class Cores:
