@@ -63,7 +63,7 @@ STORY = (
 
 
 @pytest.mark.material
-@pytest.mark.parametrize("who", ["scripted", "openai", "openai-stream"])
+@pytest.mark.parametrize("who", ["scripted", "openai-stream"])
 def test_browse_search_look_closer_and_answer_with_two_citations(
     who: str, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: list[str]
 ) -> None:
