@@ -26,10 +26,13 @@ def make_chat_model(name: str, *, besides: Sequence[str] = (), **settings: Any) 
 
     Raises:
         UnknownName: the provider does not exist; the message lists those that do.
-        LLMError: its package is not installed, or it cannot be made (e.g. the key is missing).
+        LLMError: its package is not installed, or it cannot be made (e.g. the key is missing), or no model is named.
     """
     from langchain.chat_models import init_chat_model
 
+    provider, colon, model_of_it = name.partition(":")
+    if colon and not model_of_it.strip():
+        raise LLMError(f"{name!r} names no model: write it behind the colon, as in {provider or 'openai'}:MODEL.")
     server = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
     if name.startswith("openai:") and server:
         # Servers that speak the OpenAI protocol mostly know chat completions only, and many want no key.

@@ -20,7 +20,11 @@ def test_a_model_is_made_with_the_settings_that_are_given(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("name", "error", "words"),
-    [("nobody:model", UnknownName, "something else"), ("openai:gpt-4.1-mini", LLMError, "cannot be made")],
+    [
+        ("nobody:model", UnknownName, "something else"),
+        ("openai:gpt-4.1-mini", LLMError, "cannot be made"),
+        ("openai: ", LLMError, "names no model.*openai:MODEL"),
+    ],
 )
 def test_what_cannot_be_made_is_one_sentence(name: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words) as caught:
