@@ -33,7 +33,7 @@ from videochat.memory.appearances import place
 from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query
 from videochat.memory.times import number_words
-from videochat.memory.words import all_words
+from videochat.memory.words import all_words, tokens
 
 # How much of what a question is about a caption shares that comes near it.
 _NEAR, _NEAR_LIKENESS = 0.25, 0.25
@@ -93,26 +93,55 @@ def _find(asked: Asked) -> Answered:
     if query.past_end is not None:
         ends = clock(asked.notes.video.duration_seconds)
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
-    found = about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
+    if asked.colours:
+        return _coloured(asked)
+    titles = [asked.told(hit) for hit in asked.title()] if query.asks in ("other", "list") else []
+    found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)
     idle = not (asked.strange() or query.kinds or asked.labels or query.ordinal)
     if not found and query.asks == "other" and idle:
         found = _summary(asked)
     if not found and query.asks == "count":
-        found = _with_numbers(_quotes(asked))
+        found = _with_numbers(_quotes(asked), asked)
     if found:
         return Answered(found)
     named = [word for word in query.subject if not asked.idle(word)]
     absent = query.asks == "presence" and 0 < len(named) <= _MOST_NAMED
     nothing = [Finding(asked.say("nothing_of", what=" ".join(named)))] if absent else []
-    return Answered([*nothing, *_nearest(asked)], found=False)
+    # Where nothing is left of what it asks about, nothing is near it.
+    near = _nearest(asked) if named or query.asks != "presence" else []
+    return Answered([*nothing, *near], found=False)
 
 
-def _with_numbers(findings: list[Finding]) -> list[Finding]:
-    """Return those that say how much: with a number in digits or words; "one" may be an article."""
-    words = {word for word, value in number_words().items() if value > 1}
-    return [f for f in findings if re.search(r"\d", f.text) or words & {*all_words(f.text)}]
+def _coloured(asked: Asked) -> Answered:
+    """Return what is said of a thing of a colour, by captions in which the colour stands."""
+    told = [asked.told(hit) for hit in asked.fitting() if shares(asked.colours, hit.caption)]
+    if told:
+        return Answered(told[:_QUOTES])
+    things = asked.meant()[:_QUOTES]
+    what = " ".join([*asked.colours, *(thing.name for thing in things)])
+    return Answered([Finding(asked.say("nothing_of", what=what)), *map(asked.seen, things)], found=False)
+
+
+def _with_numbers(findings: list[Finding], counted: Asked | None = None) -> list[Finding]:
+    """Return those that say how much: with a number in digits or words; "one" may be an article.
+
+    Args:
+        findings: quotes.
+        counted: the question, where the number must stand before a word that it is about.
+    """
+    numbers = {word for word, value in number_words().items() if value > 1}
+
+    def fits(text: str) -> bool:
+        words = all_words(text)
+        at = [i for i, word in enumerate(words) if word in numbers or re.search(r"\d", word)]
+        if counted is None or "how many" not in counted.say.text or counted.say.language != "en":
+            return bool(at)
+        about = {*tokens(list(counted.query.subject), language="en")}
+        return any(about.intersection(tokens(words[i + 1 : i + 3], language="en")) for i in at)
+
+    return [finding for finding in findings if fits(finding.text)]
 
 
 def _by_type(asked: Asked) -> list[Finding]:

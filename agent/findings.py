@@ -30,6 +30,7 @@ from videochat.records import Caption, Kind
 _ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.46, 0.25, 0.45
 _SOME, _SOME_LIKENESS = 0.3, 0.35
 _NEARLY_AS_GOOD = 0.75
+_UNSPACED = ("zh", "ja")
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
 # What captions of measures call the topics of `Phrases`.
@@ -76,7 +77,9 @@ class Asked:
         heard = bool({"speech", "ocr"} & {*query.kinds})
         meant = [word for word in (*query.subject, *query.names) if not (heard and self.say.is_word("person", word))]
         self.labels: list[str] = labels_meant(meant, (thing.name for thing in notes.things))
-        if query.asks == "count" and len(self._beside_labels()) >= _MOST_BESIDE:
+        # Where words are not spaced, pairs of signs are no words that could be counted.
+        spaced = self.say.language not in _UNSPACED
+        if query.asks == "count" and spaced and len(self._beside_labels()) >= _MOST_BESIDE:
             self.labels = []  # it asks something of a thing that following it does not tell
         self.topic = self.say.topic
         self.text = query.text.casefold()
@@ -104,8 +107,7 @@ class Asked:
         if self.query.names:
             # What captions in English call the things that the question names.
             named = coverage(self.query.names, captions)
-            # Pairs of signs are no words that could be counted.
-            spaced = self.say.language not in ("zh", "ja")
+            spaced = self.say.language not in _UNSPACED
             known = min(len(self.query.names) / max(len(words), 1), 1.0) if spaced else 1.0
             named = {id_: known * value for id_, value in named.items()}
             share = {id_: named[id_] if named[id_] >= max(value, _ENOUGH) else value for id_, value in share.items()}
@@ -153,6 +155,24 @@ class Asked:
     def _beside_labels(self) -> list[str]:
         """Return the words of the question that neither mean a thing that was followed nor are idle."""
         return [word for word in self.query.subject if not self.idle(word) and not labels_meant([word], self.labels)]
+
+    @property
+    def colours(self) -> list[str]:
+        """Words for the colour of a thing that was followed; what follows things does not tell their colours."""
+        found = [word for word in self.query.subject if self.say.is_word("colour", word)]
+        found += [name for name in self.query.names if self.say.is_word("colour", name)]
+        if self.topic == "colours":
+            # "Black and white" is the picture.
+            found = [] if len(found) > 1 else ["colour"]
+        return found if self.labels else []
+
+    def title(self) -> list[Hit]:
+        """Return the text in the largest letters, where the question only asks for a title."""
+        words = [word for word in self.query.subject if not self.idle(word) and not self.say.is_word("title", word)]
+        texts = [hit for hit in self.in_span(self.notes.of("ocr")) if hit.caption.box is not None]
+        if words or not texts or not self.say.means("title") or self.say.means("slide"):
+            return []
+        return [max(texts, key=_letter_height)]
 
     def clipped(self, thing: Appearance, span: Interval | None = None) -> Appearance | None:
         """Return what is seen of a thing in the range that the question names; None where nothing is."""
@@ -254,3 +274,9 @@ class Asked:
         """Return what was measured of what the question asks for; all of it where it asks for nothing particular."""
         name = _MEASURES.get(self.topic, self.topic)
         return f"{name}: {caption.attributes[name]}" if name in caption.attributes else caption.text
+
+
+def _letter_height(hit: Hit) -> float:
+    """Return how high a line of a text on the screen is, in pixels."""
+    box = hit.caption.box
+    return 0.0 if box is None else (box[3] - box[1]) / (hit.caption.text.count(" / ") + 1)

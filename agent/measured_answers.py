@@ -45,6 +45,9 @@ def length(asked: Asked) -> list[Finding]:
         if spoken:
             total = sum(map(length_of, spoken))
             return [Finding(say("speech_length", seconds=f"{total:.1f}"), tuple(spoken[:_QUOTES]), computed=True)]
+    if title := asked.title():
+        text = say("lasts", what=asked.sentence(title[0]), seconds=f"{length_of(title[0]):.1f}")
+        return [Finding(text, tuple(title), computed=True)]
     words = [w for w in asked.query.subject if w not in say.film_words and not say.is_word("size", w)]
     if not words or say.names_film:
         return [*size(asked)] * asked.say.means("size") + [

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from videochat.intervals import Interval
+from videochat.memory.gloss import gloss_language, glossed
 from videochat.memory.times import moments_in, number_words
 from videochat.memory.words import all_words, fold, guess_language
 
-LANGUAGES = ("en", "de", "es", "fr", "zh", "ja")
+LANGUAGES = ("en", "de", "es", "fr", "zh", "ja", "pt", "it", "ru", "hi", "ko")
 """In which answers are written without a language model."""
 
 _EDGE_SHARE = 0.2
@@ -28,7 +29,7 @@ class Phrases:
     """
 
     def __init__(self, question: str) -> None:
-        self.text = question.casefold().replace("’", "'")
+        self.text = glossed(question).casefold().replace("’", "'")
         self.language = language_of(question)
         self.topic = next((name for name, pattern in _words()["topics"].items() if re.search(pattern, self.text)), "")
         """What is measured that it asks for: `lightness`, `camera_speed`, `moving_share`, `colours`, `length`, or
@@ -144,6 +145,8 @@ def language_of(text: str) -> str:
         return "ja"
     if re.search(r"[\u4e00-\u9fff]", text):
         return "zh"
+    if code := gloss_language(text):
+        return code
     lowered = text.casefold()
     marked = [name for name, pattern in _words()["languages"].items() if re.search(pattern, lowered)]
     return marked[0] if len(marked) == 1 else guess_language(all_words(text))

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from videochat.intervals import Interval
+from videochat.memory.gloss import gloss_language, glossed
 from videochat.memory.times import named_time, number_words, without_times, word_patterns
 from videochat.memory.words import all_words, content_words, empty_words, english_names, fold, language_data
 from videochat.records import Kind
@@ -88,22 +89,31 @@ class Query:
             question: any text, in any language.
             duration_seconds: how long the video is; `UNKNOWN_SECONDS` where that is not known.
         """
-        text = _spelt(gist(question))
-        lowered = text.casefold().replace("’", "'").strip()
-        kinds, asks = meant_kinds(text), _asks(lowered)
+        text = gist(question)
+        # In some languages a question is read by what its words are in English.
+        foreign = bool(gloss_language(text))
+        text = text if foreign else _spelt(text)
+        read = glossed(text)
+        lowered = read.casefold().replace("’", "'").strip()
+        kinds, asks = meant_kinds(lowered), _asks(lowered)
         means, span, said = named_time(lowered, duration_seconds, asks_when=asks == "when")
         past = span[0] if span and span[0] >= duration_seconds else None
         if span is not None:
             # It names a place in the video even where that has no second left.
             start = min(max(span[0], 0.0), max(duration_seconds - 1.0, 0.0))
             span = None if past is not None else (start, max(min(span[1], duration_seconds), start + 0.5))
-        rest = without_times(lowered) if span else text
+        rest = without_times(lowered) if span else read
         if span and "⟨" not in said:
             rest = rest.replace(said, " ")
+        terms, names = content_words(rest), english_names(rest)
+        if foreign:
+            # Captions may be in its own language as well.
+            own = content_words(text)
+            terms, names = list(dict.fromkeys([*terms, *own])), [word for word in terms if word not in own]
         return cls(
             text,
-            tuple(content_words(rest)),
-            tuple(english_names(rest)),
+            tuple(terms),
+            tuple(names),
             span,
             "middle" if means == "middle" else "end" if means in ("end", "last", "within_last") else "start",
             past,

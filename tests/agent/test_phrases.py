@@ -21,7 +21,12 @@ WORDS = tomllib.loads(Path(phrases.__file__).with_name("answer_words.toml").read
         ("Quand est-ce que le lait est versé ?", "fr"),
         ("牛奶什么时候倒", "zh"),
         ("ミルクはいつ", "ja"),
-        ("Когда?", "en"),
+        ("Когда?", "ru"),
+        ("Quantas pessoas aparecem?", "pt"),
+        ("Quante persone si vedono?", "it"),
+        ("कोई इंसान दिखता है?", "hi"),
+        ("사람이 몇 명 보입니까?", "ko"),
+        ("متى؟", "en"),
         ("", "en"),
     ],
 )

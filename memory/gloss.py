@@ -1,0 +1,51 @@
+"""Questions in languages that are read by an English gloss: Portuguese, Italian, Russian, Hindi, Korean.
+
+The words are data (`gloss_words.toml`). A gloss is no translation: only words by which questions are read, and names of
+common things, become English; the rest stays as it is, and is compared with captions in its own language.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# Signs after which a word begins; vowels of Devanagari are no letters to regular expressions.
+_EDGE = r"[^\s,.?!¿¡:;()\"'’«»“”।-]"
+_WHICH = re.compile(r"\b(?:how|when|where|who|what|which|summarize|describe)\b")
+
+
+def gloss_language(text: str) -> str:
+    """Return the ISO 639 code of the language of a text where it is one that is glossed; else nothing."""
+    lowered = text.casefold()
+    for code, data in _languages().items():
+        if re.search(data["is"], lowered) and not ("not" in data and re.search(data["not"], lowered)):
+            return code
+    return ""
+
+
+def glossed(question: str) -> str:
+    """Return a question with the words that are known in English; as it is where its language needs no gloss."""
+    code = gloss_language(question)
+    if not code:
+        return question
+    pattern, english = _pattern(code)
+    text = pattern.sub(lambda found: english[(found.lastindex or 1) - 1], question.casefold().replace("’", "'"))
+    if "is there" in text and not _WHICH.search(text):
+        # Where the verb stands at the end, it is still what is asked.
+        text = f"is there {text.replace('is there', ' ')}"
+    return re.sub(r"\s+", " ", text).strip()
+
+
+@cache
+def _languages() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("gloss_words.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _pattern(code: str) -> tuple[re.Pattern[str], list[str]]:
+    words: dict[str, str] = _languages()[code]["words"]
+    known = "|".join(f"({pattern})" for pattern in words)
+    return re.compile(rf"(?<!{_EDGE})(?:{known})(?!{_EDGE})"), list(words.values())

@@ -1,0 +1,77 @@
+"""Questions in languages that are read by an English gloss."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from videochat.memory import gloss
+from videochat.memory.gloss import gloss_language, glossed
+from videochat.memory.query import Asks, Query
+
+WORDS = tomllib.loads(Path(gloss.__file__).with_name("gloss_words.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("question", "asks", "subject"),
+    [
+        ("Сколько длится это видео?", "length", []),
+        ("Есть ли в видео собака?", "presence", ["dog"]),
+        ("Сколько людей видно?", "count", ["person"]),
+        ("Когда появляется первая машина?", "when", ["car"]),
+        ("Há um cão no vídeo?", "presence", ["dog"]),
+        ("Quantos carros aparecem?", "count", ["car"]),
+        ("C'è un cane nel video?", "presence", ["dog"]),
+        ("C’è un cane nel video?", "presence", ["dog"]),
+        ("Qual è la durata del video?", "length", []),
+        ("Cosa succede nel video?", "summary", []),
+        ("कोई इंसान दिखता है?", "presence", ["person"]),
+        ("वीडियो कितना लंबा है?", "length", []),
+        ("강아지가 있습니까?", "presence", ["dog"]),
+        ("이 영상은 얼마나 깁니까?", "length", []),
+    ],
+)
+def test_a_question_is_read_as_the_same_in_english(question: str, asks: Asks, subject: list[str]) -> None:
+    query = Query.parse(question, 60.0)
+    assert (query.asks, list(query.subject)) == (asks, subject)
+    assert query.text == question
+
+
+def test_order_kind_and_time_are_read_too() -> None:
+    last = Query.parse("Qual é a última frase que se ouve?", 60.0)
+    assert (last.ordinal and last.ordinal.position, last.ordinal and last.ordinal.kind) == (-1, "speech")
+    assert Query.parse("Что говорят в конце?", 60.0).span == (54.0, 60.0)
+    assert Query.parse("Что написано на экране?", 60.0).kinds == ("ocr",)
+
+
+def test_captions_in_the_language_of_the_question_are_sought_as_well() -> None:
+    terms = Query.parse("Когда появляется красная машина?", 60.0).terms
+    assert {"car", "red", "машина", "красная"} <= set(terms)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When is the milk poured?",
+        "¿Quién habla?",
+        "Hay un perro?",
+        "Combien de voitures ?",
+        "牛奶呢?",
+        "Da?",
+        "",
+        "متى؟",
+    ],
+)
+def test_other_languages_stay_as_they_are(question: str) -> None:
+    assert gloss_language(question) == ""
+    assert glossed(question) == question
+
+
+@pytest.mark.parametrize("code", WORDS)
+def test_every_entry_is_read(code: str) -> None:
+    for pattern, english in WORDS[code]["words"].items():
+        assert re.compile(pattern).groups == 0, pattern
+        assert english.isascii(), pattern
