@@ -136,6 +136,7 @@ class Query:
 
 def gist(question: str) -> str:
     """Return what retrieval reads of a question: of one with a page pasted in, the beginning and the end."""
+    question = question.encode("utf-8", "replace").decode()  # of another encoding there are halves of signs
     if len(question) <= _QUESTION_CHARACTERS:
         return question
     half = _QUESTION_CHARACTERS // 2

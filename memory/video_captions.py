@@ -30,6 +30,7 @@ from videochat.memory.watch_locks import watching
 from videochat.records import DERIVED_KINDS, Caption, Kind
 
 _EMBED_BATCH = 256
+_SOON_PUBLISHED = 2000
 _PUBLISH_SECONDS = 1.0  # marks of a watch that follow each other faster are written to Chroma together
 
 
@@ -439,8 +440,8 @@ class VideoCaptions:
         self._refresh()
 
     def close(self) -> None:
-        """Write to Chroma what is not there yet."""
-        if self._unpublished:
+        """Write to Chroma what is not there yet; much of it, as a watch that was ended leaves, at the next write."""
+        if 0 < len(self._unpublished) <= _SOON_PUBLISHED or (self._unpublished and self._lock is None):
             self.publish()
 
 

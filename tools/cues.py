@@ -30,6 +30,8 @@ _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>")
 # Lines that roll go on at once; what is said twice has a pause in between.
 _ROLLS_ON_SECONDS = 0.1
 _ROLLING_SHARE = 0.5
+# Nobody reads more at once; it is no cue, but a file that is broken or hostile.
+_MOST_LETTERS = 10_000
 
 
 class Cue(NamedTuple):
@@ -82,6 +84,8 @@ def read_cues(text: str) -> Cues:
         text: with line feeds at the ends of lines.
     """
     text = text.removeprefix("\ufeff").replace("\0", "")
+    # Markup is taken out of every line: of a page without line ends that would take minutes and gigabytes.
+    text = "\n".join(line[: _MOST_LETTERS + 1] for line in text.split("\n"))
     found = Cues()
     if re.match(r"WEBVTT(?:\s|$)", text.lstrip()):
         blocks = list(_webvtt_blocks(text.lstrip().split("\n"), found))
@@ -100,8 +104,10 @@ def _add(found: Cues, cues: Iterable[Cue]) -> None:
     for cue in cues:
         if not cue.text:
             continue
+        if len(cue.text) > _MOST_LETTERS:
+            found.left_out.append(LeftOut(cue.start_seconds, f"was cut after {_MOST_LETTERS:,} letters"))
         if cue.end_seconds > cue.start_seconds:
-            found.cues.append(cue)
+            found.cues.append(cue._replace(text=cue.text[:_MOST_LETTERS]))
         else:
             reason = "ends where it starts" if cue.end_seconds == cue.start_seconds else "ends before it starts"
             found.left_out.append(LeftOut(cue.start_seconds, reason))

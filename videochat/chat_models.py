@@ -31,8 +31,8 @@ def make_chat_model(name: str, *, besides: Sequence[str] = (), **settings: Any) 
     from langchain.chat_models import init_chat_model
 
     provider, colon, model_of_it = name.partition(":")
-    if colon and not model_of_it.strip():
-        raise LLMError(f"{name!r} names no model: write it behind the colon, as in {provider or 'openai'}:MODEL.")
+    if not name.strip() or (colon and not model_of_it.strip()):
+        raise LLMError(f"{name!r} names no model: write it behind a colon, as in {provider or 'openai'}:MODEL.")
     server = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
     if name.startswith("openai:") and server:
         # Servers that speak the OpenAI protocol mostly know chat completions only, and many want no key.

@@ -19,7 +19,7 @@ import ffmpeg
 from videochat.errors import InvalidArgument, MediaError
 from videochat.ffmpeg import run, seek_options
 from videochat.intervals import Interval
-from videochat.local_files import ffmpeg_input, open_container
+from videochat.local_files import check_target, ffmpeg_input, open_container
 from videochat.media import Video
 from videochat.playback import SLACK_SECONDS, key_second
 
@@ -86,8 +86,7 @@ def cut_clip(video: Video, ranges: Sequence[Interval], output: str | os.PathLike
         raise MediaError(f"{video.name!r} has no sound track to write into {target.name!r}.")
     if not sound_only and not video.has_video:
         raise MediaError(f"{video.name!r} has sound but no pictures; write its clip to an .m4a, .mp3, .wav or .flac.")
-    if target.exists() and target.samefile(video.path):
-        raise InvalidArgument(f"{target.name!r} is the video itself; write the clip to another file.")
+    check_target(target, [video.path])
     fast = fast and not sound_only  # sound is soon encoded
     begins = key_second(video, wanted[0][0]) if fast else wanted[0][0]
     try:

@@ -77,6 +77,18 @@ class Sampling:
             )
 
 
+def orientation_of(picture: Any) -> tuple[int, bool]:
+    """Return how a decoded picture stands upright: `PictureStream.rotation` and `PictureStream.mirrored`."""
+    rotation = round(picture.rotation / 90) * 90 % 360
+    stored = picture.side_data.get("DISPLAYMATRIX")
+    if stored is None:
+        return rotation, False
+    a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].astype(float)
+    mirrored = bool(a * d - b * c < 0)
+    # FFmpeg reads the angle from where the left edge comes to lie, which mirroring has exchanged with the right.
+    return (rotation + 180) % 360 if mirrored else rotation, mirrored
+
+
 @dataclass(frozen=True)
 class PictureStream:
     """The pictures of a file: where they lie, and how they are turned upright."""
@@ -89,6 +101,8 @@ class PictureStream:
     """(width, height) of the upright picture in pixels."""
     rotation: int
     """Degrees by which a stored picture is turned counterclockwise to stand upright: 0, 90, 180 or 270."""
+    mirrored: bool
+    """Whether its left and right are exchanged before it is turned."""
     frame_rate: float | None
     """Average pictures per second, for how long the last one lasts; never used to compute times."""
 
@@ -163,7 +177,8 @@ class PictureStream:
             fast = (picture.width, picture.height) == (width, height) and width * height > _EXACT_PIXELS
             how = Interpolation.AREA if fast else exact
             scaled = scaler.reformat(picture, width, height, "rgb24", interpolation=how)
-            return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), self.rotation // 90))
+            stored = scaled.to_ndarray()
+            return np.ascontiguousarray(np.rot90(stored[:, ::-1] if self.mirrored else stored, self.rotation // 90))
 
         return convert
 

@@ -31,7 +31,7 @@ from videochat.errors import MediaError
 from videochat.home import home
 from videochat.intervals import Interval, clock
 from videochat.live_source import LiveSource, is_live
-from videochat.local_files import open_container
+from videochat.local_files import is_there, open_container
 from videochat.media import Video
 from videochat.records import Caption
 
@@ -380,7 +380,8 @@ def open_video(source: str | bytes | os.PathLike[Any] | Video) -> Video:
         return source
     if is_live(source):
         return LiveRecording(RecordingFolder(LiveSource.parse(str(source))))
-    if isinstance(source, str | os.PathLike) and source and (header := Path(os.fsdecode(source)) / _HEADER).is_file():
+    header = Path(os.fsdecode(source)) / _HEADER if isinstance(source, str | os.PathLike) and source else None
+    if header is not None and is_there(header):
         told = json.loads(header.read_text(encoding="utf-8"))
         return LiveRecording(RecordingFolder(LiveSource(told["kind"], told["source"]), header.parent))
     return Video(source)

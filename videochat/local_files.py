@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import av
 import ffmpeg
 from av.container import InputContainer
 
-from videochat.errors import MediaError
+from videochat.errors import InvalidArgument, MediaError
 
 # Readers that open what a file names (playlists, manifests, scripts, patterns of names), hosts, or devices.
 _NOT_ONE_FILE = re.compile(
@@ -52,9 +52,34 @@ def local_path(source: str | bytes | os.PathLike[Any]) -> Path:
     return path
 
 
+def is_there(name: str | Path) -> bool:
+    """Whether there is a file or folder of a name; not where none can be called so."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def check_target(target: Path, originals: Iterable[Path]) -> None:
+    """Check that a file may be written.
+
+    Args:
+        target: the file, which may be there already.
+        originals: videos, which are never written over, by whatever name.
+
+    Raises:
+        InvalidArgument: it is one of them.
+    """
+    for original in originals:
+        with contextlib.suppress(OSError):
+            if target.samefile(original):
+                raise InvalidArgument(f"{target.name!r} is the video itself; name another file to write.")
+
+
 def shown_name(path: Path) -> str:
-    """Return a file's name as text that can be written anywhere; bytes that are no text are question marks."""
-    return os.fsencode(path.name).decode("utf-8", errors="replace").replace("\ufffd", "?")
+    """Return a file's name as one line of text; bytes that are no text, and line ends, are question marks."""
+    text = os.fsencode(path.name).decode("utf-8", errors="replace").replace("\ufffd", "?")
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", "?", text)
 
 
 def open_container(path: Path) -> InputContainer:

@@ -27,7 +27,7 @@ from videochat.decoding import First, Track, first_of, last_end
 from videochat.download import Address, download
 from videochat.errors import MediaError
 from videochat.ffmpeg import reason, running
-from videochat.frames import Frame, PictureStream, Sampling
+from videochat.frames import Frame, PictureStream, Sampling, orientation_of
 from videochat.intervals import clock, fit_interval
 from videochat.local_files import ffmpeg_input, local_path, open_container, playlist_of, shown_name
 from videochat.object_stores import fetch_object, is_object
@@ -193,7 +193,7 @@ class Video:
         self._container_start = self._container_seconds = self._zero_seconds = 0.0
         self._counts_from_zero = self._must_be_read = False
         self._first_picture, self._first_sound = First(0.0, None, "presentation", 0.0, 0.0), None
-        self.size, self.frame_rate, self._rotation = still.size, None, 0
+        self.size, self.frame_rate, self._rotation, self._mirrored = still.size, None, 0, False
         self.subtitle_tracks = []
 
     def _refuse_playlist(self) -> None:
@@ -211,7 +211,7 @@ class Video:
                 "but not one picture can be decoded. Play it elsewhere to check it, or re-encode it to H.264."
             )
         first = self._first_picture.frame
-        self._rotation = round(first.rotation / 90) * 90 % 360
+        self._rotation, self._mirrored = orientation_of(first)
         self.size = (first.height, first.width) if self._rotation in (90, 270) else (first.width, first.height)
         self._first_picture = replace(self._first_picture, frame=None)  # its pixels are not kept
         rate = stream.average_rate or stream.guessed_rate
@@ -404,7 +404,7 @@ class Video:
         if self._video_index is None or self.size is None:
             raise MediaError(f"{self.name!r} has sound but no pictures; only audio() can be read.")
         track = self._track(self._video_index, self._first_picture)
-        return PictureStream(track, self.name, self.size, self._rotation, self.frame_rate)
+        return PictureStream(track, self.name, self.size, self._rotation, self._mirrored, self.frame_rate)
 
     def span(self, start_seconds: float, end_seconds: float | None) -> tuple[float, float]:
         """Return a range with its end filled in, or brought back to the video's.

@@ -475,3 +475,55 @@ def test_a_sound_does_not_answer_what_is_seen(video: Video, empty_store: Caption
 )
 def test_of_measures_only_what_is_asked_for_is_told(ask: Asker, question: str, sentence: str) -> None:
     assert told(ask(question).findings)[0][0] == sentence
+
+
+@pytest.mark.parametrize(
+    "question", ["Is there a red car?", "What colour is the first car?", "Gibt es ein rotes Auto?"]
+)
+def test_a_colour_that_nobody_noted_is_not_affirmed(ask: Asker, question: str) -> None:
+    found = ask(question)
+    assert not found.found
+    assert found.findings[0].hits == ()
+    assert any("car" in finding.text for finding in found.findings[1:]), "that there is a car comes nearest"
+
+
+def test_a_colour_that_a_caption_tells_is_found(video: Video, empty_store: CaptionStore) -> None:
+    seen = Caption(video.id, 2, 4, "dense_caption", "a red car turns left", "by hand")
+    ask = Asker(empty_store, (video, [*noted(video), seen]))
+    assert told(ask("Is there a red car?").findings) == [("A red car turns left.", ["dense_caption 2-4"])]
+
+
+@pytest.mark.parametrize("question", ["What's the title of this film?", "Wie ist der Titel des Films?"])
+def test_the_title_is_the_text_in_the_largest_letters(question: str, video: Video, empty_store: CaptionStore) -> None:
+    def text(start: float, words: str, height: float) -> Caption:
+        return Caption(video.id, start, start + 2, "ocr", words, "by hand", box=(10, 10, 200, 10 + height))
+
+    captions = [
+        text(1, "A FILM BY NOBODY / PRESENTED BY ALL", 40),
+        text(6, "THE OLD PIER", 60),
+        text(15, "THE END", 30),
+    ]
+    ask = Asker(empty_store, (video, captions))
+    (finding,) = ask(question).findings
+    assert "THE OLD PIER" in finding.text
+    assert "2.0 seconds" in ask("For how long is the title visible?").findings[0].text
+
+
+def test_a_number_beside_what_is_counted_is_no_count(video: Video, empty_store: CaptionStore) -> None:
+    words = Caption(video.id, 3, 5, "ocr", "Lecture 7: speeches, purpose and audience", "by hand")
+    ask = Asker(empty_store, (video, [words]))
+    assert not ask("How many people were in the audience?").found
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("Сколько длится это видео?", "Видео длится 00:20 (20.0 с)."),
+        ("Há um cão no vídeo?", "Sim, vê-se dog, 00:16–00:19."),
+        ("Quante auto si vedono?", "Si vede: 2 car."),
+        ("कोई कुत्ता दिखता है?", "हाँ, 00:16–00:19 पर dog दिखता है।"),
+        ("이 영상은 얼마나 깁니까?", "영상의 길이는 00:20(20.0초)입니다."),
+    ],
+)
+def test_questions_in_other_languages_are_answered_in_them(ask: Asker, question: str, sentence: str) -> None:
+    assert told(ask(question).findings)[0][0] == sentence

@@ -107,3 +107,13 @@ def test_a_question_without_quotes_is_told(demo_clip: Path, capsys: pytest.Captu
     said = capsys.readouterr().err
     assert "needs quotes" in said
     assert said.endswith(f"videochat ask {demo_clip} 'When is milk poured?'\n")
+
+
+@pytest.mark.parametrize(
+    "question", ["When is the milk poured, " * 40, "When is caf\udce9 poured?"], ids=["long", "latin-1"]
+)
+def test_any_text_is_a_question(
+    question: str, demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", str(demo_clip), question, "--memory", demo_memory, "--llm", "extractive"]) == 0
+    assert "Traceback" not in capsys.readouterr().err

@@ -51,3 +51,17 @@ def test_nothing_to_write_is_told(demo_clip: Path, demo_memory: str, capsys: pyt
     assert "no caption of the kind action. There are captions of the kinds: measure" in capsys.readouterr().err
     assert main(["export", str(demo_clip), "--memory", demo_memory, "-o", "no/such/folder/x.srt"]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_video_itself_is_not_written_over(
+    demo_clip: Path, demo_memory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = demo_clip.read_bytes()
+    asked = ["ask", str(demo_clip), "When is the milk poured?", "--memory", demo_memory, "--html", str(demo_clip)]
+    for command in (
+        ["export", str(demo_clip), "--memory", demo_memory, "-o", str(demo_clip), "--format", "srt"],
+        asked,
+    ):
+        assert main(command) == 1
+        assert "is the video itself" in capsys.readouterr().err
+    assert demo_clip.read_bytes() == before

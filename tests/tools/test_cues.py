@@ -145,3 +145,11 @@ def test_ass_has_speakers_and_its_drawings_are_no_words() -> None:
 )
 def test_what_is_none_has_no_cues(text: str) -> None:
     assert read_cues(text).cues == []
+
+
+@pytest.mark.parametrize("form", ["1\n00:00:01,000 --> 00:00:02,000\n{}\n", "WEBVTT\n\n00:01.000 --> 00:02.000\n{}\n"])
+@pytest.mark.parametrize("words", ["<<a" * 300_000, "a word\n" * 100_000])
+def test_a_cue_of_the_size_of_a_book_is_cut_and_told(form: str, words: str) -> None:
+    found = read_cues(form.format(words))
+    assert [len(cue.text) for cue in found.cues] == [10_000]
+    assert [each.reason for each in found.left_out] == ["was cut after 10,000 letters"]

@@ -181,3 +181,12 @@ def test_times_that_no_video_has_are_left_out(tmp_path: Path, silent: Video) -> 
     items = list(make_tool("subtitles").perceive((), video, 0.0, video.duration_seconds))
     assert len([item for item in items if isinstance(item, Caption)]) == 2
     assert any(isinstance(item, Missed) and "no video is" in item.reason for item in items)
+
+
+def test_a_cue_after_the_end_of_the_video_is_left_out_and_told(silent: Video, tmp_path: Path) -> None:
+    film = Video(shutil.copy(silent.path, tmp_path / "film.mp4"))
+    (tmp_path / "film.srt").write_text(f"{SRT}\n3\n00:01:40,000 --> 00:01:50,000\nToo late.\n", encoding="utf-8")
+    items = list(make_tool("subtitles").perceive((), film, 0.0, film.duration_seconds))
+    assert [item.text for item in items if isinstance(item, Caption)] == [words for *_, words in WORDS]
+    (missed,) = (item for item in items if isinstance(item, Missed))
+    assert "1 lies where no video is" in missed.reason

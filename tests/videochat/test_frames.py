@@ -1,12 +1,18 @@
 """Frames, blocks of sound and samplings check themselves."""
 
 import math
+from pathlib import Path
 
+import ffmpeg
 import numpy as np
 import pytest
+from PIL import Image
 
 from videochat.errors import InvalidArgument
+from videochat.ffmpeg import ffmpeg_exe
 from videochat.frames import Frame, Sampling, first_slot
+from videochat.media import Video
+from videochat.testing import Scene, draw_video
 
 
 def test_a_frame_that_is_no_picture_is_refused() -> None:
@@ -37,3 +43,21 @@ def test_a_sampling_says_what_is_allowed(settings: dict[str, float], words: str)
 @pytest.mark.parametrize(("start", "every", "slot"), [(0, 1, 0), (0.2, 1, 1), (3, 1, 3), (0.3, 0.1, 0.3)])
 def test_the_first_second_of_a_grid_is_not_before_the_start(start: float, every: float, slot: float) -> None:
     assert first_slot(start, every) == pytest.approx(slot)
+
+
+@pytest.mark.parametrize("mirrored", [None, "display_hflip", "display_vflip"])
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+def test_a_turned_or_mirrored_picture_is_shown_as_a_player_does(
+    tmp_path: Path, turned: int, mirrored: str | None
+) -> None:
+    drawn = draw_video(tmp_path / "plain.mp4", [Scene(1, "F", "navy")], frame_rate=5, size=(96, 64))
+    shown = tmp_path / "shown.mp4"
+    how = {"display_rotation": turned} | ({mirrored: None} if mirrored else {})
+    ffmpeg.input(str(drawn), **how).output(str(shown), c="copy").run(cmd=ffmpeg_exe(), quiet=True)
+    upright = tmp_path / "upright.png"
+    ffmpeg.input(str(shown)).output(str(upright), vframes=1).run(cmd=ffmpeg_exe(), quiet=True)
+    wanted = np.asarray(Image.open(upright).convert("RGB")).astype(int)
+    video = Video(shown)
+    found = video.frame_at(0.0).image
+    assert video.size == (found.shape[1], found.shape[0])
+    assert np.abs(wanted - found).mean() < 3

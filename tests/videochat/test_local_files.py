@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from av.error import FFmpegError
 
-from videochat.errors import MediaError
-from videochat.local_files import local_path, open_container, playlist_of, shown_name
+from videochat.errors import InvalidArgument, MediaError
+from videochat.local_files import check_target, is_there, local_path, open_container, playlist_of, shown_name
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
 
@@ -97,3 +97,22 @@ def test_an_index_of_pictures_of_words_does_not_open_what_lies_beside_it(tmp_pat
     os.mkfifo(tmp_path / "film.sub")  # who opened it would wait for ever
     with pytest.raises(FFmpegError):
         open_container(index)
+
+
+def test_a_name_is_one_line() -> None:
+    assert shown_name(Path("a\nvideochat: FAKE\r.mp4")) == "a?videochat: FAKE?.mp4"
+
+
+def test_whether_a_file_is_there_can_be_asked_of_any_text(drawn: Path) -> None:
+    assert is_there(drawn)
+    assert not is_there(drawn.with_name("other.mp4"))
+    assert not is_there("what is " * 60)
+    assert not is_there("a\0b")
+
+
+def test_a_video_is_not_written_over_by_any_name(drawn: Path, tmp_path: Path) -> None:
+    check_target(tmp_path / "notes.srt", [drawn])
+    for link in (tmp_path / "soft.srt", tmp_path / "hard.srt"):
+        (link.symlink_to if link.stem == "soft" else link.hardlink_to)(drawn)
+        with pytest.raises(InvalidArgument, match="is the video itself"):
+            check_target(link, [drawn])

@@ -27,6 +27,7 @@ from videochat.cli.offer import offer_models
 from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument, StoreError, VideoChatError
 from videochat.home import home
+from videochat.local_files import check_target, is_there
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
@@ -107,14 +108,14 @@ def _ask(options: argparse.Namespace) -> int:
 def _check_order(options: argparse.Namespace) -> None:
     """Tell people who gave the question first, or without quotes, how to ask."""
     first, *others = options.video
-    if Path(options.question).is_file() and not Path(first).exists() and "://" not in first:
+    if is_there(options.question) and Path(options.question).is_file() and not is_there(first) and "://" not in first:
         asked = " ".join(options.video)
         raise InvalidArgument(
             f"The question comes last: videochat ask {shlex.quote(options.question)} {shlex.quote(asked)}, "
             "not the other way round."
         )
-    words = [text for text in others if not Path(text).exists() and "://" not in text]
-    if words and "." not in words[0] and (Path(first).is_file() or "://" in first):
+    words = [text for text in others if not is_there(text) and "://" not in text]
+    if words and "." not in words[0] and (is_there(first) or "://" in first):
         asked = " ".join([*others[others.index(words[0]) :], options.question])
         raise InvalidArgument(
             f"{words[0]!r} is no file; a question of several words needs quotes: "
@@ -127,6 +128,7 @@ def _write_page(agent: VideoAgent, options: argparse.Namespace, answer: Answer) 
 
     target = Path(options.html)
     videos = {video.id: (agent.video_set.names[video.id], _address(video.path, target)) for video in agent.videos}
+    check_target(target, [video.path for video in agent.videos])
     pictures = [citation.thumbnail() if citation.thumbnail else None for citation in answer.citations]
     try:
         target.write_text(

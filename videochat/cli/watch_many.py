@@ -124,7 +124,7 @@ def _results(
     if options.on is None:
         from videochat.agent.watch_videos import watch_videos
 
-        return watch_videos(sources, **settings, jobs=options.jobs or 1, progress=tell)
+        return watch_videos(sources, **settings, jobs=1 if options.jobs is None else options.jobs, progress=tell)
     from videochat.agent.ray_workers import watch_on_ray
 
     return watch_on_ray(sources, **settings | {"memory": options.memory}, workers=options.jobs)
