@@ -2,10 +2,11 @@
 
     python benchmarks/natural.py benchmarks/natural_questions.json ../shared/material [--kept-apart] [--show]
 
-Watches every clip that the questions name with the builtin preset and, where a `yolo*.pt` lies below the material and
-ultralytics is installed, a detector; texts are embedded by the sentence-transformers model below it, else by the
-builtin embedder. Each question is asked as a person would, in a conversation of its own (after the earlier questions
-that `after` names), without a language model or with `--llm provider:model`. An answer is right when
+Watches every clip that the questions name with the builtin preset (which hears words where the extra `offline` is) and,
+where a `yolo*.pt` lies below the material and ultralytics is installed, a detector; texts are embedded by the
+sentence-transformers model below it, else by the builtin embedder. Each question is asked as a person would, in a
+conversation of its own (after the earlier questions that `after` names), without a language model or with
+`--llm provider:model`. An answer is right when
 
 - where `refuses` is set: its status is `not_found`;
 - else: it is not `not_found`, every group of `says` has a pattern that its text holds, none of `never` does, and its
@@ -29,7 +30,7 @@ from typing import Any
 from videochat.agent import VideoAgent
 from videochat.memory import CaptionStore
 from videochat.records import Answer
-from videochat.tools import PRESETS, make_tool
+from videochat.tools import make_tool, make_tools
 
 
 def faults(answer: Answer, right: dict[str, Any]) -> list[str]:
@@ -67,7 +68,7 @@ def main() -> None:
     models = sorted(found.parent for found in options.material.rglob("modules.json"))
     detectors = sorted(options.material.rglob("yolo*.pt")) if find_spec("ultralytics") else []
     detector = detectors[0] if detectors and options.detector is None else options.detector
-    senses = [*PRESETS["builtin"].tools]
+    senses = make_tools("builtin")
     if detector and detector != "none":
         senses.append(make_tool("objects", model=detector))
     results: dict[str, list[bool]] = defaultdict(list)

@@ -190,7 +190,7 @@ class LiveRecording(Video):
         """When second 0 was, in seconds since 1970."""
         self.sound_language = None
         self.subtitle_tracks = []
-        self._still, self._rotation = None, 0
+        self._still, self._rotation, self._mirrored = None, 0, False
         self._first_picture = First(0.0, None, "presentation", 0.0, 0.0)
         self._first_sound = None
         self._container_start = self._zero_seconds = 0.0

@@ -27,7 +27,6 @@ from videochat.cli.offer import offer_models
 from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument, StoreError, VideoChatError
 from videochat.home import home
-from videochat.local_files import check_target, is_there
 
 if TYPE_CHECKING:
     from videochat.agent import VideoAgent
@@ -107,6 +106,8 @@ def _ask(options: argparse.Namespace) -> int:
 
 def _check_order(options: argparse.Namespace) -> None:
     """Tell people who gave the question first, or without quotes, how to ask."""
+    from videochat.local_files import is_there
+
     first, *others = options.video
     if is_there(options.question) and Path(options.question).is_file() and not is_there(first) and "://" not in first:
         asked = " ".join(options.video)
@@ -125,6 +126,7 @@ def _check_order(options: argparse.Namespace) -> None:
 
 def _write_page(agent: VideoAgent, options: argparse.Namespace, answer: Answer) -> None:
     from videochat.answer_html import answer_page
+    from videochat.local_files import check_target
 
     target = Path(options.html)
     videos = {video.id: (agent.video_set.names[video.id], _address(video.path, target)) for video in agent.videos}

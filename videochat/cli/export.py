@@ -9,7 +9,6 @@ from pathlib import Path
 from videochat.cli.common import Commands, add_command, add_video_options, agent_for, kind_option
 from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument, StoreError
-from videochat.local_files import check_target
 
 # Named here and not imported: the help must not wait for the memory.
 _FORMATS = ("srt", "vtt", "csv", "md", "json", "chapters")
@@ -63,6 +62,8 @@ def _export(options: argparse.Namespace) -> int:
     if not options.output or options.output == "-":
         print(text, end="")
         return 0
+    from videochat.local_files import check_target
+
     check_target(Path(options.output).expanduser(), [video.path])
     try:
         # No translation of line ends: a table has its own.
