@@ -378,6 +378,8 @@ def _store(stored: VideoCaptions, known: dict[str, _Stretch], current: dict[str,
     # `current` holds stretches of `known`, whose ids are about to change where an older version wrote the caption.
     before = {name: stretch.caption_id for name, stretch in known.items()}
     captions: list[Caption] = []
+    # What is said after the end of the video makes a stretch of its own, in which nothing may be told.
+    current = {name: stretch for name, stretch in current.items() if stretch.text}
     for stretch in current.values():
         caption = Caption(
             stored.video_id,

@@ -234,13 +234,15 @@ def _words(text: str) -> dict[str, str]:
 def _streamer(processor: Any, say: Say) -> Any:
     from transformers import TextStreamer
 
-    class Streamer(TextStreamer):  # type: ignore[misc]  # the types of transformers are not read
-        said = ""
+    begun = False
 
-        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-            text = text if self.said else text.lstrip()
-            self.said += text
-            if text:
-                say(text)
+    def told(text: str, stream_end: bool = False) -> None:
+        nonlocal begun
+        text = text if begun else text.lstrip()
+        begun = begun or bool(text)
+        if text:
+            say(text)
 
-    return Streamer(processor.tokenizer, skip_prompt=True, skip_special_tokens=True)
+    streamer = TextStreamer(processor.tokenizer, skip_prompt=True, skip_special_tokens=True)
+    streamer.on_finalized_text = told
+    return streamer

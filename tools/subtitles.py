@@ -76,7 +76,8 @@ class SubtitleReader(PerceptionTool):
         settled = start_seconds
         for cue in cues.cues:
             start, end = max(cue.start_seconds + shift, 0.0), cue.end_seconds + shift
-            end = min(end, duration)  # a cue may outlast the video
+            # A cue may outlast the video; words may come after its last picture and sound, and keep their time.
+            end = min(end, duration) if start < duration else end
             if not start_seconds <= start or not (start < end_seconds or end_seconds >= duration):
                 continue
             if start >= end or end > _MOST_SECONDS:

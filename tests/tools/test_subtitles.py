@@ -10,8 +10,10 @@ import pytest
 
 from tests.fakes.clips import SUBTITLES
 from tests.fakes.senses import seen
+from videochat import VideoAgent
 from videochat.errors import MediaError
 from videochat.media import Video
+from videochat.memory import CaptionStore
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video
 from videochat.tools import make_tool
@@ -183,10 +185,10 @@ def test_times_that_no_video_has_are_left_out(tmp_path: Path, silent: Video) -> 
     assert any(isinstance(item, Missed) and "no video is" in item.reason for item in items)
 
 
-def test_a_cue_after_the_end_of_the_video_is_left_out_and_told(silent: Video, tmp_path: Path) -> None:
-    film = Video(shutil.copy(silent.path, tmp_path / "film.mp4"))
-    (tmp_path / "film.srt").write_text(f"{SRT}\n3\n00:01:40,000 --> 00:01:50,000\nToo late.\n", encoding="utf-8")
-    items = list(make_tool("subtitles").perceive((), film, 0.0, film.duration_seconds))
-    assert [item.text for item in items if isinstance(item, Caption)] == [words for *_, words in WORDS]
-    (missed,) = (item for item in items if isinstance(item, Missed))
-    assert "1 lies where no video is" in missed.reason
+def test_a_cue_after_the_end_keeps_its_time_and_the_watch_ends(silent: Video, tmp_path: Path) -> None:
+    film = shutil.copy(silent.path, tmp_path / "film.mp4")
+    (tmp_path / "film.srt").write_text(f"{SRT}\n3\n00:01:40,000 --> 00:01:50,000\nLate.\n", encoding="utf-8")
+    with CaptionStore(tmp_path / "memory", embeddings="builtin") as memory:
+        agent = VideoAgent(film, memory=memory, preset=["subtitles"], llm="extractive")
+        assert agent.watch().gaps == []
+        assert [(c.start_seconds, c.text) for c in agent.captions("speech")][-1] == (100.0, "Late.")
