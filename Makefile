@@ -14,7 +14,7 @@ install: $(BIN)/.installed ## make .venv with everything in it
 $(BIN)/.installed: pyproject.toml constraints.txt overrides.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt --override overrides.txt -e '.[all]' --group dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --override overrides.txt -e '.[all]' --group dev
 	touch $@
 
 demo: install ## draw a small video and ask it a question

@@ -14,7 +14,18 @@ from typing import TypeVar
 
 from videochat.agent.findings import Answered, Asked, Finding
 from videochat.agent.follow_up import ReadQuestion
-from videochat.agent.measured_answers import about_sound, compare, count, extreme, length, measured, shares, size
+from videochat.agent.measured_answers import (
+    about_sound,
+    begins,
+    colours_of,
+    compare,
+    count,
+    extreme,
+    length,
+    measured,
+    shares,
+    size,
+)
 from videochat.agent.notes import (
     Notes,
     by_overlap,
@@ -29,7 +40,7 @@ from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import Interval, clock
 from videochat.memory import Hit, browse
-from videochat.memory.appearances import place
+from videochat.memory.appearances import firsts, place
 from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query
 from videochat.memory.times import number_words
@@ -78,7 +89,7 @@ def find_in_videos(video_set: VideoSet, read: ReadQuestion, hits: Sequence[Hit])
         if not video_set.memory.embedder.semantic:
             # It compares spelling, which says nothing of what a caption means.
             mine = [replace(hit, similarity=0.0) for hit in mine]
-        several.append(find(query, Notes(video, captions, whole), mine))
+        several.append(find(query, Notes(video, captions, whole, video_set.watched_kinds(video)), mine))
     found = [answered for answered in several if answered.found]
     if not found:
         return several[0]
@@ -93,7 +104,7 @@ def _find(asked: Asked) -> Answered:
     if query.past_end is not None:
         ends = clock(asked.notes.video.duration_seconds)
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
-    if asked.colours:
+    if asked.asks_colour or (asked.colours and not asked.meant()):
         return _coloured(asked)
     titles = [asked.told(hit) for hit in asked.title()] if query.asks in ("other", "list") else []
     found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
@@ -115,12 +126,14 @@ def _find(asked: Asked) -> Answered:
 
 
 def _coloured(asked: Asked) -> Answered:
-    """Return what is said of a thing of a colour, by captions in which the colour stands."""
-    told = [asked.told(hit) for hit in asked.fitting() if shares(asked.colours, hit.caption)]
+    """Return the colour of a thing, where that is asked; else captions in which the colour that was named stands."""
+    if asked.asks_colour and (looks := colours_of(asked)):
+        return Answered(looks)
+    told = [asked.told(hit) for hit in asked.fitting() if shares(list(asked.colours) or ["colour"], hit.caption)]
     if told:
         return Answered(told[:_QUOTES])
-    things = asked.meant()[:_QUOTES]
-    what = " ".join([*asked.colours, *(thing.name for thing in things)])
+    things = [thing for thing in asked.notes.things if thing.name in asked.labels][:_QUOTES]
+    what = " ".join([*(asked.colours or ["colour"]), *(thing.name for thing in things)])
     return Answered([Finding(asked.say("nothing_of", what=what)), *map(asked.seen, things)], found=False)
 
 
@@ -199,6 +212,8 @@ def _summary(asked: Asked) -> list[Finding]:
 def _when(asked: Asked) -> list[Finding]:
     if asked.say.direction and (asked.topic in ("lightness", "moving_share", "camera_speed")):
         return extreme(asked)
+    if moves := begins(asked):
+        return moves
     if asked.query.ordinal is not None and (found := _ordinal(asked)):
         return found
     if asked.labels:
@@ -256,6 +271,8 @@ def _presence(asked: Asked) -> list[Finding]:
         if kind in asked.query.kinds and not subject:
             captions = [c for c in asked.notes.captions if c.kind == kind]
             hits = asked.in_span(known_first(merge_equal(captions)))
+            if not captions and kind in asked.notes.watched:
+                return [Finding(asked.say(f"no_{kind}"), asked.itself(), computed=True)]
             return [asked.told(hit) for hit in hits[:1]]
     if asked.say.means("cut") and (shots := asked.notes.of("shot")):
         if len(shots) == 1:
@@ -278,8 +295,7 @@ def _ordinal(asked: Asked) -> list[Finding]:
         if at == -1 and not say.means("appears"):
             last = max(pieces, key=lambda c: c.end_seconds)
             return [Finding(say("last_seen", what=say.one(last.text), when=clock(last.end_seconds)), (Hit(last),))]
-        starts = list({c.track_id if c.track_id is not None else c.id: c for c in reversed(pieces)}.values())[::-1]
-        starts.sort(key=lambda c: c.start_seconds)
+        starts = firsts(pieces)
         if -len(starts) <= at < len(starts):
             first = starts[at]
             return [Finding(say("seen_from", what=say.one(first.text), when=clock(first.start_seconds)), (Hit(first),))]

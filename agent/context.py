@@ -123,7 +123,7 @@ def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: Vi
     for item, number in zip(items, evidence.add(items), strict=True):
         caption = item.caption if isinstance(item, Hit) else item
         start, end = evidence.span_of(caption)
-        text = " ".join(_with_speaker(caption).split()).translate(NO_BRACKETS)
+        text = " ".join(_in_full(caption).split()).translate(NO_BRACKETS)
         plain = replace(caption, text=text, start_seconds=start, end_seconds=end)
         if caption.kind == "objects" and caption.track_id is not None:
             number_of_thing = things[caption.video_id].get((caption.text, caption.track_id), 1)
@@ -136,8 +136,10 @@ def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: Vi
     return textualize(shown, numbers=numbers, names=names, sizes=sizes)
 
 
-def _with_speaker(caption: Caption) -> str:
-    """Return what a caption says, after the name of who says it where it is known and does not stand there."""
+def _in_full(caption: Caption) -> str:
+    """Return what a caption says, after who says it or which colour it has, where that is known and not said there."""
+    if caption.kind == "objects" and (colour := caption.attributes.get("colour")):
+        return f"{colour} {caption.text}"
     speaker = str(caption.attributes.get("speaker", ""))
     named = not speaker or caption.text.startswith(f"{speaker.split(', ')[0]}:")
     return caption.text if named else f"{speaker}: {caption.text}"

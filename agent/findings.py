@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from videochat.agent.notes import (
     Notes,
@@ -21,7 +21,7 @@ from videochat.agent.phrases import Phrases
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import Interval
 from videochat.memory import Hit, appearances
-from videochat.memory.appearances import Appearance, labels_meant
+from videochat.memory.appearances import Appearance, coloured, colours_meant, labels_meant
 from videochat.memory.query import Query
 from videochat.records import Caption, Kind
 
@@ -30,6 +30,8 @@ from videochat.records import Caption, Kind
 _ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.46, 0.25, 0.45
 _SOME, _SOME_LIKENESS = 0.3, 0.35
 _NEARLY_AS_GOOD = 0.75
+# In other words than the question's: so alike, and so much more than any other caption.
+_STANDS_OUT, _STANDS_OUT_BY = 0.33, 0.12
 _UNSPACED = ("zh", "ja")
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
@@ -83,6 +85,15 @@ class Asked:
             self.labels = []  # it asks something of a thing that following it does not tell
         self.topic = self.say.topic
         self.text = query.text.casefold()
+        self.colours: dict[str, set[str]] = {}
+        """The words for a colour of a thing, and what captions of things call it; empty where it names no thing."""
+        # "Black and white" is the picture, and an orange a fruit.
+        named = {w: c for w, c in colours_meant(self.say.text).items() if w not in self.labels}
+        if not (self.topic == "colours" and len(named) > 1):
+            if named and not self.labels and re.search(r"\b(?:ones?|anything|something)\b", self.say.text):
+                wanted = set().union(*named.values())
+                self.labels = [thing.name for thing in notes.things if coloured(thing, wanted)]
+            self.colours = named if self.labels else {}
 
     def itself(self) -> tuple[Hit, ...]:
         """Return what stands for the video as a whole: its summary, else the caption that reaches furthest."""
@@ -117,6 +128,7 @@ class Asked:
         # That a thing is there answers only whether, when, where and how many.
         mute = {"shot", "measure"} | ({"objects"} if self.query.asks == "other" else set())
         mute |= {"sound"} - {*self.query.kinds} if self.query.asks in ("other", "list", "where") else set()
+        outstanding = self._outstanding()
         fits = {
             hit.caption.id: share[hit.caption.id] + max(hit.similarity - 0.2, 0.0)
             for hit in self.hits
@@ -125,12 +137,21 @@ class Asked:
                 share[hit.caption.id] >= self._enough(hit.caption)
                 or hit.similarity >= _ENOUGH_LIKENESS
                 or (share[hit.caption.id] >= _SOME and hit.similarity >= _SOME_LIKENESS)
+                or hit.caption.text == outstanding
             )
         }
         order = [hit for hit in self.hits if hit.caption.id in fits]
         order = [hit for hit in order if hit.caption.kind in self.query.kinds] or order
         order.sort(key=lambda hit: -fits[hit.caption.id])
         return [hit for hit in order if fits[hit.caption.id] >= _NEARLY_AS_GOOD * fits[order[0].caption.id]]
+
+    def _outstanding(self) -> str:
+        """Return the text that is much more like the question than all others; empty where none is."""
+        likest: dict[str, float] = {}
+        for hit in self.hits:
+            likest[hit.caption.text] = max(hit.similarity, likest.get(hit.caption.text, 0.0))
+        (best, most), (_, next_) = [*sorted(likest.items(), key=lambda item: -item[1]), ("", 0.0), ("", 0.0)][:2]
+        return best if most >= _STANDS_OUT and most - next_ >= _STANDS_OUT_BY else ""
 
     def _enough(self, caption: Caption) -> float:
         """Return how much of the words of the question a caption must share to be quoted."""
@@ -149,22 +170,26 @@ class Asked:
         return len(word) < 2 or word in self.say.film_words or any(self.say.is_word(name, word) for name in known)
 
     def meant(self) -> list[Appearance]:
-        """Return the sorts of things that the question means."""
-        return [thing for thing in self.notes.things if thing.name in self.labels]
+        """Return the sorts of things that the question means, of the colour that it names."""
+        things = [thing for thing in self.notes.things if thing.name in self.labels]
+        return self._in_colour(things) if self.colours else things
+
+    def _in_colour(self, things: Iterable[Appearance]) -> list[Appearance]:
+        wanted = set().union(*self.colours.values())
+        have = [found for thing in things if (found := coloured(thing, wanted)) is not None]
+        word = next(iter(self.colours))
+        if self.say.language == "en":
+            return [replace(thing, name=f"{word} {thing.name}") for thing in have]
+        return [replace(thing, name=f"{thing.name} ({word})") for thing in have]
 
     def _beside_labels(self) -> list[str]:
         """Return the words of the question that neither mean a thing that was followed nor are idle."""
         return [word for word in self.query.subject if not self.idle(word) and not labels_meant([word], self.labels)]
 
     @property
-    def colours(self) -> list[str]:
-        """Words for the colour of a thing that was followed; what follows things does not tell their colours."""
-        found = [word for word in self.query.subject if self.say.is_word("colour", word)]
-        found += [name for name in self.query.names if self.say.is_word("colour", name)]
-        if self.topic == "colours":
-            # "Black and white" is the picture.
-            found = [] if len(found) > 1 else ["colour"]
-        return found if self.labels else []
+    def asks_colour(self) -> bool:
+        """Whether it asks for the colour of a thing that was followed."""
+        return self.topic == "colours" and bool(self.labels) and not self.colours
 
     def title(self) -> list[Hit]:
         """Return the text in the largest letters, where the question only asks for a title."""

@@ -17,13 +17,16 @@ from videochat.agent.notes import (
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import clock
 from videochat.memory import Hit, appearances
-from videochat.memory.appearances import labels_meant
+from videochat.memory.appearances import firsts, labels_meant
 from videochat.memory.merged import merge_equal
 from videochat.memory.words import all_words, tokens
 from videochat.records import Caption
 
 _QUOTES, _LISTED = 3, 12
 _MOST_WORDS = 0.5
+# As a share of the picture that moves, or of its width that the camera moves a second.
+_MOVES = 0.05
+_BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]")
 
 
 def length(asked: Asked) -> list[Finding]:
@@ -131,12 +134,26 @@ def extreme(asked: Asked) -> list[Finding]:
         best = best_of([Hit(c) for c in held], lambda hit: _value(asked, hit), high=say.direction >= 0)
         if best is not None:
             key = f"{asked.topic}_{'most' if say.direction >= 0 else 'least'}"
-            return [Finding(say(key, when=when(best), value=f"{_value(asked, best):.0%}"), (best,), computed=True)]
+            text = say(key, when=when(best), value=f"{_value(asked, best):.0%}")
+            if asked.topic == "moving_share" and say.direction >= 0:
+                # A camera that is swung about moves everything.
+                busiest = best_of([Hit(c) for c in held], _all_motion, high=True) or best
+                if busiest != best:
+                    best, text = busiest, _BRACKETS.sub("", say(key, when=when(busiest), value=""))
+            return [Finding(text, (best,), computed=True)]
     if asked.labels:
         return asked.crowded(asked.meant()[0])
     if notes.things and (say.means("thing") or asked.topic == "length"):
         return [asked.in_sight(notes.things[0 if say.direction >= 0 else -1])]
     return []
+
+
+def begins(asked: Asked) -> list[Finding]:
+    """Return when the camera, or what is in the picture, first moves, where that is asked."""
+    if asked.topic not in ("moving_share", "camera_speed") or not asked.say.means("begins"):
+        return []
+    moving = (c for c in _windows(asked) if float(c.attributes.get(asked.topic, 0.0)) >= _MOVES)
+    return [Finding(asked.say("measured", what=asked.measure(c)), (Hit(c),), computed=True) for c in moving][:1]
 
 
 def compare(asked: Asked) -> list[Finding]:
@@ -196,6 +213,26 @@ def compare(asked: Asked) -> list[Finding]:
     return [asked.counted(thing) for thing in notes.things if thing.name in named]
 
 
+def colours_of(asked: Asked) -> list[Finding]:
+    """Return the colours of the things that the question names, or of the first, second, last of them."""
+    pieces = [c for thing in map(asked.clipped, asked.meant()) if thing for c in thing.captions]
+    if asked.query.ordinal and -len(starts := firsts(pieces)) <= asked.query.ordinal.position < len(starts):
+        one = starts[asked.query.ordinal.position]
+        pieces = [c for c in pieces if c.track_id is not None and c.track_id == one.track_id] or [one]
+    by_colour: dict[str, list[Caption]] = {}
+    for caption in pieces:
+        if colour := str(caption.attributes.get("colour", "")):
+            by_colour.setdefault(colour, []).append(caption)
+    order = sorted(by_colour.items(), key=lambda item: -sum(c.end_seconds - c.start_seconds for c in item[1]))
+    found = []
+    for colour, captions in order[:_QUOTES]:
+        hits = tuple(Hit(caption) for caption in captions[:_QUOTES])
+        spans = asked.say.listed(when(hit) for hit in hits)
+        text = asked.say("looks", what=asked.say.one(captions[0].text), colour=asked.say.colour(colour), when=spans)
+        found.append(Finding(text, hits, computed=True))
+    return found
+
+
 def measured(asked: Asked) -> list[Finding]:
     """Return what was measured of what it asks for: light, colours, camera, motion."""
     if "measure" not in asked.query.kinds and asked.topic not in ("lightness", "colours", "camera_speed"):
@@ -223,6 +260,10 @@ def _windows(asked: Asked) -> list[Caption]:
 
 def _value(asked: Asked, hit: Hit) -> float:
     return float(hit.caption.attributes[asked.topic])
+
+
+def _all_motion(hit: Hit) -> float:
+    return sum(float(hit.caption.attributes.get(name, 0.0)) for name in ("moving_share", "camera_speed"))
 
 
 def shares(words: Sequence[str], caption: Caption) -> bool:

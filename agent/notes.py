@@ -30,6 +30,8 @@ class Notes:
     """In temporal order, without summaries and claims."""
     whole: Caption | None = None
     """The summary of the whole, if one was made: what stands for the video itself."""
+    watched: frozenset[Kind] = frozenset()
+    """Kinds of which all that is there was noted, so that nothing means that there is none."""
     _kinds: dict[Kind, list[Hit]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

@@ -23,7 +23,7 @@ from videochat.hub import is_here
 from videochat.live_recording import open_video
 from videochat.media import Video
 from videochat.memory import CaptionStore, Gap
-from videochat.records import Caption
+from videochat.records import Caption, Kind
 from videochat.tools import PerceptionTool
 
 if TYPE_CHECKING:
@@ -168,6 +168,12 @@ class VideoSet(Watcher):
     def gaps(self) -> list[Gap]:
         """Return what could not be seen of any video."""
         return [gap for video in self.videos for gap in self.captions_of(video).gaps()]
+
+    def watched_kinds(self, video: Video) -> frozenset[Kind]:
+        """Return the kinds of caption that would be there if there were anything to note, for the whole of a video."""
+        if self.reached(video) < video.duration_seconds - 0.5 or self.captions_of(video).gaps():
+            return frozenset()
+        return frozenset(sense.kind for sense in self.senses if not sense.unfit(video))
 
     def senses_to_look_again(self) -> list[str]:
         """Return the names of the senses of the line-up that can look again at a higher rate."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -86,6 +87,44 @@ def appearances(source: VideoCaptions | Iterable[Caption], name: str | None = No
             groups[label][caption.source].append(caption)
     seen = [max((_appearance(label, c) for c in by_sense.values()), key=_length) for label, by_sense in groups.items()]
     return sorted(seen, key=lambda appearance: (-appearance.seconds, appearance.first_seconds, appearance.name))
+
+
+def firsts(captions: Iterable[Caption]) -> list[Caption]:
+    """Return the first caption of each thing that was followed, in temporal order."""
+    by_thing: dict[object, Caption] = {}
+    for caption in sorted(captions, key=lambda c: (c.start_seconds, c.end_seconds)):
+        by_thing.setdefault(caption.id if caption.track_id is None else caption.track_id, caption)
+    return list(by_thing.values())
+
+
+def coloured(thing: Appearance, colours: Collection[str]) -> Appearance | None:
+    """Return those of a sort of thing that have one of some colours; None where none has.
+
+    Args:
+        thing: of all colours.
+        colours: as `attributes["colour"]` of captions tells them.
+    """
+    captions = [c for c in thing.captions if c.attributes.get("colour") in colours]
+    return _appearance(thing.name, captions) if captions else None
+
+
+def colours_meant(question: str) -> dict[str, set[str]]:
+    """Return the words for colours in a question, each with the colours of things that it means.
+
+    Args:
+        question: in lower case.
+    """
+    found: dict[str, set[str]] = {}
+    for name, pattern in _colours().items():
+        for match in pattern.finditer(question):
+            found.setdefault(match[0], set()).add(name)
+    return found
+
+
+@cache
+def _colours() -> dict[str, re.Pattern[str]]:
+    edges = r"(?<![A-Za-zÀ-ÿ])", r"(?![A-Za-zÀ-ÿ])"
+    return {name: re.compile(words.join(edges)) for name, words in language_data()["colours"].items()}
 
 
 def _appearance(name: str, captions: list[Caption]) -> Appearance:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from videochat.batches import Batcher, chunks
 from videochat.frames import Frame
 from videochat.media import Video
 from videochat.records import Caption
+from videochat.tools.colours import colour_of, shares_in_box
 from videochat.tools.tracking import Sighting, Track, Tracker
 
 MIN_SCORE_TO_STAY = 0.15
@@ -20,6 +22,10 @@ LOST_SECONDS = 2.0
 MAX_SIDE = 960
 """Longer side, in pixels, of the pictures that detectors get."""
 
+# How long a thing may go by another name and still be told in one piece.
+_RENAMED_SECONDS = 2 * LOST_SECONDS
+# The colour of a person is that of clothes.
+_UNCOLOURED = frozenset({"person", "people", "man", "woman", "child", "boy", "girl"})
 # A thing seen in one picture only is noise, unless the detector is this sure.
 _SURE = 0.6
 
@@ -46,16 +52,34 @@ def detect_in_frames(
 
 @dataclass
 class _Piece:
-    """A part of a thing's time: since it was first seen, or since its last caption."""
+    """A part of a thing's time under one label: since it was first seen, or since its last caption."""
 
     track: Track
     start_seconds: float
     end_seconds: float
     best: Sighting
+    sightings: int = 0
+    colours: Counter[str] = field(default_factory=Counter)
+    """How much of it has each colour, summed over pictures."""
+
+    def see(self, frame: Frame, sighting: Sighting, video: Video) -> None:
+        """Take in a further sighting."""
+        self.end_seconds = max(frame.end_seconds, frame.seconds + 0.001)
+        self.sightings += 1
+        if sighting.score > self.best.score:
+            self.best = sighting
+        height, width, _ = frame.image.shape
+        full_width, full_height = video.size or (width, height)
+        x, y = width / full_width, height / full_height
+        x1, y1, x2, y2 = sighting.box
+        for name, share in shares_in_box(frame.image, (x1 * x, y1 * y, x2 * x, y2 * y)).items():
+            self.colours[name] += share
 
 
 class ObjectCaptions:
     """Turns the sightings of a video, picture by picture, into one caption for each thing.
+
+    A thing that the detector calls by several names gets one for each, with the same `track_id`.
 
     Args:
         tracker: gives each thing its number.
@@ -65,43 +89,53 @@ class ObjectCaptions:
 
     def __init__(self, tracker: Tracker, video: Video, source: str) -> None:
         self.tracker, self.video, self.source = tracker, video, source
-        self._pieces: dict[int, _Piece] = {}
+        self._pieces: dict[tuple[int, str], _Piece] = {}
+        self._ended: list[_Piece] = []
 
     def add(self, frame: Frame, sightings: list[Sighting]) -> None:
         """Take in the next picture and what is in it, boxes in source pixels."""
-        end = max(frame.end_seconds, frame.seconds + 0.001)
         for track, sighting in self.tracker.update(frame.seconds, sightings):
-            piece = self._pieces.setdefault(track.track_id, _Piece(track, frame.seconds, end, sighting))
-            piece.end_seconds = end
-            if sighting.score > piece.best.score:
-                piece.best = sighting
+            key = track.track_id, sighting.label
+            piece = self._pieces.get(key)
+            if piece is not None and frame.seconds - piece.end_seconds > _RENAMED_SECONDS:
+                self._ended.append(piece)
+                piece = None
+            if piece is None:
+                piece = self._pieces[key] = _Piece(track, frame.seconds, frame.seconds, sighting)
+            piece.see(frame, sighting, self.video)
 
     def take_lost(self, seconds: float) -> Iterator[Caption]:
         """Yield captions of things that have been out of sight too long at `seconds`."""
-        for track in self.tracker.drop_lost(seconds):
-            # It may not have been seen since its last caption.
-            if piece := self._pieces.pop(track.track_id, None):
-                yield from self._captions(piece)
+        lost = {track.track_id for track in self.tracker.drop_lost(seconds)}
+        # It may not have been seen since its last caption.
+        for key in [key for key in self._pieces if key[0] in lost]:
+            self._ended.append(self._pieces.pop(key))
+        yield from self._take(self._ended)
+        self._ended = []
 
     def take_all(self) -> Iterator[Caption]:
         """Yield captions of all that was seen since the last ones; what stays in sight keeps its number."""
-        for piece in self._pieces.values():
-            yield from self._captions(piece)
-        self._pieces = {}
+        yield from self._take([*self._ended, *self._pieces.values()])
+        self._ended, self._pieces = [], {}
 
-    def _captions(self, piece: _Piece) -> Iterator[Caption]:
-        if piece.track.sightings > 1 or piece.best.score >= _SURE:
-            yield Caption(
-                self.video.id,
-                piece.start_seconds,
-                piece.end_seconds,
-                "objects",
-                piece.best.label,
-                self.source,
-                score=round(min(piece.best.score, 1.0), 3),
-                box=piece.best.box,
-                track_id=piece.track.track_id,
-            )
+    def _take(self, pieces: list[_Piece]) -> Iterator[Caption]:
+        for piece in pieces:
+            best = piece.best
+            # What was never called so for sure is another name of something else.
+            if best.score >= self.tracker.min_score and (piece.sightings > 1 or best.score >= _SURE):
+                colour = "" if best.label in _UNCOLOURED else colour_of(piece.colours)
+                yield Caption(
+                    self.video.id,
+                    piece.start_seconds,
+                    piece.end_seconds,
+                    "objects",
+                    best.label,
+                    self.source,
+                    score=round(min(best.score, 1.0), 3),
+                    box=best.box,
+                    track_id=piece.track.track_id,
+                    attributes={"colour": colour} if colour else {},
+                )
 
 
 def _in_source_pixels(sightings: list[Sighting], frame: Frame, video: Video) -> list[Sighting]:

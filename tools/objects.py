@@ -149,7 +149,7 @@ class ObjectDetector(UsesModel[Detector], PerceptionTool):
         yield Settled(end_seconds)
 
     def _state_file(self, video: Video, seconds: float) -> Path:
-        digest = hashlib.blake2b(self.source.encode(), digest_size=8).hexdigest()
+        digest = hashlib.blake2b(f"labels {self.source}".encode(), digest_size=8).hexdigest()
         return home() / "tracks" / video.id / f"{digest}-{round(seconds * 1000)}.json"
 
     def _stored_state(self, video: Video, seconds: float) -> str:

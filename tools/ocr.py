@@ -28,6 +28,8 @@ _MIN_SIGNS = 3
 _SURE = 0.9
 _ALIKE_IF_SURE = 0.9
 _ALIKE = 0.6
+# A line that lies so much within another, and shares so much of its letters in one piece, is that one read again.
+_WITHIN, _PIECE = 0.8, 0.7
 # Text that stays gets a caption at least this often, so that a logo does not hold everything back.
 _MAX_OPEN_SECONDS = 60.0
 # What may be text is read again when any of the picture's 16 x 16 fields that it lies in changed by more than this
@@ -40,6 +42,10 @@ _LARGE_TEXT_SCALE = 0.35
 _MOST_OF_PICTURE = 0.5
 # In less than so many pixels no letter can be told.
 _SMALLEST_SIDE = 8
+
+# A title so high, as a share of the picture, may be two lines; how sure a reading of it must be to be left alone, how
+# much surer two must be, and where they may meet.
+_TITLE_HEIGHT, _SURE_OF_TITLE, _BETTER_AS_TWO, _CUTS_OF_TITLE = 0.15, 0.97, 0.03, (0.45, 0.5, 0.55)
 
 
 class TextReader(PerceptionTool):
@@ -87,6 +93,7 @@ class TextReader(PerceptionTool):
                 yield from self._captions(gone, video, frame.seconds)
                 stay = [] if due else [line for line in open_lines if line not in gone]
                 fresh = [line for line in lines if line.score >= _MIN_SCORE and not line.is_among(stay)]
+                fresh = [line for line in fresh if not any(line.is_part_of(other) for other in stay)]
                 open_lines = stay + fresh
                 if due or (gone and not stay):
                     settled = frame.seconds
@@ -116,7 +123,8 @@ class TextReader(PerceptionTool):
         full_width, full_height = video.size or (0, 0)
         scale = full_width / width
         lines = []
-        for text, score, corners in zip(result.txts, result.scores, result.boxes, strict=True):
+        read = zip(result.txts, result.scores, result.boxes, strict=True)
+        for text, score, corners in (part for line in read for part in self._two_lines(mosaic.image, *line, height)):
             if score < _MIN_SCORE_TO_STAY or sum(sign.isalnum() for sign in text) < _MIN_SIGNS:
                 continue
             xs, ys = (mosaic.in_picture(corners) * scale).T
@@ -125,6 +133,34 @@ class TextReader(PerceptionTool):
             if x1 < x2 and y1 < y2:
                 lines.append(_Line(frame.seconds, text.strip(), min(float(score), 1.0), (x1, y1, x2, y2)))
         return lines
+
+    def _two_lines(
+        self, image: np.ndarray, text: str, score: float, corners: np.ndarray, height: int
+    ) -> list[tuple[str, float, np.ndarray]]:
+        """Return a line as it was read, or as two where it reads better so: of large titles, lines touch each other.
+
+        Args:
+            image: what was read.
+            text: what the line says.
+            score: how sure that is, in [0, 1].
+            corners: of the line in `image`, shape (4, 2).
+            height: of the picture.
+        """
+        (x1, y1), (x2, y2) = np.maximum(corners.min(axis=0), 0), corners.max(axis=0)
+        best = [(text, score, corners)]
+        if y2 - y1 < _TITLE_HEIGHT * height or score >= _SURE_OF_TITLE:
+            return best
+        least = score + _BETTER_AS_TWO
+        for share in _CUTS_OF_TITLE:
+            middle = y1 + share * (y2 - y1)
+            halves = [np.array([(x1, a), (x2, a), (x2, b), (x1, b)]) for a, b in ((y1, middle), (middle, y2))]
+            strips = [image[int(h[0, 1]) : math.ceil(h[2, 1]), int(x1) : math.ceil(x2)] for h in halves]
+            results = [self._load()(_bgr(s), use_det=False, use_cls=False, use_rec=True) for s in strips]
+            read = [(str(r.txts[0]), float(r.scores[0]), h) for r, h in zip(results, halves, strict=True) if r.txts]
+            worst = min(line[1] for line in read) if len(read) == len(halves) else 0.0
+            if worst > least and all(sum(map(str.isalnum, line[0])) >= _MIN_SIGNS for line in read):
+                best, least = read, worst
+        return best
 
     def _large_text(self, image: np.ndarray) -> list[Region]:
         import cv2
@@ -217,6 +253,17 @@ class _Line:
     def is_among(self, others: list[_Line]) -> bool:
         return any(self._same(other) for other in others)
 
+    def is_part_of(self, other: _Line) -> bool:
+        """Whether it lies within another line and reads as a piece of it: a line is sometimes found again in part."""
+        x1, y1, x2, y2 = self.box
+        u1, v1, u2, v2 = other.box
+        shared = max(min(x2, u2) - max(x1, u1), 0) * max(min(y2, v2) - max(y1, v1), 0)
+        if shared < _WITHIN * (x2 - x1) * (y2 - y1):
+            return False
+        mine, whole = _letters(self.text), _letters(other.text)
+        common = SequenceMatcher(None, mine, whole, autojunk=False).find_longest_match().size
+        return common >= _PIECE * len(mine)
+
     def _same(self, other: _Line) -> bool:
         x1, y1, x2, y2 = self.box
         u1, v1, u2, v2 = other.box
@@ -229,6 +276,10 @@ class _Line:
 
     def reading_order(self) -> tuple[float, float]:
         return self.box[1], self.box[0]
+
+
+def _letters(text: str) -> str:
+    return "".join(sign for sign in text.casefold() if sign.isalnum())
 
 
 def _figures(text: str) -> list[str]:

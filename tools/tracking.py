@@ -1,7 +1,9 @@
 """Tracking: things followed from picture to picture, so that each has one number and is counted once.
 
 The idea is ByteTrack's (Zhang et al., 2022): sure sightings are matched first, then unsure ones keep alive what
-was there already, but start nothing. Motion is in pixels per second, so the pictures may come at any rate.
+was there already, but start nothing. Motion is in pixels per second, so the pictures may come at any rate. Detectors
+change their mind (a car seen from above is a phone for a second), so a thing may have several labels: what stands
+where a thing was is that thing, whatever it is called, unless something of the right label is there too.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ _GROWTH = 0.3
 _MIN_OVERLAP = 0.15
 # Two boxes of one thing in one picture.
 _TWICE = 0.7
+# How much (of the boxes as they are) a sighting with another label must overlap a thing to be that thing, and how long
+# ago it may have been seen: what comes later to the place of something else is another.
+_MIN_OVERLAP_RENAMED, _RENAMED_SECONDS = 0.4, 1.0
 # Nothing is extrapolated further than this: things that hide mostly stay where they hid.
 _MAX_GLIDE_SECONDS = 1.0
 # Room for this many new things in one picture before two numbers could meet.
@@ -39,22 +44,23 @@ class Sighting:
     """Where it is."""
 
 
+_Place = list[Sighting]
+
+
 @dataclass
 class Track:
     """One thing over time."""
 
     track_id: int
     """The number of the picture it was first seen in, times 1000, plus its place among the new ones."""
-    label: str
-    """What the detector calls it."""
+    labels: list[str]
+    """What the detector has called it, in the order in which it first did."""
     box: Box
     """Where it was seen last."""
     speed: tuple[float, float]
     """Of its centre, (x, y) in pixels per second."""
     seen_seconds: float
     """When it was seen last."""
-    sightings: int = 1
-    """In how many pictures it was seen."""
 
     def expected_at(self, seconds: float) -> Box:
         """Return where it should be, if it goes on as it did."""
@@ -64,13 +70,12 @@ class Track:
         return x1 + dx, y1 + dy, x2 + dx, y2 + dy
 
     def see(self, seconds: float, box: Box) -> None:
-        """Take in a further sighting."""
+        """Take in where it is seen in a further picture."""
         passed = max(seconds - self.seen_seconds, 1e-3)
         old, new = _centre(self.box), _centre(box)
         moved = [(b - a) / passed for a, b in zip(old, new, strict=True)]
         self.speed = (0.5 * (self.speed[0] + moved[0]), 0.5 * (self.speed[1] + moved[1]))
         self.box, self.seen_seconds = box, seconds
-        self.sightings += 1
 
 
 class Tracker:
@@ -101,40 +106,67 @@ class Tracker:
         return lost
 
     def update(self, seconds: float, sightings: Iterable[Sighting]) -> list[tuple[Track, Sighting]]:
-        """Take in one picture and return what was seen in it, with the track that each belongs to."""
-        everything = sorted(sightings, key=lambda sighting: -sighting.score)
-        sure = [sighting for sighting in everything if sighting.score >= self.min_score]
-        unsure = [sighting for sighting in everything if sighting.score < self.min_score]
-        pairs = self._match(seconds, self.tracks, sure)
-        met = {id(track) for track, _ in pairs}
-        pairs += self._match(seconds, [track for track in self.tracks if id(track) not in met], unsure)
-        for track, sighting in pairs:
-            track.see(seconds, sighting.box)
-        taken = {id(sighting) for _, sighting in pairs}
+        """Take in one picture and return what was seen in it, with the track that each belongs to.
+
+        A track comes once for each label that the detector gives it in this picture.
+        """
+        groups = _by_place(sightings, self.min_score)
+        sure = [group for group in groups if group[0].score >= self.min_score]
+        unsure = [group for group in groups if group[0].score < self.min_score]
+        pairs = self._match(seconds, sure, [])
+        pairs += self._match(seconds, unsure, pairs)
+        pairs += self._match(seconds, sure, pairs, renamed=True)
+        for track, group in pairs:
+            track.see(seconds, group[0].box)
+            track.labels += [s.label for s in group if s.label not in track.labels]
+        taken = {id(group) for _, group in pairs}
         first_id = round(seconds / self.every_seconds) * _PLACES
-        for sighting in sure:
-            if id(sighting) in taken or any(_same_thing(sighting, other) for _, other in pairs):
+        for group in sure:
+            if id(group) in taken:
+                continue
+            label = group[0].label
+            there = [(track, other[0].label) for track, other in pairs if _share_place(group[0], other[0])]
+            if any(label == other for _, other in there):
+                continue
+            if known := [track for track, _ in there if label in track.labels]:
+                pairs.append((known[0], group))
                 continue
             place = sum(track.track_id >= first_id for track in self.tracks)
-            track = Track(first_id + place, sighting.label, sighting.box, (0.0, 0.0), seconds)
+            track = Track(first_id + place, [s.label for s in group], group[0].box, (0.0, 0.0), seconds)
             self.tracks.append(track)
-            pairs.append((track, sighting))
-        return pairs
+            pairs.append((track, group))
+        return [(track, sighting) for track, group in pairs for sighting in group]
 
     def _match(
-        self, seconds: float, tracks: Sequence[Track], sightings: Sequence[Sighting]
-    ) -> list[tuple[Track, Sighting]]:
+        self,
+        seconds: float,
+        groups: Sequence[_Place],
+        before: Sequence[tuple[Track, _Place]],
+        *,
+        renamed: bool = False,
+    ) -> list[tuple[Track, _Place]]:
+        """Return which of the tracks and places that were not matched before belong together, by label or place."""
         from scipy.optimize import linear_sum_assignment
 
-        if not tracks or not sightings:
+        met, taken = {id(track) for track, _ in before}, {id(group) for _, group in before}
+        tracks = [track for track in self.tracks if id(track) not in met]
+        if renamed:
+            tracks = [track for track in tracks if seconds - track.seen_seconds <= _RENAMED_SECONDS]
+        groups = [group for group in groups if id(group) not in taken]
+        if not tracks or not groups:
             return []
-        expected = _grown(np.array([track.expected_at(seconds) for track in tracks]))
-        overlap = overlaps(expected, _grown(np.array([sighting.box for sighting in sightings])))
-        alike = np.array([[track.label == sighting.label for sighting in sightings] for track in tracks])
-        # What may not meet must not tempt the assignment either.
-        overlap[~alike | (overlap < _MIN_OVERLAP)] = 0.0
+        expected = np.array([track.expected_at(seconds) for track in tracks])
+        seen = np.array([group[0].box for group in groups])
+        if renamed:
+            overlap = np.maximum(overlaps(expected, seen), overlaps(np.array([track.box for track in tracks]), seen))
+            overlap[overlap < _MIN_OVERLAP_RENAMED] = 0.0
+        else:
+            overlap = overlaps(_grown(expected), _grown(seen))
+            alike = np.array([[any(s.label in track.labels for s in group) for group in groups] for track in tracks])
+            # What may not meet must not tempt the assignment either.
+            overlap[~alike | (overlap < _MIN_OVERLAP)] = 0.0
         rows, columns = linear_sum_assignment(overlap, maximize=True)
-        return [(tracks[i], sightings[j]) for i, j in zip(rows, columns, strict=True) if overlap[i, j] > 0]
+        return [(tracks[i], groups[j]) for i, j in zip(rows, columns, strict=True) if overlap[i, j] > 0]
 
 
 def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -156,6 +188,18 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return ratio
 
 
+def _by_place(sightings: Iterable[Sighting], min_score: float) -> list[_Place]:
+    """Return the sightings of one picture by place, surest first; an unsure one is another name of what is there."""
+    places: list[_Place] = []
+    for sighting in sorted(sightings, key=lambda sighting: -sighting.score):
+        there = [p for p in places if _share_place(p[0], sighting) and all(sighting.label != o.label for o in p)]
+        if there and sighting.score < min_score:
+            there[0].append(sighting)
+        else:
+            places.append([sighting])
+    return places
+
+
 def _grown(boxes: np.ndarray) -> np.ndarray:
     size = boxes[:, 2:] - boxes[:, :2]
     return np.hstack([boxes[:, :2] - _GROWTH * size, boxes[:, 2:] + _GROWTH * size])
@@ -165,7 +209,5 @@ def _centre(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
-def _same_thing(one: Sighting, other: Sighting) -> bool:
-    if one.label != other.label:
-        return False
+def _share_place(one: Sighting, other: Sighting) -> bool:
     return bool(overlaps(np.array([one.box]), np.array([other.box]))[0, 0] >= _TWICE)

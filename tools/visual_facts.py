@@ -13,23 +13,12 @@ from videochat.frames import Frame, Sampling
 from videochat.media import Video
 from videochat.records import AttributeValue, Caption, Kind
 from videochat.tools.base import Needs, PerceptionTool, Settled
+from videochat.tools.colours import colour_shares
 
 _TOUCHING_SECONDS = 0.01
 # People ask about seconds, and an answer can be no more exact than what it rests on.
 _WINDOW_SECONDS = 2.0
 
-# Hue limits in degrees. Grey, black and white are recognised by saturation and lightness, before the hue.
-_HUES = (
-    (15, "red"),
-    (40, "orange"),
-    (65, "yellow"),
-    (160, "green"),
-    (195, "cyan"),
-    (255, "blue"),
-    (290, "purple"),
-    (335, "pink"),
-    (360, "red"),
-)
 _COLOUR_SHARE = 0.12
 _FADE = 0.2
 _HARDLY = 0.01
@@ -316,21 +305,9 @@ def _lightness_word(mean: float) -> str:
 
 
 def _colour_shares(image: np.ndarray) -> dict[str, float]:
-    """Return the share of the picture that each named colour covers; image is RGB uint8 (height, width, 3)."""
     import cv2
 
-    small = cv2.resize(image, (64, 36), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)  # hue in degrees, the others in [0, 1]
-    hue, saturation, value = hsv[..., 0].ravel(), hsv[..., 1].ravel(), hsv[..., 2].ravel()
-    names = np.array([name for _, name in _HUES])[
-        np.searchsorted([limit for limit, _ in _HUES[:-1]], hue, side="right")
-    ]
-    names = np.where((names == "orange") & (value < 0.6), "brown", names)
-    gray = saturation < 0.18
-    names = np.where(gray, np.where(value > 0.82, "white", "grey"), names)
-    names = np.where(value < 0.15, "black", names)
-    found, counts = np.unique(names, return_counts=True)
-    return {str(name): float(count) / names.size for name, count in zip(found, counts, strict=True)}
+    return colour_shares(cv2.resize(image, (64, 36), interpolation=cv2.INTER_AREA))
 
 
 _engine: list[Any] = []

@@ -66,3 +66,33 @@ def test_a_thing_that_stays_keeps_its_number_and_one_that_is_lost_ends(clip):
     assert first.track_id == second.track_id
     assert (second.start_seconds, second.end_seconds, second.score) == (0.5, 1.0, 0.8)
     assert list(captions.take_all()) == []
+
+
+def test_a_thing_of_several_names_has_a_caption_for_each_under_one_number(clip):
+    captions = ObjectCaptions(Tracker(0.5, 0.4, 2.0), clip, "test")
+    names = ["car", "car", "phone", "phone", "phone", "phone", "car", "rug"]
+    for index, name in enumerate(names):
+        captions.add(frame(index / 2), [Sighting(name, 0.5, (10.0, 10.0, 60.0, 60.0))])
+    found = {c.text: (c.start_seconds, c.end_seconds, c.track_id) for c in captions.take_all()}
+    # What was seen by a name once, and not for sure, has no caption by it.
+    assert found == {"car": (0.0, 3.5, 0), "phone": (1.0, 3.0, 0)}
+
+
+def test_a_name_that_comes_back_late_is_told_anew(clip):
+    captions = ObjectCaptions(Tracker(0.5, 0.4, 2.0), clip, "test")
+    for index in range(24):
+        name = "sofa" if 2 <= index < 20 else "person"
+        captions.add(frame(index / 2), [Sighting(name, 0.9, (10.0, 10.0, 60.0, 60.0))])
+    people = [(c.start_seconds, c.end_seconds) for c in captions.take_all() if c.text == "person"]
+    assert people == [(0.0, 1.0), (10.0, 12.0)]
+
+
+@pytest.mark.parametrize(("label", "colour"), [("car", "red"), ("person", None)])
+def test_the_colour_of_a_thing_is_that_of_its_middle(clip, label, colour):
+    captions = ObjectCaptions(Tracker(0.5, 0.4, 2.0), clip, "test")
+    image = np.full((90, 160, 3), 120, np.uint8)
+    # The picture is half as large as the video.
+    image[20:40, 20:60] = (200, 30, 30)
+    captions.add(Frame(0.0, image, 0.5), [Sighting(label, 0.9, (30.0, 30.0, 130.0, 90.0))])
+    (caption,) = captions.take_all()
+    assert caption.attributes.get("colour") == colour

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.fakes.senses import seen
 from videochat.frames import Frame
 from videochat.media import Video
 from videochat.records import Caption
 from videochat.testing import Scene, draw_video
-from videochat.tools.ocr import TextReader
+from videochat.tools.ocr import TextReader, _Line
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,21 @@ def test_a_picture_in_which_no_letter_fits_has_none(clip: Video) -> None:
     noise = np.random.default_rng(18).integers(0, 256, (2, 1280, 3), np.uint8)
     frames = [Frame(0.0, noise, 1.0), Frame(1.0, np.ascontiguousarray(noise.transpose(1, 0, 2)), 1.0)]
     assert [item for item in TextReader().perceive(frames, clip, 0.0, 2.0) if isinstance(item, Caption)] == []
+
+
+def test_a_title_whose_two_lines_touch_is_read_as_two(clip: Video, reader: TextReader) -> None:
+    image = Image.new("RGB", (1280, 720), (40, 70, 40))
+    font = ImageFont.load_default(200)
+    draw = ImageDraw.Draw(image)
+    for text, top in (("RED LAKE", 150), ("BOATMEN", 300)):
+        draw.text((300, top), text, fill="white", font=font, stroke_width=9)
+    whole = Frame(0.0, np.asarray(image), 1.0)
+    (told,) = [c for c in reader.perceive([whole], clip, 0.0, 1.0) if isinstance(c, Caption)]
+    assert told.text == "RED LAKE / BOATMEN"
+
+
+def test_a_piece_of_a_line_that_is_found_again_is_no_other_line() -> None:
+    whole = _Line(0.0, "THE PEACH OPEN MOVIE PROJECT", 0.99, (100.0, 100.0, 800.0, 150.0))
+    assert _Line(1.0, "MOPEN MOVI", 0.9, (250.0, 102.0, 500.0, 148.0)).is_part_of(whole)
+    assert not _Line(1.0, "OPEN MOVIE", 0.9, (250.0, 202.0, 500.0, 248.0)).is_part_of(whole)
+    assert not _Line(1.0, "CHAPTER TWO", 0.9, (250.0, 102.0, 500.0, 148.0)).is_part_of(whole)

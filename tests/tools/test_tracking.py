@@ -30,10 +30,27 @@ def test_a_thing_that_speeds_on_is_expected_further_on():
 
 
 def test_two_things_have_two_numbers_and_numbers_tell_the_first_picture():
-    assert follow([("dog", 0.9, 0.0), ("dog", 0.8, 300.0)], [("dog", 0.9, 300.0), ("cat", 0.9, 0.0)]) == [
+    assert follow([("dog", 0.9, 0.0), ("dog", 0.8, 300.0)], [("dog", 0.9, 300.0), ("cat", 0.9, 150.0)]) == [
         [0, 1],
         [1, 1000],
     ]
+
+
+def test_what_is_called_otherwise_for_a_while_is_still_the_same():
+    car, phone = ("car", 0.6, 0.0), ("cell phone", 0.9, 0.0)
+    assert follow([car], [phone], [phone], [phone], [phone], [phone], [car]) == [[0]] * 7
+
+
+def test_what_takes_the_place_of_something_else_is_another():
+    chair, person = ("chair", 0.6, 0.0), ("person", 0.9, 0.0)
+    assert follow([person], [], [], [chair]) == [[0], [], [], [3000]]
+    # Where both are there, neither becomes the other.
+    assert follow([person, ("chair", 0.8, 10.0)], [("chair", 0.8, 10.0)], [person, chair]) == [[0, 1], [1], [0, 1]]
+
+
+def test_an_unsure_second_name_is_a_name_of_the_same_thing():
+    both = [("suitcase", 0.6, 0.0), ("car", 0.3, 2.0)]
+    assert follow(both, both, [("car", 0.9, 0.0)]) == [[0, 0], [0, 0], [0]]
 
 
 def test_an_unsure_sighting_continues_but_starts_nothing():
