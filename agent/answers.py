@@ -106,7 +106,7 @@ def _find(asked: Asked) -> Answered:
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
     if asked.asks_colour or (asked.colours and not asked.meant()):
         return _coloured(asked)
-    titles = [asked.told(hit) for hit in asked.title()] if query.asks in ("other", "list") else []
+    titles = [asked.told(hit) for hit in asked.title()] if query.asks in ("other", "list", "when") else []
     found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)
@@ -271,8 +271,9 @@ def _presence(asked: Asked) -> list[Finding]:
         if kind in asked.query.kinds and not subject:
             captions = [c for c in asked.notes.captions if c.kind == kind]
             hits = asked.in_span(known_first(merge_equal(captions)))
-            if not captions and kind in asked.notes.watched:
-                return [Finding(asked.say(f"no_{kind}"), asked.itself(), computed=True)]
+            silent = kind == "speech" and not asked.notes.video.has_audio
+            if not captions and (silent or kind in asked.notes.watched):
+                return [Finding(asked.say("silent" if silent else f"no_{kind}"), asked.itself(), computed=True)]
             return [asked.told(hit) for hit in hits[:1]]
     if asked.say.means("cut") and (shots := asked.notes.of("shot")):
         if len(shots) == 1:

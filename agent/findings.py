@@ -28,10 +28,16 @@ from videochat.records import Caption, Kind
 # How much of what a question is about a caption must share to be quoted; found on one half of
 # benchmarks/natural_questions.json.
 _ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.46, 0.25, 0.45
-_SOME, _SOME_LIKENESS = 0.3, 0.35
+_SOME, _SOME_LIKENESS = 0.3, 0.33
 _NEARLY_AS_GOOD = 0.75
 # In other words than the question's: so alike, and so much more than any other caption.
 _STANDS_OUT, _STANDS_OUT_BY = 0.33, 0.12
+# So alike where a caption holds what is asked for by its sort.
+_STANDS_OUT_TYPED = 0.3
+_TELLS = {
+    "place": re.compile(r"\b(?:in|at|near|from|to) (?:the )?[A-Z]\w+"),
+    "day": re.compile(r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow|tonight|[12]?\d(?:st|nd|rd|th))\b", re.I),
+}
 _UNSPACED = ("zh", "ja")
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
@@ -151,6 +157,10 @@ class Asked:
         for hit in self.hits:
             likest[hit.caption.text] = max(hit.similarity, likest.get(hit.caption.text, 0.0))
         (best, most), (_, next_) = [*sorted(likest.items(), key=lambda item: -item[1]), ("", 0.0), ("", 0.0)][:2]
+        if most >= _STANDS_OUT_TYPED and any(
+            self.say.means(f"asks_{kind}") and tells.search(best) for kind, tells in _TELLS.items()
+        ):
+            return best
         return best if most >= _STANDS_OUT and most - next_ >= _STANDS_OUT_BY else ""
 
     def _enough(self, caption: Caption) -> float:
