@@ -106,7 +106,7 @@ def _find(asked: Asked) -> Answered:
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
     if asked.asks_colour or (asked.colours and not asked.meant()):
         return _coloured(asked)
-    titles = [asked.told(hit) for hit in asked.title()] if query.asks in ("other", "list", "when") else []
+    titles = [] if query.asks not in ("other", "list", "when") else [asked.named_by(hit) for hit in asked.title()]
     found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)

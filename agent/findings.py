@@ -36,7 +36,9 @@ _STANDS_OUT, _STANDS_OUT_BY = 0.33, 0.12
 _STANDS_OUT_TYPED = 0.3
 _TELLS = {
     "place": re.compile(r"\b(?:in|at|near|from|to) (?:the )?[A-Z]\w+"),
-    "day": re.compile(r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow|tonight|[12]?\d(?:st|nd|rd|th))\b", re.I),
+    "day": re.compile(
+        r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow|tonight|[12]?\d(?:st|nd|rd|th))\b", re.I
+    ),
 }
 _UNSPACED = ("zh", "ja")
 # So many words beside a thing ask what following it does not tell.
@@ -280,6 +282,10 @@ class Asked:
     def quoted(self, key: str, hit: Hit) -> str:
         """Return a caption within a sentence."""
         return self.say(key, what=" ".join(hit.caption.text.split()))
+
+    def named_by(self, hit: Hit) -> Finding:
+        """Return a title as a sentence; its lines are one name."""
+        return Finding(self.say("shown", what=" ".join(hit.caption.text.replace(" / ", " ").split())), (hit,))
 
     def sentence(self, hit: Hit, *, yes: bool = False) -> str:
         """Return a caption as a sentence."""

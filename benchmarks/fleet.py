@@ -29,7 +29,7 @@ from videochat.agent.ray_workers import watch_on_ray
 from videochat.agent.watch import watch
 from videochat.frames import Frame, Sampling
 from videochat.media import Video
-from videochat.memory import CaptionStore
+from videochat.memory import CaptionStore, summarize
 from videochat.records import Caption, Kind
 from videochat.testing import Scene, draw_video
 from videochat.tools import PerceptionTool, Settled, make_tools
@@ -116,12 +116,13 @@ def folder(count: int, kills: int) -> None:
         subprocess.run([*command, str(work / "one")], check=True, stdout=subprocess.DEVNULL)
         one, one_cpu = time.perf_counter() - began, children_seconds() - cpu
         expected, bare, bare_cpu = {}, 0.0, 0.0
-        with CaptionStore(work / "bare", embeddings="builtin") as store:
+        with CaptionStore(work / "bare") as store:
             senses = make_tools(SENSES)
             for file in files:
                 video = Video(file)
                 began, cpu = time.perf_counter(), time.process_time()
-                watch(video, senses, store.captions_of(video.id))
+                watch(video, senses, stored := store.captions_of(video.id))
+                summarize(stored, video.duration_seconds)
                 bare, bare_cpu = bare + time.perf_counter() - began, bare_cpu + time.process_time() - cpu
                 expected[video.id] = ids_of(store, video.id)
         print(f"{count} clips of 10 s, {', '.join(SENSES)}:")
@@ -140,7 +141,7 @@ def folder(count: int, kills: int) -> None:
             child.wait()
             done = sum(1 for _ in (work / "killed" / "journal").glob("*.jsonl"))
         subprocess.run([*command, str(work / "killed")], check=True, stdout=subprocess.DEVNULL)
-        with CaptionStore(work / "killed", embeddings="builtin") as store:
+        with CaptionStore(work / "killed") as store:
             compare({id_: ids_of(store, id_) for id_ in expected}, expected, f"after {kills} kills")
 
 

@@ -1,6 +1,7 @@
 """Answers without a model, by what a question asks for: the sentences, and the captions that each rests on."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from videochat.agent.answers import find
 from videochat.agent.findings import Answered
 from videochat.agent.notes import Notes
 from videochat.media import Video
-from videochat.memory import CaptionStore
+from videochat.memory import CaptionStore, Hit
 from videochat.memory.query import Query
-from videochat.records import Caption
+from videochat.records import Caption, Kind
 
 Told = list[tuple[str, list[str]]]
 
@@ -493,6 +494,45 @@ def test_a_colour_that_a_caption_tells_is_found(video: Video, empty_store: Capti
     assert told(ask("Is there a red car?").findings) == [("A red car turns left.", ["dense_caption 2-4"])]
 
 
+COLOURS = {0: "white", 1: "red", 2: "cyan"}
+"""Of the two cars and the truck."""
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "cited"),
+    [
+        ("Is there a red car?", "Yes, there is a red car from 00:03–00:09.", ["car 3-9"]),
+        ("When can the blue truck be seen?", "There is a blue truck from 00:05–00:08.", ["truck 5-8"]),
+        ("around what time does the red one come by?", "There is a red car from 00:03–00:09.", ["car 3-9"]),
+        ("What colour is the first car?", "A car looks white, 00:00–00:06.", ["car 0-6"]),
+        ("what color is the last car", "A car looks red, 00:03–00:09.", ["car 3-9"]),
+        ("Gibt es ein rotes Auto?", "Ja, zu sehen ist car (rotes), 00:03–00:09.", ["car 3-9"]),
+        ("De quelle couleur est la première voiture ?", "Car paraît blanc, 00:00–00:06.", ["car 0-6"]),
+        ("How many white cars are there?", "1 white car can be seen.", ["car 0-6"]),
+    ],
+)
+def test_the_colour_of_a_thing(
+    question: str, sentence: str, cited: list[str], video: Video, empty_store: CaptionStore
+) -> None:
+    captions = [replace(c, attributes={"colour": COLOURS.get(c.track_id or 0, "")}) for c in noted(video) if c.box]
+    ((text, rests_on), *_) = told(Asker(empty_store, (video, captions))(question).findings)
+    assert (text, rests_on) == (sentence, cited)
+
+
+def test_a_colour_that_no_thing_has_is_not_affirmed(video: Video, empty_store: CaptionStore) -> None:
+    captions = [replace(c, attributes={"colour": COLOURS.get(c.track_id or 0, "")}) for c in noted(video) if c.box]
+    assert not Asker(empty_store, (video, captions))("Is there a green car?").found
+
+
+def test_of_most_motion_that_of_the_camera_counts_and_it_begins_where_it_first_moves(ask: Asker) -> None:
+    # 10% of the picture and 30% of its width a second, against 5% and 10%.
+    assert told(ask("When is there most motion?").findings) == [
+        ("Most moves at 00:05–00:10 (10% of the picture).", ["measure 5-10"])
+    ]
+    ((_, rests_on),) = told(ask("When does the camera start moving?").findings)
+    assert rests_on == ["measure 5-10"]
+
+
 @pytest.mark.parametrize("question", ["What's the title of this film?", "Wie ist der Titel des Films?"])
 def test_the_title_is_the_text_in_the_largest_letters(question: str, video: Video, empty_store: CaptionStore) -> None:
     def text(start: float, words: str, height: float) -> Caption:
@@ -527,3 +567,50 @@ def test_a_number_beside_what_is_counted_is_no_count(video: Video, empty_store: 
 )
 def test_questions_in_other_languages_are_answered_in_them(ask: Asker, question: str, sentence: str) -> None:
     assert told(ask(question).findings)[0][0] == sentence
+
+
+@pytest.mark.parametrize(
+    ("question", "watched", "sentence"),
+    [
+        ("Does anybody speak?", {"speech"}, "No: nobody is heard speaking."),
+        ("Spricht jemand?", {"speech"}, "Nein, man hört niemanden sprechen."),
+        ("Is there any text on the screen?", {"ocr"}, "No: there is no text on the screen."),
+        ("Does anybody speak?", {"ocr"}, None),
+        ("Does anybody speak of fish?", {"speech"}, None),
+    ],
+)
+def test_nothing_of_a_sense_that_saw_all_is_an_answer(
+    video: Video, question: str, watched: set[Kind], sentence: str | None
+) -> None:
+    captions = [c for c in noted(video) if c.kind == "shot"]
+    found = find(Query.parse(question, 20.0), Notes(video, captions, None, frozenset(watched)), [])
+    assert found.found == (sentence is not None)
+    assert sentence is None or told(found.findings) == [(sentence, ["shot 0-8"])]
+
+
+def test_without_sound_nobody_speaks(tmp_path: Path) -> None:
+    mute = harbour(tmp_path, sound=False)
+    captions = [c for c in noted(mute) if c.kind == "shot"]
+    found = find(Query.parse("Does anyone talk in it?", 20.0), Notes(mute, captions), [])
+    assert told(found.findings)[0][0] == "The video has no sound."
+
+
+@pytest.mark.parametrize(
+    ("question", "similarities", "quoted"),
+    [
+        ("Does anyone mention a robbery?", (0.37, 0.11), True),
+        ("Does anyone mention a robbery?", (0.37, 0.3), False),
+        ("Does anyone mention a robbery?", (0.31, 0.0), False),
+        ("By which day is it to be paid?", (0.31, 0.3), True),
+        ("In which town is it to be paid?", (0.31, 0.3), False),
+    ],
+)
+def test_a_caption_that_stands_out_answers_in_other_words(
+    video: Video, question: str, similarities: tuple[float, float], quoted: bool
+) -> None:
+    texts = "Somebody took the jewels on Friday.", "We saw a film."
+    captions = [Caption(video.id, i, i + 1, "speech", text, "by hand") for i, text in enumerate(texts)]
+    hits = [Hit(caption, similarity=value) for caption, value in zip(captions, similarities, strict=True)]
+    found = find(Query.parse(question, 20.0), Notes(video, captions), hits)
+    assert found.found == quoted
+    assert ("jewels" in found.findings[0].text) or not quoted

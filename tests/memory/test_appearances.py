@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from videochat.memory import CaptionStore, appearances
+from videochat.memory.appearances import coloured, colours_meant, firsts
 from videochat.records import Caption
 
 
@@ -48,3 +51,33 @@ def test_a_stored_video_is_asked_for_its_objects_only(store: CaptionStore) -> No
     assert str(cars) == "car: 2 seen, 2 at once, from 00:00 to 00:08"
     assert cars.as_dict()["seconds"] == 8
     assert appearances([]) == []
+
+
+def test_things_of_a_colour_are_told_apart() -> None:
+    def car(start: float, track: int, colour: str) -> Caption:
+        attributes = {"colour": colour} if colour else {}
+        box = (0.0, 0.0, 9.0, 9.0)
+        return Caption("film", start, start + 2, "objects", "car", "yolo", None, box, track, attributes=attributes)
+
+    (cars,) = appearances([car(0, 1, "white"), car(5, 2, "red"), car(6, 3, "cyan"), car(9, 4, "")])
+    assert coloured(cars, {"green"}) is None
+    red = coloured(cars, {"red"})
+    assert red is not None
+    assert (red.name, red.count, red.spans) == ("car", 1, ((5, 7),))
+    assert [c.track_id for c in firsts([*cars.captions[::-1], car(2, 1, "white")])] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("question", "colours"),
+    [
+        ("is there a blue car?", {"blue": {"blue", "cyan"}}),
+        ("gibt es ein rotes auto?", {"rotes": {"red"}}),
+        ("y a-t-il une voiture blanche ?", {"blanche": {"white"}}),
+        ("有红色的车吗", {"红色": {"red"}}),
+        ("a silver car", {"silver": {"grey", "white"}}),
+        ("is she bored?", {}),
+        ("the greenhouse", {}),
+    ],
+)
+def test_words_for_colours(question: str, colours: dict[str, set[str]]) -> None:
+    assert colours_meant(question) == colours
