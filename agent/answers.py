@@ -15,6 +15,7 @@ from typing import TypeVar
 from videochat.agent.findings import Answered, Asked, Finding
 from videochat.agent.follow_up import ReadQuestion
 from videochat.agent.measured_answers import (
+    MEASURED,
     about_sound,
     begins,
     colours_of,
@@ -210,7 +211,7 @@ def _summary(asked: Asked) -> list[Finding]:
 
 
 def _when(asked: Asked) -> list[Finding]:
-    if asked.say.direction and (asked.topic in ("lightness", "moving_share", "camera_speed")):
+    if asked.say.direction and asked.topic in MEASURED:
         return extreme(asked)
     if moves := begins(asked):
         return moves

@@ -45,7 +45,8 @@ _SIGHTS: dict[Kind, str] = {
 
 _MOVING: tuple[Kind, ...] = ("speech", "sound", "action", "shot")
 """What no picture has."""
-_WORDLESS = ("speech_regions", "speakers")
+_OTHERWISE = ("speech_regions", "speakers", "loudness")
+"""Senses that note less than what is said of their kind."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,11 @@ def tokens_of_text(text: str) -> int:
 
 
 def _noted_kinds(video_set: VideoSet, video: Video) -> list[Kind]:
-    kinds = {sense.kind for sense in video_set.senses if not sense.unfit(video) and sense.name not in _WORDLESS}
+    kinds = {sense.kind for sense in video_set.senses if not sense.unfit(video) and sense.name not in _OTHERWISE}
     stored = video_set.captions_of(video).between()
-    kinds |= {c.kind for c in stored if c.attributes.get("words_known") is not False}
+    kinds |= {
+        c.kind for c in stored if c.attributes.get("words_known") is not False and "loudness" not in c.attributes
+    }
     return [kind for kind in _SIGHTS if kind in kinds]
 
 

@@ -44,7 +44,7 @@ _UNSPACED = ("zh", "ja")
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
 # What captions of measures call the topics of `Phrases`.
-_MEASURES = {"lightness": "light", "camera_speed": "camera", "moving_share": "motion"}
+_MEASURES = {"lightness": "light", "camera_speed": "camera", "moving_share": "motion", "loudness": "sound"}
 # A reply follows a question by no more than this.
 _ASKS, _REPLY_SECONDS = re.compile(r"[?？][\"”')]*\s*$"), 4.0
 

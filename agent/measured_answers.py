@@ -21,9 +21,12 @@ from videochat.memory.appearances import firsts, labels_meant
 from videochat.memory.merged import merge_equal
 from videochat.memory.words import all_words, tokens
 from videochat.records import Caption
+from videochat.tools.loudness import SILENT_DB
 
 _QUOTES, _LISTED = 3, 12
 _MOST_WORDS = 0.5
+MEASURED = ("lightness", "moving_share", "camera_speed", "loudness")
+"""The topics of questions that captions give as numbers."""
 # As a share of the picture that moves, or of its width that the camera moves a second.
 _MOVES = 0.05
 _BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]")
@@ -88,7 +91,9 @@ def about_sound(asked: Asked) -> list[Finding]:
     if asked.query.asks not in ("presence", "other") or not asked.say.means("sound") or idle:
         return []
     spoken = merge_equal(c for c in asked.notes.captions if c.kind == "speech")
-    text = asked.say("sound" if asked.notes.video.has_audio else "silent")
+    levels = [float(c.attributes["loudness"]) for c in asked.notes.captions if "loudness" in c.attributes]
+    key = "sound" if asked.notes.video.has_audio else "silent"
+    text = asked.say("silent_track" if levels and max(levels) < SILENT_DB else key)
     return [Finding(text, (*spoken[:1], *asked.itself())[:1], computed=True)]
 
 
@@ -129,12 +134,14 @@ def extreme(asked: Asked) -> list[Finding]:
         line = best_of(lines, length_of, high=say.direction >= 0)
         if line is not None:
             return [Finding(say("lasts", what=asked.sentence(line), seconds=f"{length_of(line):.1f}"), (line,), True)]
-    if asked.topic in ("lightness", "moving_share", "camera_speed"):
+    if asked.topic in MEASURED:
         held = [c for c in _windows(asked) if asked.topic in c.attributes]
         best = best_of([Hit(c) for c in held], lambda hit: _value(asked, hit), high=say.direction >= 0)
         if best is not None:
             key = f"{asked.topic}_{'most' if say.direction >= 0 else 'least'}"
-            text = say(key, when=when(best), value=f"{_value(asked, best):.0%}")
+            value = _value(asked, best)
+            shown = f"{value:.0f} dB" if asked.topic == "loudness" else f"{value:.0%}"
+            text = say(key, when=when(best), value=shown)
             if asked.topic == "moving_share" and say.direction >= 0:
                 # A camera that is swung about moves everything.
                 busiest = best_of([Hit(c) for c in held], _all_motion, high=True) or best
@@ -235,7 +242,7 @@ def colours_of(asked: Asked) -> list[Finding]:
 
 def measured(asked: Asked) -> list[Finding]:
     """Return what was measured of what it asks for: light, colours, camera, motion."""
-    if "measure" not in asked.query.kinds and asked.topic not in ("lightness", "colours", "camera_speed"):
+    if "measure" not in asked.query.kinds and asked.topic not in ("lightness", "colours", "camera_speed", "loudness"):
         return []
     strange = [w for w in asked.query.subject if not asked.idle(w) and not asked.say.is_word("colour", w)]
     if asked.labels or (asked.topic == "colours" and strange):

@@ -17,6 +17,7 @@ TOOLS: dict[str, str] = {
     "shots": "videochat.tools.shots:ShotDetector",
     "ocr": "videochat.tools.ocr:TextReader",
     "visual_facts": "videochat.tools.visual_facts:VisualFacts",
+    "loudness": "videochat.tools.loudness:Loudness",
     "objects": "videochat.tools.objects:ObjectDetector",
     "speech": "videochat.tools.speech:SpeechRecognizer",
     "actions": "videochat.tools.actions:ActionRecognizer",
@@ -63,9 +64,9 @@ class Preset:
 
 
 # The words make the remark that somebody speaks superfluous.
-_WITH_WORDS = ("subtitles", "speech", "shots", "ocr", "visual_facts")
+_WITH_WORDS = ("subtitles", "speech", "shots", "ocr", "visual_facts", "loudness")
 _SEEING = ("actions", "captions", "clip_captions", "dense_captions", "scene_text", "tags", "objects")
-_BUILTIN = ("subtitles", "speech_regions", "shots", "ocr", "visual_facts")
+_BUILTIN = ("subtitles", "speech_regions", "shots", "ocr", "visual_facts", "loudness")
 
 _FLORENCE_BASE = "florence-community/Florence-2-base"
 _FLORENCE_LARGE = "florence-community/Florence-2-large"

@@ -363,3 +363,24 @@ def test_measures_are_answered_in_the_language_of_the_question(video: Video) -> 
     }
     for question, (way, sentence) in questions.items():
         assert [text for text, _ in told(way(asked(question, video, noted(video))))] == [sentence], question
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "cited"),
+    [
+        ("When is it loudest?", "It is loudest at 00:04–00:08 (-12 dB).", "measure 4-8"),
+        ("at what point is the sound the quietest?", "It is quietest at 00:08–00:12 (-48 dB).", "measure 8-12"),
+        ("Wann ist es am lautesten?", "Am lautesten ist es bei 00:04–00:08 (-12 dB).", "measure 4-8"),
+    ],
+)
+def test_where_it_is_loudest(video: Video, question: str, sentence: str, cited: str) -> None:
+    levels = [(0, 4, -30.0), (4, 8, -12.0), (8, 12, -48.0)]
+    captions = [note(video, a, b, "measure", f"sound: {v:.0f} dB", loudness=v, sound="") for a, b, v in levels]
+    assert told(extreme(asked(question, video, [*noted(video), *captions]))) == [(sentence, [cited])]
+
+
+@pytest.mark.parametrize(("level", "sentence"), [(-80.0, "The sound track is silent"), (-30.0, "The video has sound.")])
+def test_a_silent_sound_track_is_no_sound(video: Video, level: float, sentence: str) -> None:
+    captions = [note(video, 0, 20, "measure", "sound", loudness=level, sound="")]
+    ((text, _),) = told(about_sound(asked("Is there any sound in this video?", video, captions)))
+    assert text.startswith(sentence)

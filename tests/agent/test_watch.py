@@ -49,7 +49,8 @@ def test_the_report_says_what_was_left_aside_and_why(
     sound_only: Video, open_captions: Callable[..., VideoCaptions]
 ) -> None:
     report = watch(sound_only, make_tools(), open_captions(sound_only))
-    assert report.by_sense == {"speech_regions": 2}
+    assert report.by_sense["speech_regions"] == 2
+    assert set(report.by_sense) == {"speech_regions", "loudness"}
     assert set(report.skipped) == {"subtitles", "shots", "ocr", "visual_facts"}
     assert "shots: nothing to do, there are no pictures" in str(report)
 

@@ -83,6 +83,7 @@ CASES = {
     "shots": Case("shots"),
     "ocr": Case("ocr"),
     "visual_facts": Case("visual_facts"),
+    "loudness": Case("loudness"),
     "subtitles": Case("subtitles"),
     "speech_regions": Case("speech_regions"),
     "speech": Case("speech", lambda tiny: {"model": tiny_whisper(), "device": "cpu"}),
@@ -102,7 +103,7 @@ CASES = {
     "tags": Case("tags", tags("siglip")),
     "tags-clip": Case("tags", tags("clip")),
 }
-READY = {"shots", "ocr", "visual_facts", "subtitles", "speech_regions"}
+READY = {"shots", "ocr", "visual_facts", "loudness", "subtitles", "speech_regions"}
 """Senses whose weights ship in their packages."""
 WORDS = {"speech", "speech_regions"}
 """Senses that listen for what subtitles say better."""
