@@ -208,9 +208,7 @@ def tokens_of_text(text: str) -> int:
 def _noted_kinds(video_set: VideoSet, video: Video) -> list[Kind]:
     kinds = {sense.kind for sense in video_set.senses if not sense.unfit(video) and sense.name not in _OTHERWISE}
     stored = video_set.captions_of(video).between()
-    kinds |= {
-        c.kind for c in stored if c.attributes.get("words_known") is not False and "loudness" not in c.attributes
-    }
+    kinds |= {c.kind for c in stored if c.attributes.get("words_known") is not False and "loudness" not in c.attributes}
     return [kind for kind in _SIGHTS if kind in kinds]
 
 

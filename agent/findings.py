@@ -243,10 +243,14 @@ class Asked:
     def seen(self, thing: Appearance, *, yes: bool = False) -> Finding:
         """Return when a sort of thing is in sight."""
         spans = [range_text(start, end) for start, end in thing.spans[:4]]
-        key = "yes_seen" if yes else "seen_at"
+        many = yes and thing.at_once > 1 and self.say.knows("yes_seen_many")
+        key = "yes_seen_many" if many else "yes_seen" if yes else "seen_at"
+        what = self.say.many(thing.at_once, thing.name) if many else self.say.one(thing.name)
         firsts = [next(c for c in thing.captions if c.end_seconds > start) for start, _ in thing.spans[:4]]
         hits = tuple(Hit(c, span=thing.spans[i] if len(thing.captions) > 1 else None) for i, c in enumerate(firsts))
-        return Finding(self.say(key, what=self.say.one(thing.name), when=self.say.listed(spans)), hits)
+        if many:
+            hits += tuple(hit for hit in at_most(thing) if all(hit.caption.id != other.caption.id for other in hits))
+        return Finding(self.say(key, what=what, when=self.say.listed(spans)), hits, computed=many)
 
     def in_sight(self, thing: Appearance) -> Finding:
         """Return for how long a sort of thing is in sight."""

@@ -169,7 +169,9 @@ def compare(asked: Asked) -> list[Finding]:
     spans = say.two_moments(asked.text, notes.video.duration_seconds) or [(0.0, middle), (middle, 2 * middle)]
     topic = asked.topic or ("" if asked.labels else "lightness" if "measure" in asked.query.kinds else "")
     if topic == "length" and (lines := [hit for kind in asked.query.kinds for hit in notes.of(kind)]):
-        fits = [hit for hit in lines if any(shares([word], hit.caption) for word in asked.query.subject)] or lines
+        fits = [hit for hit in lines if any(shares([word], hit.caption) for word in asked.query.subject)]
+        # Of two that are compared, one may be named by what it is, and not by what it says.
+        fits = fits if len(fits) > 1 else lines
         fits.sort(key=length_of, reverse=say.direction >= 0)
         return [
             Finding(say("lasts", what=asked.sentence(hit), seconds=f"{length_of(hit):.1f}"), (hit,), computed=True)

@@ -24,6 +24,8 @@ MAX_SIDE = 960
 
 # How long a thing may go by another name and still be told in one piece.
 _RENAMED_SECONDS = 2 * LOST_SECONDS
+# A name that a thing has in so many of the pictures in which it is seen is its own for as long as it moves on.
+_OWN_NAME = 0.2
 # The colour of a person is that of clothes.
 _UNCOLOURED = frozenset({"person", "people", "man", "woman", "child", "boy", "girl"})
 # A thing seen in one picture only is noise, unless the detector is this sure.
@@ -58,6 +60,8 @@ class _Piece:
     start_seconds: float
     end_seconds: float
     best: Sighting
+    moving_since: float = 0.0
+    """When it was first seen of the unbroken motion in which it got this label."""
     sightings: int = 0
     colours: Counter[str] = field(default_factory=Counter)
     """How much of it has each colour, summed over pictures."""
@@ -90,6 +94,7 @@ class ObjectCaptions:
     def __init__(self, tracker: Tracker, video: Video, source: str) -> None:
         self.tracker, self.video, self.source = tracker, video, source
         self._pieces: dict[tuple[int, str], _Piece] = {}
+        self._told_until = self._last_seen()
         self._ended: list[_Piece] = []
 
     def add(self, frame: Frame, sightings: list[Sighting]) -> None:
@@ -102,6 +107,8 @@ class ObjectCaptions:
                 piece = None
             if piece is None:
                 piece = self._pieces[key] = _Piece(track, frame.seconds, frame.seconds, sighting)
+                # What moves on without a break is one thing, whatever it was called before.
+                piece.moving_since = max(min(track.moving_since, frame.seconds), self._told_until)
             piece.see(frame, sighting, self.video)
 
     def take_lost(self, seconds: float) -> Iterator[Caption]:
@@ -116,17 +123,22 @@ class ObjectCaptions:
     def take_all(self) -> Iterator[Caption]:
         """Yield captions of all that was seen since the last ones; what stays in sight keeps its number."""
         yield from self._take([*self._ended, *self._pieces.values()])
+        self._told_until = self._last_seen()
         self._ended, self._pieces = [], {}
+
+    def _last_seen(self) -> float:
+        return max((track.seen_seconds for track in self.tracker.tracks), default=0.0)
 
     def _take(self, pieces: list[_Piece]) -> Iterator[Caption]:
         for piece in pieces:
             best = piece.best
             # What was never called so for sure is another name of something else.
             if best.score >= self.tracker.min_score and (piece.sightings > 1 or best.score >= _SURE):
+                own = piece.sightings >= _OWN_NAME * piece.track.sightings
                 colour = "" if best.label in _UNCOLOURED else colour_of(piece.colours)
                 yield Caption(
                     self.video.id,
-                    piece.start_seconds,
+                    piece.moving_since if own else piece.start_seconds,
                     piece.end_seconds,
                     "objects",
                     best.label,

@@ -26,6 +26,8 @@ _TWICE = 0.7
 # How much (of the boxes as they are) a sighting with another label must overlap a thing to be that thing, and how long
 # ago it may have been seen: what comes later to the place of something else is another.
 _MIN_OVERLAP_RENAMED, _RENAMED_SECONDS = 0.4, 1.0
+# A thing has moved on if its middle did by this share of its longer side.
+_MOVED = 0.1
 # Nothing is extrapolated further than this: things that hide mostly stay where they hid.
 _MAX_GLIDE_SECONDS = 1.0
 # Room for this many new things in one picture before two numbers could meet.
@@ -61,6 +63,10 @@ class Track:
     """Of its centre, (x, y) in pixels per second."""
     seen_seconds: float
     """When it was seen last."""
+    moving_since: float
+    """Since when it has moved on between any two sightings; when it was seen last, if it then stood where it was."""
+    sightings: int = 1
+    """In how many pictures it was seen, by whatever name."""
 
     def expected_at(self, seconds: float) -> Box:
         """Return where it should be, if it goes on as it did."""
@@ -75,7 +81,11 @@ class Track:
         old, new = _centre(self.box), _centre(box)
         moved = [(b - a) / passed for a, b in zip(old, new, strict=True)]
         self.speed = (0.5 * (self.speed[0] + moved[0]), 0.5 * (self.speed[1] + moved[1]))
+        size = max(box[2] - box[0], box[3] - box[1])
+        if max(abs(value) for value in moved) * passed < _MOVED * size:
+            self.moving_since = seconds
         self.box, self.seen_seconds = box, seconds
+        self.sightings += 1
 
 
 class Tracker:
@@ -132,7 +142,7 @@ class Tracker:
                 pairs.append((known[0], group))
                 continue
             place = sum(track.track_id >= first_id for track in self.tracks)
-            track = Track(first_id + place, [s.label for s in group], group[0].box, (0.0, 0.0), seconds)
+            track = Track(first_id + place, [s.label for s in group], group[0].box, (0.0, 0.0), seconds, seconds)
             self.tracks.append(track)
             pairs.append((track, group))
         return [(track, sighting) for track, group in pairs for sighting in group]

@@ -112,11 +112,14 @@ def test_what_happens_in_a_shot_is_what_was_noted_within_it(ask: Asker) -> None:
         (
             "Are there any vehicles?",
             [
-                ("Yes, there is a car from 00:00–00:09.", ["car 0-9"]),
+                ("Yes, there are up to 2 cars at once, 00:00–00:09.", ["car 0-9", "car 3-9"]),
                 ("Yes, there is a truck from 00:05–00:08.", ["truck 5-8"]),
             ],
         ),
-        ("Is there a car in the first five seconds?", [("Yes, there is a car from 00:00–00:09.", ["car 0-9"])]),
+        (
+            "Is there a car in the first five seconds?",
+            [("Yes, there are up to 2 cars at once, 00:00–00:09.", ["car 0-9", "car 3-9"])],
+        ),
         ("Is there any text?", [("The screen shows: “HARBOUR STREET”", ["ocr 1-4"])]),
         ("Are there any cuts?", [("Cuts are at 00:08 and 00:14.", ["shot 8-14", "shot 14-20"])]),
     ],

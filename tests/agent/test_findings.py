@@ -96,7 +96,9 @@ def test_when_a_thing_is_in_sight_and_for_how_long(video: Video) -> None:
     (meant,) = question.meant()
     both = ["car 0-8", "car 10-15"]
     assert told([question.seen(meant)]) == [("There is a car from 00:00–00:08 and 00:10–00:15.", both)]
-    assert told([question.seen(meant, yes=True)]) == [("Yes, there is a car from 00:00–00:08 and 00:10–00:15.", both)]
+    ((text, rests_on),) = told([question.seen(meant, yes=True)])
+    assert text == "Yes, there are up to 2 cars at once, 00:00–00:08 and 00:10–00:15."
+    assert rests_on == [*both, "car 3-8"]
     assert told([question.in_sight(meant)]) == [("A car is in sight for 13.0 seconds.", both)]
 
 

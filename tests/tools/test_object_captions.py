@@ -96,3 +96,22 @@ def test_the_colour_of_a_thing_is_that_of_its_middle(clip, label, colour):
     captions.add(Frame(0.0, image, 0.5), [Sighting(label, 0.9, (30.0, 30.0, 130.0, 90.0))])
     (caption,) = captions.take_all()
     assert caption.attributes.get("colour") == colour
+
+
+@pytest.mark.parametrize(("step", "starts"), [(20.0, 0.0), (1.0, 1.5)])
+def test_what_moves_on_was_there_before_it_got_its_name(clip, step, starts):
+    captions = ObjectCaptions(Tracker(0.5, 0.4, 2.0), clip, "test")
+    for index, name in enumerate(["bottle", "phone", "phone", "car", "car"]):
+        left = 10.0 + step * index
+        captions.add(frame(index / 2), [Sighting(name, 0.7, (left, 10.0, left + 60.0, 60.0))])
+    assert {c.text: c.start_seconds for c in captions.take_all()}["car"] == starts
+
+
+def test_a_slip_of_the_tongue_is_told_only_where_it_was_made(clip):
+    captions = ObjectCaptions(Tracker(0.5, 0.4, 2.0), clip, "test")
+    for index in range(14):
+        left = 10.0 + 15 * index
+        name = "dog" if index in (8, 9) else "person"
+        captions.add(frame(index / 2), [Sighting(name, 0.7, (left, 10.0, left + 60.0, 60.0))])
+    found = {c.text: (c.start_seconds, c.end_seconds) for c in captions.take_all()}
+    assert found == {"person": (0.0, 7.0), "dog": (4.0, 5.0)}
