@@ -28,6 +28,8 @@ from videochat.records import Caption, Kind
 # How much of what a question is about a caption must share to be quoted; found on one half of
 # benchmarks/natural_questions.json.
 _ENOUGH, _ENOUGH_OF_KIND, _ENOUGH_LIKENESS = 0.46, 0.25, 0.45
+# Of the words of a question in another language, as English has them.
+_ENOUGH_NAMED = 0.35
 _SOME, _SOME_LIKENESS = 0.3, 0.33
 _NEARLY_AS_GOOD = 0.75
 # In other words than the question's: so alike, and so much more than any other caption.
@@ -129,7 +131,7 @@ class Asked:
             spaced = self.say.language not in _UNSPACED
             known = min(len(self.query.names) / max(len(words), 1), 1.0) if spaced else 1.0
             named = {id_: known * value for id_, value in named.items()}
-            share = {id_: named[id_] if named[id_] >= max(value, _ENOUGH) else value for id_, value in share.items()}
+            share = {id_: named[id_] if named[id_] >= max(value, _ENOUGH_NAMED) else value for id_, value in share.items()}
         if not words:
             order = [hit for hit in self.hits if not self.query.kinds or hit.caption.kind in self.query.kinds]
             return order if self.query.kinds else []

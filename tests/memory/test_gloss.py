@@ -75,3 +75,18 @@ def test_every_entry_is_read(code: str) -> None:
     for pattern, english in WORDS[code]["words"].items():
         assert re.compile(pattern).groups == 0, pattern
         assert english.isascii(), pattern
+
+
+@pytest.mark.parametrize(
+    ("question", "english"),
+    [
+        ("O que foi roubado?", {"stolen"}),
+        ("In quale aula è la lezione?", {"room", "class"}),
+        ("Che cosa è stato rubato?", {"stolen"}),
+        ("Какая домашняя работа на пятницу?", {"homework", "friday"}),
+        ("Qual é a tarefa para sexta-feira?", {"homework", "friday"}),
+    ],
+)
+def test_what_is_said_in_english_is_found_by_common_words(question: str, english: set[str]) -> None:
+    assert english <= set(glossed(question).strip("?").split())
+    assert "state" not in glossed(question)

@@ -93,3 +93,19 @@ def test_threads_do_not_take_letters_from_each_other() -> None:
         found = list(pool.map(lambda _: [tokens([word], language="en") for word in words], range(4)))
     assert all(each == found[0] for each in found)
     assert tokens(["teleaizations"], language="en") == ["teleaiz", "teleaizations"]
+
+
+@pytest.mark.parametrize(
+    ("question", "english"),
+    [
+        ("Was wurde gestohlen?", ["stolen"]),
+        ("Qu'est-ce qu'on aurait volé ?", ["stolen"]),
+        ("¿En qué aula es la clase?", ["room", "class"]),
+        ("宝石はいつ話題になりますか", ["jewels"]),
+        ("Combien de temps dure la vidéo ?", []),
+        ("Il a été vu où ?", []),
+        ("Was ist hier zu sehen?", []),
+    ],
+)
+def test_what_captions_in_english_call_it(question: str, english: list[str]) -> None:
+    assert english_names(question) == english
