@@ -131,7 +131,9 @@ class Asked:
             spaced = self.say.language not in _UNSPACED
             known = min(len(self.query.names) / max(len(words), 1), 1.0) if spaced else 1.0
             named = {id_: known * value for id_, value in named.items()}
-            share = {id_: named[id_] if named[id_] >= max(value, _ENOUGH_NAMED) else value for id_, value in share.items()}
+            share = {
+                id_: named[id_] if named[id_] >= max(value, _ENOUGH_NAMED) else value for id_, value in share.items()
+            }
         if not words:
             order = [hit for hit in self.hits if not self.query.kinds or hit.caption.kind in self.query.kinds]
             return order if self.query.kinds else []

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from functools import cache, lru_cache
 from itertools import pairwise
 
-from videochat.memory.words import all_words
+from videochat.memory.words import all_words, language_data
 from videochat.records import Caption
+
+# What a word counts that means much the same.
+_ALIKE = 0.7
 
 
 def coverage(words: Sequence[str], captions: Iterable[Caption]) -> dict[str, float]:
@@ -39,7 +43,9 @@ def _match(word: str, have: Sequence[str], *, loose: bool) -> float:
     for other in have:
         if other == word or _stem(other) == stem:
             return 1.0
-        if len(stem) >= 5 and len(other) >= 5 and (other.startswith(stem) or word.startswith(_stem(other))):
+        if _meanings(word) & _meanings(other):
+            best = max(best, _ALIKE)
+        elif len(stem) >= 5 and len(other) >= 5 and (other.startswith(stem) or word.startswith(_stem(other))):
             best = max(best, 0.8)
         elif loose and len(word) >= 5 and SequenceMatcher(None, word, other).ratio() >= 0.8:
             best = max(best, 0.7)
@@ -48,6 +54,20 @@ def _match(word: str, have: Sequence[str], *, loose: bool) -> float:
     if best == 0.0 and len(word) >= 4 and any(word in other for other in have if len(other) >= len(word) + 3):
         return 0.6
     return best
+
+
+@lru_cache(65536)
+def _meanings(word: str) -> frozenset[int]:
+    """Return the numbers of the groups of words that mean much the same in which a word is."""
+    return frozenset(number for number, group in enumerate(_groups()) if word in group or _stem(word) in group)
+
+
+@cache
+def _groups() -> list[set[str]]:
+    lines: dict[str, str] = language_data()["alike"]
+    return [
+        {stem for word in line.split() for stem in (word, _stem(word))} for line in lines["en"].strip().splitlines()
+    ]
 
 
 def _stem(word: str) -> str:

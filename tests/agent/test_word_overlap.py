@@ -36,6 +36,8 @@ def test_coverage_is_how_much_of_a_question_is_answered(
     ("word", "kind", "text", "share"),
     [
         ("milk", "speech", "The milk.", 1.0),
+        ("theft", "speech", "Somebody stole it.", 0.7),
+        ("mood", "speech", "He is in a bad humor.", 0.7),
         ("pouring", "speech", "It is poured.", 1.0),
         ("kitchn", "speech", "the kitchen", 0.0),
         ("kitchn", "ocr", "THE KITCHEN", 0.7),
