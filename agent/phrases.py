@@ -105,7 +105,7 @@ class Phrases:
     def colour(self, name: str) -> str:
         """Return the name of a colour, one of `attributes["colour"]`, in the language of the question."""
         names = _words()["en"]["colour_names"].split(), _words().get(self.language, {}).get("colour_names", "").split()
-        return dict(zip(*names, strict=False)).get(name, name)
+        return str(dict(zip(*names, strict=False)).get(name, name))
 
     def place(self, height: str, side: str) -> str:
         """Return a place of the picture in words; see `appearances.place`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -63,7 +62,7 @@ class _Piece:
     moving_since: float = 0.0
     """When it was first seen of the unbroken motion in which it got this label."""
     sightings: int = 0
-    colours: Counter[str] = field(default_factory=Counter)
+    colours: dict[str, float] = field(default_factory=dict)
     """How much of it has each colour, summed over pictures."""
 
     def see(self, frame: Frame, sighting: Sighting, video: Video) -> None:
@@ -77,7 +76,7 @@ class _Piece:
         x, y = width / full_width, height / full_height
         x1, y1, x2, y2 = sighting.box
         for name, share in shares_in_box(frame.image, (x1 * x, y1 * y, x2 * x, y2 * y)).items():
-            self.colours[name] += share
+            self.colours[name] = self.colours.get(name, 0.0) + share
 
 
 class ObjectCaptions:
