@@ -29,6 +29,7 @@ from videochat.agent.measured_answers import (
 )
 from videochat.agent.notes import (
     Notes,
+    at_most,
     by_overlap,
     joined_sentences,
     known_first,
@@ -206,6 +207,7 @@ def _summary(asked: Asked) -> list[Finding]:
         told.append((vague[0].start_seconds, Finding(say("somebody_speaks"), (Hit(vague[0]),))))
     if not told:
         measured = [c for c in notes.captions if c.kind == "measure"]
+        measured = [c for c in measured if "loudness" not in c.attributes] or measured
         told += [(c.start_seconds, Finding(asked.sentence(Hit(c)), (Hit(c),))) for c in spread(measured, 2)]
     return found + [finding for _, finding in sorted(told, key=lambda item: item[0])] if told else found
 
@@ -264,7 +266,16 @@ def _list(asked: Asked) -> list[Finding]:
 def _presence(asked: Asked) -> list[Finding]:
     if asked.labels:
         things = [thing for thing in map(asked.clipped, asked.meant()) if thing is not None]
+        if things and (number := asked.number_of_things):
+            most = max(things, key=lambda thing: thing.at_once)
+            if most.at_once >= number:
+                return asked.crowded(most)
+            if asked.say.knows("no_more"):
+                text = asked.say("no_more", what=asked.say.many(most.at_once, most.name))
+                return [Finding(text, tuple(at_most(most)), computed=True)]
         return [asked.seen(thing, yes=True) for thing in things[:_QUOTES]]
+    if asked.say.means("cut") and (cuts := _cuts(asked)):
+        return cuts
     if "measure" in asked.query.kinds or asked.topic:
         return []
     subject = [w for w in asked.query.subject if not any(asked.say.is_word(k, w) for k in ("speech", "ocr", "cut"))]
@@ -276,12 +287,17 @@ def _presence(asked: Asked) -> list[Finding]:
             if not captions and (silent or kind in asked.notes.watched):
                 return [Finding(asked.say("silent" if silent else f"no_{kind}"), asked.itself(), computed=True)]
             return [asked.told(hit) for hit in hits[:1]]
-    if asked.say.means("cut") and (shots := asked.notes.of("shot")):
-        if len(shots) == 1:
-            return [Finding(asked.say("no_cuts"), tuple(shots), computed=True)]
-        when = asked.say.listed(clock(shot.start_seconds) for shot in shots[1:_LISTED])
-        return [Finding(asked.say("cut_at", when=when), tuple(shots[1:_LISTED]), computed=True)]
     return []
+
+
+def _cuts(asked: Asked) -> list[Finding]:
+    """Return whether there are cuts, and when."""
+    shots = asked.notes.of("shot")
+    if len(shots) == 1:
+        return [Finding(asked.say("no_cuts"), tuple(shots), computed=True)]
+    when = asked.say.listed(clock(shot.start_seconds) for shot in shots[1:_LISTED])
+    told = [Finding(asked.say("cut_at", when=when), tuple(shots[1:_LISTED]), computed=True)] if shots else []
+    return [*count(asked), *told] if len(shots) > _LISTED else told
 
 
 def _ordinal(asked: Asked) -> list[Finding]:
@@ -339,6 +355,7 @@ def _within(asked: Asked, span: Interval) -> list[Finding]:
                 sorted((h for h in meant if h.caption.kind == "speech"), key=lambda h: h.start_seconds)
             )
             return [asked.spoken(group) for group in _few(asked, groups)]
+        meant = [hit for hit in meant if asked.measures_it(hit.caption)] or meant
         if meant:
             return [asked.told(hit) for hit in by_overlap(meant, span)[:_QUOTES]]
         if kinds != ("measure",):
@@ -363,6 +380,7 @@ def _within(asked: Asked, span: Interval) -> list[Finding]:
         found.append((cited[0].start_seconds, Finding(asked.say("seen", what=listed), cited, computed=True)))
     if not found:
         rest = asked.touching(("dense_caption", "tags", "measure", "shot"), span)
+        rest = [hit for hit in rest if "loudness" not in hit.caption.attributes] or rest
         found = [(hit.start_seconds, asked.told(hit)) for hit in by_overlap(rest, span)[:2]]
     return [finding for _, finding in found][: 2 * _QUOTES]
 

@@ -23,6 +23,8 @@ from videochat.intervals import Interval
 from videochat.memory import Hit, appearances
 from videochat.memory.appearances import Appearance, coloured, colours_meant, labels_meant
 from videochat.memory.query import Query
+from videochat.memory.times import number_words
+from videochat.memory.words import english_names, label_in
 from videochat.records import Caption, Kind
 
 # How much of what a question is about a caption must share to be quoted; found on one half of
@@ -37,7 +39,7 @@ _STANDS_OUT, _STANDS_OUT_BY = 0.33, 0.12
 # So alike where a caption holds what is asked for by its sort.
 _STANDS_OUT_TYPED = 0.3
 _TELLS = {
-    "place": re.compile(r"\b(?:in|at|near|from|to) (?:the )?[A-Z]\w+"),
+    "place": re.compile(r"\b(?:in|at|near|from|to) (?:the )?[A-Z]\w+|\b[A-Z][a-z]+, (?:[A-Z][a-z]+|[A-Z]\.[A-Z]\.)"),
     "day": re.compile(
         r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow|tonight|[12]?\d(?:st|nd|rd|th))\b", re.I
     ),
@@ -86,7 +88,7 @@ class Asked:
         self.query, self.notes, self.hits = query, notes, list(hits)
         self.say = Phrases(query.text)
         # "Does anybody say ...?" asks for words, not for a person.
-        heard = bool({"speech", "ocr"} & {*query.kinds})
+        heard = bool({"speech", "ocr"} & {*query.kinds}) and query.asks != "count"
         meant = [word for word in (*query.subject, *query.names) if not (heard and self.say.is_word("person", word))]
         self.labels: list[str] = labels_meant(meant, (thing.name for thing in notes.things))
         # Where words are not spaced, pairs of signs are no words that could be counted.
@@ -163,10 +165,13 @@ class Asked:
         for hit in self.hits:
             likest[hit.caption.text] = max(hit.similarity, likest.get(hit.caption.text, 0.0))
         (best, most), (_, next_) = [*sorted(likest.items(), key=lambda item: -item[1]), ("", 0.0), ("", 0.0)][:2]
-        if most >= _STANDS_OUT_TYPED and any(
-            self.say.means(f"asks_{kind}") and tells.search(best) for kind, tells in _TELLS.items()
-        ):
-            return best
+        for tells in (tells for kind, tells in _TELLS.items() if self.say.means(f"asks_{kind}")):
+            if most >= _STANDS_OUT_TYPED and tells.search(best):
+                return best
+            # Of what is on the slides, say, one alone names a place.
+            asked = {h.caption.text for h in self.hits if h.caption.kind in self.query.kinds}
+            if len(telling := [text for text in asked if tells.search(text)]) == 1:
+                return telling[0]
         return best if most >= _STANDS_OUT and most - next_ >= _STANDS_OUT_BY else ""
 
     def _enough(self, caption: Caption) -> float:
@@ -196,7 +201,18 @@ class Asked:
         word = next(iter(self.colours))
         if self.say.language == "en":
             return [replace(thing, name=f"{word} {thing.name}") for thing in have]
-        return [replace(thing, name=f"{thing.name} ({word})") for thing in have]
+        return [replace(thing, name=f"{label_in(self.say.language, thing.name, 1)} ({word})") for thing in have]
+
+    @property
+    def number_of_things(self) -> int:
+        """The number that the question names of a thing that was followed; 0 where it names none."""
+        words = re.findall(r"[^\W_]+", self.say.text)
+        for number, *after in zip(words, words[1:], [*words[2:], ""], strict=False):
+            value = int(number) if number.isdecimal() and len(number) < 3 else int(number_words().get(number, 0))
+            meant = [*after, *english_names(" ".join(after))]
+            if value > 1 and labels_meant(meant, self.labels):
+                return value
+        return 0
 
     def _beside_labels(self) -> list[str]:
         """Return the words of the question that neither mean a thing that was followed nor are idle."""
@@ -318,6 +334,10 @@ class Asked:
         if caption.kind == "measure":
             return self.say("measured", what=self.measure(caption))
         return self.say("noted", what=text)
+
+    def measures_it(self, caption: Caption) -> bool:
+        """Whether a caption is no measure, or one of what the question asks for; of nothing particular, any is."""
+        return caption.kind != "measure" or not self.topic or self.measure(caption) != caption.text
 
     def measure(self, caption: Caption) -> str:
         """Return what was measured of what the question asks for; all of it where it asks for nothing particular."""

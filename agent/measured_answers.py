@@ -21,7 +21,7 @@ from videochat.memory.appearances import firsts, labels_meant
 from videochat.memory.merged import merge_equal
 from videochat.memory.words import all_words, tokens
 from videochat.records import Caption
-from videochat.tools.loudness import SILENT_DB
+from videochat.tools.loudness import MOMENT_SECONDS, SILENT_DB
 
 _QUOTES, _LISTED = 3, 12
 _MOST_WORDS = 0.5
@@ -136,12 +136,12 @@ def extreme(asked: Asked) -> list[Finding]:
             return [Finding(say("lasts", what=asked.sentence(line), seconds=f"{length_of(line):.1f}"), (line,), True)]
     if asked.topic in MEASURED:
         held = [c for c in _windows(asked) if asked.topic in c.attributes]
+        if asked.topic == "loudness" and held:
+            return [_loudest(asked, held)]
         best = best_of([Hit(c) for c in held], lambda hit: _value(asked, hit), high=say.direction >= 0)
         if best is not None:
             key = f"{asked.topic}_{'most' if say.direction >= 0 else 'least'}"
-            value = _value(asked, best)
-            shown = f"{value:.0f} dB" if asked.topic == "loudness" else f"{value:.0%}"
-            text = say(key, when=when(best), value=shown)
+            text = say(key, when=when(best), value=f"{_value(asked, best):.0%}")
             if asked.topic == "moving_share" and say.direction >= 0:
                 # A camera that is swung about moves everything.
                 busiest = best_of([Hit(c) for c in held], _all_motion, high=True) or best
@@ -153,6 +153,19 @@ def extreme(asked: Asked) -> list[Finding]:
     if notes.things and (say.means("thing") or asked.topic == "length"):
         return [asked.in_sight(notes.things[0 if say.direction >= 0 else -1])]
     return []
+
+
+def _loudest(asked: Asked, held: list[Caption]) -> Finding:
+    """Return the loudest, or the quietest, half second."""
+    name, sign = ("loudest", 1) if asked.say.direction >= 0 else ("quietest", -1)
+    best = max(held, key=lambda c: sign * float(c.attributes.get(name, c.attributes["loudness"])))
+    start = float(best.attributes.get(f"{name}_seconds", best.start_seconds))
+    hit = (
+        Hit(best, span=(start, min(start + MOMENT_SECONDS, best.end_seconds))) if name in best.attributes else Hit(best)
+    )
+    value = float(best.attributes.get(name, best.attributes["loudness"]))
+    key = f"loudness_{'most' if sign > 0 else 'least'}"
+    return Finding(asked.say(key, when=when(hit), value=f"{value:.0f} dB"), (hit,), computed=True)
 
 
 def begins(asked: Asked) -> list[Finding]:
@@ -177,7 +190,7 @@ def compare(asked: Asked) -> list[Finding]:
             Finding(say("lasts", what=asked.sentence(hit), seconds=f"{length_of(hit):.1f}"), (hit,), computed=True)
             for hit in fits[:_QUOTES]
         ]
-    if topic in ("lightness", "moving_share", "camera_speed"):
+    if topic in MEASURED:
         sides = []
         for start, end in spans:
             held = [c for c in notes.captions if topic in c.attributes and c.overlaps(start, end)]
@@ -188,10 +201,11 @@ def compare(asked: Asked) -> list[Finding]:
             sides.append((total / sum(seconds), held))
         (one, first), (two, last) = sides
         cited = Hit(first[0]), Hit(last[-1])
-        key = f"{topic}_{'same' if abs(one - two) < 0.02 else 'falls' if one > two else 'rises'}"
+        alike, unit = (1.0, "{:.0f} dB") if topic == "loudness" else (0.02, "{:.0%}")
+        key = f"{topic}_{'same' if abs(one - two) < alike else 'falls' if one > two else 'rises'}"
         values = {
-            "one": f"{one:.0%}",
-            "two": f"{two:.0%}",
+            "one": unit.format(one),
+            "two": unit.format(two),
             "first": _moment(asked, *spans[0]),
             "second": _moment(asked, *spans[1]),
         }
@@ -249,8 +263,10 @@ def measured(asked: Asked) -> list[Finding]:
     strange = [w for w in asked.query.subject if not asked.idle(w) and not asked.say.is_word("colour", w)]
     if asked.labels or (asked.topic == "colours" and strange):
         return []  # the colour of the picture is not that of a thing in it
-    held: dict[str, list[Caption]] = {}
     windows = _windows(asked)
+    if asked.query.asks == "presence" and asked.say.means("grey_only") and (answer := _in_grey(asked, windows)):
+        return answer
+    held: dict[str, list[Caption]] = {}
     # Beside what says it, what says nothing of it is no answer.
     for caption in [c for c in windows if asked.measure(c) != c.text] or windows:
         phrase = asked.measure(caption)
@@ -259,6 +275,19 @@ def measured(asked: Asked) -> list[Finding]:
     return [
         Finding(asked.say("measured", what=asked.measure(g[0])), (Hit(g[0]),), computed=True) for _, g in groups[:2]
     ]
+
+
+def _in_grey(asked: Asked, windows: list[Caption]) -> list[Finding]:
+    """Return whether the picture is in black and white."""
+    told = [c for c in windows if c.attributes.get("colours")]
+    if not told:
+        return []
+    hued = [
+        c for c in told if {*re.findall(r"[a-z]+", str(c.attributes["colours"]))} - {"black", "grey", "gray", "white"}
+    ]
+    shown = max(hued or told, key=lambda c: c.end_seconds - c.start_seconds)
+    text = asked.say("in_colour" if hued else "in_grey", what=shown.attributes["colours"])
+    return [Finding(text, (Hit(shown),), computed=True)]
 
 
 def _windows(asked: Asked) -> list[Caption]:

@@ -12,7 +12,7 @@ from typing import Any
 from videochat.intervals import Interval
 from videochat.memory.gloss import gloss_language, glossed
 from videochat.memory.times import moments_in, number_words
-from videochat.memory.words import all_words, fold, guess_language
+from videochat.memory.words import all_words, fold, guess_language, label_in
 
 LANGUAGES = ("en", "de", "es", "fr", "zh", "ja", "pt", "it", "ru", "hi", "ko")
 """In which answers are written without a language model."""
@@ -93,12 +93,14 @@ class Phrases:
     def one(self, label: str) -> str:
         """Return a label as one thing: `a person`."""
         if self.language != "en":
-            return label
+            return label_in(self.language, label, 1)
         return f"{'an' if label[:1] in 'aeiou' else 'a'} {label}"
 
     def many(self, count: int, label: str) -> str:
         """Return so many of a thing: `2 people`."""
-        if self.language != "en" or count == 1:
+        if self.language != "en":
+            return f"{count} {label_in(self.language, label, count)}"
+        if count == 1:
             return f"{count} {label}"
         return f"{count} {plural(label)}"
 

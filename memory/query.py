@@ -194,7 +194,16 @@ def _asks(text: str) -> Asks:
         found = next((name for name, pattern in word_patterns("asks") if pattern.search(sentence.strip())), None)
         if found:
             return cast("Asks", found)
-    return "other"
+    plain = next((name for name, pattern in _without_accents() if pattern.search(text.strip())), "other")
+    return cast("Asks", plain)
+
+
+@cache
+def _without_accents() -> list[tuple[str, re.Pattern[str]]]:
+    """Return the patterns of what is asked as people type them who leave out accents; only those that differ."""
+    accented = re.compile(r"[À-ÖØ-öø-ÿ]")
+    found = [(name, pattern.pattern) for name, pattern in word_patterns("asks")]
+    return [(n, re.compile(accented.sub(lambda m: fold(m[0]), p))) for n, p in found if accented.search(p)]
 
 
 def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:

@@ -58,6 +58,9 @@ def all_words(text: str) -> list[str]:
     return found
 
 
+_LABEL_LANGUAGES = ("de", "es", "fr", "zh", "ja")
+
+
 def content_words(text: str) -> list[str]:
     """Return the words that carry the meaning, each once, in order."""
     # Where there are no spaces, empty words are cut out before pairs are made.
@@ -144,4 +147,25 @@ def _names() -> tuple[dict[str, str], dict[str, str]]:
         for code, words in zip(("de", "es", "fr"), latin, strict=True):
             spaced |= {stem: name for word in words.split() for stem in tokens([fold(word)], language=code)}
         unspaced |= dict.fromkeys(chinese.split(), name)
+    for name, languages in language_data()["labels"].items():
+        *latin, chinese, japanese = languages.split(" | ")
+        for code, forms in zip(("de", "es", "fr"), latin, strict=True):
+            words = [word for word in forms.split("/") if "_" not in word]
+            spaced |= {stem: name for word in words for stem in tokens([fold(word)], language=code)}
+        unspaced |= dict.fromkeys((chinese, japanese), name)
     return spaced, unspaced
+
+
+def label_in(language: str, label: str, count: int) -> str:
+    """Return what a label of a detector is called in another language; the label itself where that is not known.
+
+    Args:
+        language: ISO 639 code.
+        label: such as `person`.
+        count: of how many.
+    """
+    names: list[str] = language_data()["labels"].get(label, "").split(" | ")
+    if len(names) < len(_LABEL_LANGUAGES) or language not in _LABEL_LANGUAGES:
+        return label
+    one, _, several = names[_LABEL_LANGUAGES.index(language)].partition("/")
+    return (several or one if count != 1 else one).replace("_", " ")

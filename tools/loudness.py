@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -17,10 +17,21 @@ from videochat.tools.base import Needs, PerceptionTool, Settled
 SILENT_DB = -60.0
 """What is not louder, in decibels of full scale (root mean square), counts as silence."""
 
+MOMENT_SECONDS = 0.5
+"""Length of the stretches of which the loudest and the quietest are told."""
+
 _WINDOW_SECONDS = 2.0
 _LEAST_DB, _QUIET_DB, _LOUD_DB = -100.0, -35.0, -18.0
 # Windows that differ by no more than this are told as one, for at most so long.
 _SAME_DB, _MOST_SECONDS = 3.0, 60.0
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """A short stretch of sound within a run."""
+
+    start_seconds: float
+    level: float
 
 
 @dataclass
@@ -32,12 +43,18 @@ class _Run:
     power: float
     """Sum of squares of its samples."""
     samples: int
+    moments: list[_Moment] = field(default_factory=list)
+    """Its quietest and its loudest half second, or all of a window that is not complete."""
 
     @property
     def level(self) -> float:
         """How loud it is, in decibels of full scale."""
-        mean = self.power / max(self.samples, 1)
-        return max(10 * math.log10(mean), _LEAST_DB) if mean > 0 else _LEAST_DB
+        return _level(self.power, self.samples)
+
+    @property
+    def extremes(self) -> tuple[_Moment, _Moment]:
+        """Its quietest and its loudest half second, the first of several."""
+        return min(self.moments, key=lambda m: m.level), max(self.moments, key=lambda m: m.level)
 
     def goes_on_in(self, window: _Run) -> bool:
         """Whether the window after it is as loud."""
@@ -49,6 +66,7 @@ class _Run:
         """Add the window after it."""
         self.end_seconds, self.power = window.end_seconds, self.power + window.power
         self.samples += window.samples
+        self.moments = list(_Run(0.0, 0.0, 0.0, 0, self.moments + window.moments).extremes)
 
 
 class Loudness(PerceptionTool):
@@ -68,7 +86,9 @@ class Loudness(PerceptionTool):
     ) -> Iterator[Caption | Settled]:
         """Yield one caption for windows of two seconds of the video's own time, as long as they are equally loud.
 
-        Its attributes are the phrase `sound` and the number `loudness`, in decibels of full scale (root mean square).
+        Its attributes are the phrase `sound` and the number `loudness`, in decibels of full scale (root mean square);
+        and of its loudest and its quietest half second the level and when it begins: `loudest`, `loudest_seconds`,
+        `quietest`, `quietest_seconds`.
         """
         run: _Run | None = None
         for window in _windows(stream, start_seconds, end_seconds):
@@ -85,6 +105,7 @@ class Loudness(PerceptionTool):
 
     def _caption(self, run: _Run, video: Video) -> Caption:
         word, level = _word(run.level), round(run.level, 1)
+        quietest, loudest = run.extremes
         phrase = word if word == "silent" else f"{word} ({level:.0f} dB)"
         return Caption(
             video.id,
@@ -93,8 +114,20 @@ class Loudness(PerceptionTool):
             self.kind,
             f"sound: {phrase}",
             self.source,
-            attributes={"sound": phrase, "loudness": level},
+            attributes={
+                "sound": phrase,
+                "loudness": level,
+                "loudest": loudest.level,
+                "loudest_seconds": loudest.start_seconds,
+                "quietest": quietest.level,
+                "quietest_seconds": quietest.start_seconds,
+            },
         )
+
+
+def _level(power: float, samples: int) -> float:
+    mean = power / max(samples, 1)
+    return max(10 * math.log10(mean), _LEAST_DB) if mean > 0 else _LEAST_DB
 
 
 def _word(level: float) -> str:
@@ -105,19 +138,29 @@ def _word(level: float) -> str:
 
 def _windows(stream: Iterable[AudioBlock], start_seconds: float, end_seconds: float) -> Iterator[_Run]:
     """Yield the sound in windows that begin at multiples of their length, the first and the last cut to the range."""
-    size = round(_WINDOW_SECONDS * SAMPLE_RATE)
+    size, moment = round(_WINDOW_SECONDS * SAMPLE_RATE), round(MOMENT_SECONDS * SAMPLE_RATE)
     at = round(start_seconds * SAMPLE_RATE)
-    window = _Run(start_seconds, start_seconds, 0.0, 0)
-    for block in stream:
-        samples = block.samples
-        while len(samples):
-            part = samples[: size - at % size]
-            samples, at = samples[len(part) :], at + len(part)
-            window.power += float(np.square(part, dtype=np.float64).sum())
-            window.samples += len(part)
+    window, begun, power, samples = _Run(start_seconds, start_seconds, 0.0, 0), at, 0.0, 0
+
+    def close() -> None:
+        nonlocal power, samples, begun
+        if samples:
+            window.moments.append(_Moment(begun / SAMPLE_RATE, round(_level(power, samples), 1)))
+            window.power, window.samples = window.power + power, window.samples + samples
             window.end_seconds = min(at / SAMPLE_RATE, end_seconds)
+        power, samples, begun = 0.0, 0, at
+
+    for block in stream:
+        rest = block.samples
+        while len(rest):
+            part = rest[: moment - at % moment]
+            rest, at = rest[len(part) :], at + len(part)
+            power, samples = power + float(np.square(part, dtype=np.float64).sum()), samples + len(part)
+            if at % moment == 0:
+                close()
             if at % size == 0:
                 yield window
                 window = _Run(window.end_seconds, window.end_seconds, 0.0, 0)
+    close()
     if window.end_seconds > window.start_seconds:
         yield window

@@ -359,7 +359,7 @@ def test_measures_are_answered_in_the_language_of_the_question(video: Video) -> 
         "¿Cuál es el momento más oscuro?": (extreme, "El momento más oscuro es 00:10–00:15 (luminosidad media 20%)."),
         "Quel est le plan le plus court ?": (extreme, "Le plan le plus court dure 6.0 secondes, 00:08–00:14."),
         "视频有多长？": (length, "视频长 00:20（20.0 秒）。"),
-        "人は何人いますか？": (count, "3 person が見えます。"),
+        "人は何人いますか？": (count, "3 人 が見えます。"),
     }
     for question, (way, sentence) in questions.items():
         assert [text for text, _ in told(way(asked(question, video, noted(video))))] == [sentence], question
@@ -383,4 +383,42 @@ def test_where_it_is_loudest(video: Video, question: str, sentence: str, cited: 
 def test_a_silent_sound_track_is_no_sound(video: Video, level: float, sentence: str) -> None:
     captions = [note(video, 0, 20, "measure", "sound", loudness=level, sound="")]
     ((text, _),) = told(about_sound(asked("Is there any sound in this video?", video, captions)))
+    assert text.startswith(sentence)
+
+
+def test_the_quietest_half_second_within_what_is_loud(video: Video) -> None:
+    moment = {"quietest": -49.0, "quietest_seconds": 10.5, "loudest": -4.0, "loudest_seconds": 2.0}
+    captions = [note(video, 0, 16, "measure", "sound: loud", loudness=-9.0, sound="loud", **moment)]
+    ((text, rests_on),) = told(extreme(asked("Where is the sound quietest?", video, captions)))
+    assert text == "It is quietest at 00:10–00:11 (-49 dB)."
+    assert rests_on == ["measure 10.5-11"]
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (
+            "Which is louder, the beginning or the end?",
+            "It is quieter at the beginning (00:00–00:04) (-30 dB) than at the end (00:16–00:20) (-12 dB), "
+            "where it is louder.",
+        ),
+        ("Is it louder in the first half or in the second half?", "It is quieter at the beginning (00:00–00:10)"),
+    ],
+)
+def test_what_is_louder(video: Video, question: str, sentence: str) -> None:
+    levels = [(0, 10, -30.0), (10, 20, -12.0)]
+    captions = [note(video, a, b, "measure", "sound", loudness=v, sound="") for a, b, v in levels]
+    ((text, rests_on),) = told(compare(asked(question, video, captions)))
+    assert text.startswith(sentence)
+    assert rests_on[0] == "measure 10-20"
+
+
+@pytest.mark.parametrize(
+    ("colours", "sentence"),
+    [("grey 66%, black 34%", "Yes, it is in black and white"), ("grey 66%, blue 34%", "No, it is in colour")],
+)
+@pytest.mark.parametrize("question", ["Is this clip in black and white?", "is it monochrome"])
+def test_black_and_white(video: Video, question: str, colours: str, sentence: str) -> None:
+    captions = [note(video, 0, 20, "measure", f"colours: {colours}", colours=colours)]
+    ((text, _),) = told(measured(asked(question, video, captions)))
     assert text.startswith(sentence)

@@ -124,8 +124,8 @@ def test_things_are_named_as_in_a_sentence() -> None:
     say, german = Phrases("How many?"), Phrases("Wie viele sind das?")
     assert [say.listed("abc"), say.listed("ab"), say.listed("a"), say.listed("")] == ["a, b and c", "a and b", "a", ""]
     assert german.listed("ab") == "a und b"
-    assert (say.one("apple"), say.one("cup"), german.one("cup")) == ("an apple", "a cup", "cup")
-    assert (say.many(1, "cup"), say.many(2, "person"), german.many(2, "cup")) == ("1 cup", "2 people", "2 cup")
+    assert (say.one("apple"), say.one("cup"), german.one("cup")) == ("an apple", "a cup", "Tasse")
+    assert (say.many(1, "cup"), say.many(2, "person"), german.many(2, "cup")) == ("1 cup", "2 people", "2 Tassen")
     assert (say.place("upper", "left"), say.place("", "centre")) == ("upper left", "centre")
     assert german.place("upper", "left") == "oben links"
 

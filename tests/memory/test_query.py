@@ -285,3 +285,17 @@ def test_what_a_question_is_about_leaves_senses_aside(question: str, asks: Asks,
     assert about(question, asks) == subject
     query = Query.parse(question, 60.0)
     assert (query.asks, query.subject) == (asks, tuple(subject))
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("dis moi la duree stp", "length"),
+        ("cuanto dura el video", "length"),
+        ("a quel moment apparait le titre", "when"),
+        ("donde esta el perro", "where"),
+        ("Where is the resume?", "where"),
+    ],
+)
+def test_accents_may_be_left_out(question: str, asks: Asks) -> None:
+    assert Query.parse(question, 20.0).asks == asks

@@ -45,7 +45,22 @@ def test_windows_that_are_equally_loud_are_one_caption(clip: Video) -> None:
         (10.0, 13.0, "sound: moderate (-25 dB)"),
     ]
     first = next(item for item in items if isinstance(item, Caption))
-    assert first.attributes == {"sound": "loud (-12 dB)", "loudness": -12.0}
+    assert first.attributes == {
+        "sound": "loud (-12 dB)",
+        "loudness": -12.0,
+        "loudest": -12.0,
+        "loudest_seconds": 0.0,
+        "quietest": -12.0,
+        "quietest_seconds": 0.0,
+    }
+
+
+def test_a_short_silence_is_told_of_what_it_interrupts(clip: Video) -> None:
+    samples = tone(-12, 12)
+    samples[round(6.5 * SAMPLE_RATE) : 7 * SAMPLE_RATE] = 0
+    whole = [item for item in measured(clip, samples) if isinstance(item, Caption)]
+    quietest = min(whole, key=lambda c: float(c.attributes["quietest"]))
+    assert (quietest.attributes["quietest"], quietest.attributes["quietest_seconds"]) == (-100.0, 6.5)
 
 
 @pytest.mark.parametrize("block", [1, 7, 32_000, 1_000_000])
