@@ -14,7 +14,15 @@ from typing import Any, Literal, cast
 from videochat.intervals import Interval
 from videochat.memory.gloss import gloss_language, glossed
 from videochat.memory.times import named_time, number_words, without_times, word_patterns
-from videochat.memory.words import all_words, content_words, empty_words, english_names, fold, language_data
+from videochat.memory.words import (
+    all_words,
+    content_words,
+    empty_words,
+    english_names,
+    fold,
+    guess_language,
+    language_data,
+)
 from videochat.records import Kind
 
 Asks = Literal[
@@ -194,8 +202,9 @@ def _asks(text: str) -> Asks:
         found = next((name for name, pattern in word_patterns("asks") if pattern.search(sentence.strip())), None)
         if found:
             return cast("Asks", found)
-    plain = next((name for name, pattern in _without_accents() if pattern.search(text.strip())), "other")
-    return cast("Asks", plain)
+    if guess_language(all_words(text)) == "en":
+        return "other"
+    return cast("Asks", next((name for name, pattern in _without_accents() if pattern.search(text.strip())), "other"))
 
 
 @cache

@@ -294,7 +294,6 @@ def test_what_a_question_is_about_leaves_senses_aside(question: str, asks: Asks,
         ("cuanto dura el video", "length"),
         ("a quel moment apparait le titre", "when"),
         ("donde esta el perro", "where"),
-        ("Where is the resume?", "where"),
     ],
 )
 def test_accents_may_be_left_out(question: str, asks: Asks) -> None:
