@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -257,12 +259,19 @@ class LiveWatch:
             facts = {"name": recording.name, "path": str(recording.path.absolute()), "size": recording.size}
             stored.set_facts(duration_seconds=recording.duration_seconds, **facts)
             self.agent.video_set.summarize(recording)
+            _give_back_memory()
         if now - self._swept >= _SWEEP_SECONDS:
             self._swept = now
             oldest = recording.duration_seconds - self.keep_captions_seconds
             earlier = stored.between(0.0, max(oldest, 0.001))
             if old := [caption.id for caption in earlier if caption.end_seconds < oldest]:
                 stored.replace(old, [], {})
+
+
+def _give_back_memory() -> None:
+    """Have the C library return what was freed: of many threads it keeps more and more, where it is glibc."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _pieces(runs: Sequence[Interval], most_seconds: float) -> Iterator[Interval]:

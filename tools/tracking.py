@@ -26,6 +26,8 @@ _TWICE = 0.7
 # How much (of the boxes as they are) a sighting with another label must overlap a thing to be that thing, and how long
 # ago it may have been seen: what comes later to the place of something else is another.
 _MIN_OVERLAP_RENAMED, _RENAMED_SECONDS = 0.4, 1.0
+# A second thing of one sort that lies so much within the first, or the first within it, must be so sure.
+_NESTED, _SURE_OF_ANOTHER = 0.9, 0.6
 # A thing has moved on if its middle did by this share of its longer side.
 _MOVED = 0.1
 # Nothing is extrapolated further than this: things that hide mostly stay where they hid.
@@ -136,7 +138,7 @@ class Tracker:
                 continue
             label = group[0].label
             there = [(track, other[0].label) for track, other in pairs if _share_place(group[0], other[0])]
-            if any(label == other for _, other in there):
+            if any(label == other for _, other in there) or self._is_part(group[0], pairs):
                 continue
             if known := [track for track, _ in there if label in track.labels]:
                 pairs.append((known[0], group))
@@ -146,6 +148,11 @@ class Tracker:
             self.tracks.append(track)
             pairs.append((track, group))
         return [(track, sighting) for track, group in pairs for sighting in group]
+
+    def _is_part(self, sighting: Sighting, pairs: Sequence[tuple[Track, _Place]]) -> bool:
+        """Whether it may be a part of what is there, or the whole of which that is a part: a hand, and whose it is."""
+        same = [s.box for _, place in pairs for s in place if s.label == sighting.label]
+        return sighting.score < _SURE_OF_ANOTHER and any(_inside(box, sighting.box) >= _NESTED for box in same)
 
     def _match(
         self,
@@ -217,6 +224,14 @@ def _grown(boxes: np.ndarray) -> np.ndarray:
 
 def _centre(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def _inside(one: Box, other: Box) -> float:
+    """Return how much of the smaller of two boxes lies in the other."""
+    width = max(min(one[2], other[2]) - max(one[0], other[0]), 0.0)
+    height = max(min(one[3], other[3]) - max(one[1], other[1]), 0.0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width * height / max(min(areas), 1e-9)
 
 
 def _share_place(one: Sighting, other: Sighting) -> bool:

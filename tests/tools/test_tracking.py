@@ -75,3 +75,11 @@ def test_its_state_lets_another_tracker_go_on():
     sighting = Sighting("dog", 0.2, box(133.2))
     assert second.update(2.0, [sighting]) == first.update(2.0, [sighting])
     assert second.state() == first.state()
+
+
+@pytest.mark.parametrize(("score", "numbers"), [(0.5, [0]), (0.7, [0, 1])])
+def test_what_may_be_a_part_of_another_must_be_sure(score, numbers):
+    tracker = Tracker(0.5, 0.4, 2.0)
+    hand, whole = (100.0, 100.0, 140.0, 140.0), (0.0, 0.0, 150.0, 300.0)
+    pairs = tracker.update(0.0, [Sighting("person", 0.9, hand), Sighting("person", score, whole)])
+    assert [track.track_id for track, _ in pairs] == numbers
