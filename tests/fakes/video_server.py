@@ -46,7 +46,7 @@ def serving(*arguments: str, home: Path, token: str | None = None) -> Iterator[s
         assert server.poll() is None, "the server stays up"
     finally:
         server.terminate()
-        assert server.wait(30) == 0, "it ends in order"
+        assert server.wait(90) == 0, "it ends in order"
         reading.join()
         assert "Traceback" not in "".join(said)
         assert "stopped; what was seen is kept" in said[-1]

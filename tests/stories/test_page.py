@@ -178,7 +178,8 @@ def test_search_opens_another_video_at_the_moment(open_page: Callable[..., Any])
     assert page.inner_text("#title") == "tea.mp4"
     page.keyboard.press("/")
     page.keyboard.type("boil the water")
-    page.wait_for_selector(".hit")
+    # What was found for the first letters is replaced.
+    until(page, "document.querySelector('#stage').innerText.includes('for “boil the water”')")
     for _ in range(page.locator(".hit").count()):
         page.keyboard.press("ArrowDown")
         if "First, boil the water." in page.evaluate("document.activeElement.innerText"):
@@ -245,7 +246,7 @@ def test_a_link_opens_its_second_in_the_dark_on_a_narrow_screen(open_page: Calla
     page.mouse.click(380, 400)
     until(page, "!document.querySelector('#library').classList.contains('open')")
     named = page.evaluate(
-        "[...document.querySelectorAll('button, input, textarea, video')].filter((e) => !(e.innerText || "
+        "[...document.querySelectorAll('button, input, textarea, video')].filter((e) => !(e.textContent.trim() || "
         "e.getAttribute('aria-label') || e.labels?.length || e.title)).map((e) => e.outerHTML.slice(0, 80))"
     )
     assert named == [], "every control has a name that can be read out"

@@ -165,12 +165,12 @@ def test_without_a_player_play_opens_the_page_at_the_second(tea: Path, home: Pat
             time.sleep(0.05)
         address = opened.read_text().strip()
         assert address.endswith("&t=14,17")
-        assert httpx.get(address, timeout=30).status_code == 200
+        assert httpx.get(address, timeout=90).status_code == 200
         id_ = parse_qs(urlsplit(address).query)["video"][0]
-        assert httpx.get(urljoin(address, f"/media/{id_}"), timeout=30).content == tea.read_bytes()
+        assert httpx.get(urljoin(address, f"/media/{id_}"), timeout=90).content == tea.read_bytes()
     finally:
         process.terminate()
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=90)[1]
     assert process.returncode == 0, said
     assert f"Opened {address}" in said
 

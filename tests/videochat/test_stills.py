@@ -178,7 +178,7 @@ def test_only_senses_that_make_sense_look_at_a_picture(tmp_path: Path) -> None:
     drawn(640, 400).save(tmp_path / "photo.jpg")
     with VideoAgent(tmp_path / "photo.jpg", preset="builtin", memory=tmp_path / "memory") as agent:
         report = agent.watch()
-        assert set(report.skipped) == {"subtitles", "speech_regions", "shots"}
+        assert set(report.skipped) == {"subtitles", "speech_regions", "shots", "loudness"}
         assert "nothing moves" in report.skipped["shots"]
         (measure,) = agent.captions("measure")
         assert (measure.start_seconds, measure.end_seconds) == (0, 1)
