@@ -42,7 +42,7 @@ from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import Interval, clock
 from videochat.memory import Hit, browse
-from videochat.memory.appearances import firsts, place
+from videochat.memory.appearances import first_captions, place
 from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query
 from videochat.memory.times import number_words
@@ -108,7 +108,7 @@ def _find(asked: Asked) -> Answered:
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
     if asked.asks_colour or (asked.colours and not asked.meant()):
         return _coloured(asked)
-    titles = [] if query.asks not in ("other", "list", "when") else [asked.named_by(hit) for hit in asked.title()]
+    titles = [] if query.asks not in ("other", "list", "when") else [asked.as_title(hit) for hit in asked.title()]
     found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)
@@ -313,7 +313,7 @@ def _ordinal(asked: Asked) -> list[Finding]:
         if at == -1 and not say.means("appears"):
             last = max(pieces, key=lambda c: c.end_seconds)
             return [Finding(say("last_seen", what=say.one(last.text), when=clock(last.end_seconds)), (Hit(last),))]
-        starts = firsts(pieces)
+        starts = first_captions(pieces)
         if -len(starts) <= at < len(starts):
             first = starts[at]
             return [Finding(say("seen_from", what=say.one(first.text), when=clock(first.start_seconds)), (Hit(first),))]

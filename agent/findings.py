@@ -307,7 +307,7 @@ class Asked:
         """Return a caption within a sentence."""
         return self.say(key, what=" ".join(hit.caption.text.split()))
 
-    def named_by(self, hit: Hit) -> Finding:
+    def as_title(self, hit: Hit) -> Finding:
         """Return a title as a sentence; its lines are one name."""
         return Finding(self.say("shown", what=" ".join(hit.caption.text.replace(" / ", " ").split())), (hit,))
 

@@ -17,7 +17,7 @@ from videochat.agent.notes import (
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import clock
 from videochat.memory import Hit, appearances
-from videochat.memory.appearances import firsts, labels_meant
+from videochat.memory.appearances import first_captions, labels_meant
 from videochat.memory.merged import merge_equal
 from videochat.memory.words import all_words, tokens
 from videochat.records import Caption
@@ -239,7 +239,7 @@ def compare(asked: Asked) -> list[Finding]:
 def colours_of(asked: Asked) -> list[Finding]:
     """Return the colours of the things that the question names, or of the first, second, last of them."""
     pieces = [c for thing in map(asked.clipped, asked.meant()) if thing for c in thing.captions]
-    if asked.query.ordinal and -len(starts := firsts(pieces)) <= asked.query.ordinal.position < len(starts):
+    if asked.query.ordinal and -len(starts := first_captions(pieces)) <= asked.query.ordinal.position < len(starts):
         one = starts[asked.query.ordinal.position]
         pieces = [c for c in pieces if c.track_id is not None and c.track_id == one.track_id] or [one]
     by_colour: dict[str, list[Caption]] = {}
@@ -268,7 +268,7 @@ def measured(asked: Asked) -> list[Finding]:
         return answer
     held: dict[str, list[Caption]] = {}
     # Beside what says it, what says nothing of it is no answer.
-    for caption in [c for c in windows if asked.measure(c) != c.text] or windows:
+    for caption in [c for c in windows if asked.measures_it(c)] or windows:
         phrase = asked.measure(caption)
         held.setdefault(re.sub(r"\s*\(?[\d.]+%.*?(?=,|;|$)", "", phrase) or phrase, []).append(caption)
     groups = sorted(held.items(), key=lambda item: -sum(c.end_seconds - c.start_seconds for c in item[1]))

@@ -89,7 +89,7 @@ def appearances(source: VideoCaptions | Iterable[Caption], name: str | None = No
     return sorted(seen, key=lambda appearance: (-appearance.seconds, appearance.first_seconds, appearance.name))
 
 
-def firsts(captions: Iterable[Caption]) -> list[Caption]:
+def first_captions(captions: Iterable[Caption]) -> list[Caption]:
     """Return the first caption of each thing that was followed, in temporal order."""
     by_thing: dict[object, Caption] = {}
     for caption in sorted(captions, key=lambda c: (c.start_seconds, c.end_seconds)):

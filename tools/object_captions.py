@@ -22,7 +22,7 @@ MAX_SIDE = 960
 """Longer side, in pixels, of the pictures that detectors get."""
 
 # How long a thing may go by another name and still be told in one piece.
-_RENAMED_SECONDS = 2 * LOST_SECONDS
+_MOST_SECONDS_BETWEEN = 2 * LOST_SECONDS
 # A name that a thing has in so many of the pictures in which it is seen is its own for as long as it moves on.
 _OWN_NAME = 0.2
 # The colour of a person is that of clothes.
@@ -101,7 +101,7 @@ class ObjectCaptions:
         for track, sighting in self.tracker.update(frame.seconds, sightings):
             key = track.track_id, sighting.label
             piece = self._pieces.get(key)
-            if piece is not None and frame.seconds - piece.end_seconds > _RENAMED_SECONDS:
+            if piece is not None and frame.seconds - piece.end_seconds > _MOST_SECONDS_BETWEEN:
                 self._ended.append(piece)
                 piece = None
             if piece is None:

@@ -47,6 +47,9 @@ class ObjectDetector(UsesModel[Detector], PerceptionTool):
     One caption a thing, from when it is first to when it is last seen; a thing that stays over a minute gets several
     with one `track_id`, so distinct numbers count things. The box and score are those of its surest sighting in the
     caption's time. A thing out of sight for more than two seconds comes back under a new number.
+    `attributes["colour"]` is its commonest colour in the middle of its box, one of twelve names (not of people, whose
+    clothes it would be); left out where none stands out. A thing that the model calls by several names has a caption
+    for each under one number.
 
     Args:
         model: hub id or folder of a transformers detector, or the path of an ultralytics `.pt` file, which needs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from videochat.memory import CaptionStore, appearances
-from videochat.memory.appearances import coloured, colours_meant, firsts
+from videochat.memory.appearances import coloured, colours_meant, first_captions
 from videochat.records import Caption
 
 
@@ -64,7 +64,7 @@ def test_things_of_a_colour_are_told_apart() -> None:
     red = coloured(cars, {"red"})
     assert red is not None
     assert (red.name, red.count, red.spans) == ("car", 1, ((5, 7),))
-    assert [c.track_id for c in firsts([*cars.captions[::-1], car(2, 1, "white")])] == [1, 2, 3, 4]
+    assert [c.track_id for c in first_captions([*cars.captions[::-1], car(2, 1, "white")])] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
