@@ -41,12 +41,13 @@ from videochat.agent.speaker_answers import about_speakers
 from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import Interval, clock
-from videochat.memory import Hit, browse
+from videochat.memory import Hit, appearances, browse
 from videochat.memory.appearances import first_captions, place
+from videochat.memory.gloss import as_asked
 from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query
 from videochat.memory.times import number_words
-from videochat.memory.words import all_words, tokens
+from videochat.memory.words import all_words, label_in, tokens
 
 # How much of what a question is about a caption shares that comes near it.
 _NEAR, _NEAR_LIKENESS = 0.25, 0.25
@@ -110,6 +111,8 @@ def _find(asked: Asked) -> Answered:
         return _coloured(asked)
     titles = [] if query.asks not in ("other", "list", "when") else [asked.as_title(hit) for hit in asked.title()]
     found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
+    if not found and asked.say.means("cut") and not asked.strange():
+        found = _cuts(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)
     idle = not (asked.strange() or query.kinds or asked.labels or query.ordinal)
@@ -120,6 +123,8 @@ def _find(asked: Asked) -> Answered:
     if found:
         return Answered(found)
     named = [word for word in query.subject if not asked.idle(word)]
+    if query.names and asked.say.language != "en":
+        named = [label_in(asked.say.language, as_asked(query.text, query.names[0]), 1)]
     absent = query.asks == "presence" and 0 < len(named) <= _MOST_NAMED
     nothing = [Finding(asked.say("nothing_of", what=" ".join(named)))] if absent else []
     # Where nothing is left of what it asks about, nothing is near it.
@@ -232,11 +237,12 @@ def _when(asked: Asked) -> list[Finding]:
 def _where(asked: Asked) -> list[Finding]:
     size = asked.notes.video.size or (1, 1)
     found = []
-    for thing in asked.meant()[:_QUOTES]:
-        inside = asked.clipped(thing)
-        if inside is None:
-            continue
-        hit = longest_of(inside)
+    inside = [thing for thing in map(asked.clipped, asked.meant()) if thing is not None]
+    if (order := asked.query.ordinal) is not None:
+        starts = first_captions(c for thing in inside for c in thing.captions)
+        inside = appearances([starts[order.position]]) if -len(starts) <= order.position < len(starts) else inside
+    for thing in inside[:_QUOTES]:
+        hit = longest_of(thing)
         if hit.caption.box is not None:
             where = asked.say.place(*place(hit.caption.box, size))
             found.append(Finding(asked.say("where", what=asked.say.one(thing.name), where=where), (hit,), True))

@@ -187,8 +187,12 @@ class Asked:
 
     def idle(self, word: str) -> bool:
         """Whether a word only says that something is seen or heard."""
-        known = ("thing", "sound", "shot", "cut", "speech", "ocr", "person")
+        known = ("thing", "sound", "shot", "cut", "speech", "ocr", "person", "why")
         return len(word) < 2 or word in self.say.film_words or any(self.say.is_word(name, word) for name in known)
+
+    def in_view(self, word: str) -> bool:
+        """Whether a word means a thing that was followed, or says nothing."""
+        return self.idle(word) or bool(labels_meant([word], self.labels))
 
     def meant(self) -> list[Appearance]:
         """Return the sorts of things that the question means, of the colour that it names."""
@@ -216,7 +220,7 @@ class Asked:
 
     def _beside_labels(self) -> list[str]:
         """Return the words of the question that neither mean a thing that was followed nor are idle."""
-        return [word for word in self.query.subject if not self.idle(word) and not labels_meant([word], self.labels)]
+        return [word for word in self.query.subject if not self.in_view(word)]
 
     @property
     def asks_colour(self) -> bool:
@@ -289,7 +293,9 @@ class Asked:
         """Return what is said next where a hit is a question: it holds the answer sooner than the question does."""
         groups = joined_sentences(self.notes.of("speech")) if hit.caption.kind == "speech" else []
         for asking, reply in itertools.pairwise(groups):
-            if any(same_moment(hit, other) for other in asking) and _ASKS.search(asking[-1].caption.text):
+            # So does what is said after what is to be explained.
+            asks = _ASKS.search(asking[-1].caption.text) or self.say.means("why")
+            if asks and any(same_moment(hit, other) for other in asking):
                 near = reply[0].start_seconds - asking[-1].end_seconds <= _REPLY_SECONDS
                 return [self.spoken(reply)] if near else []
         return []

@@ -387,7 +387,7 @@ def likeness_of(embedder: Embedder) -> Likeness | None:
         return None
 
     def likeness(words: Sequence[str], others: Sequence[str]) -> list[float]:
-        vectors = np.asarray(embedder.embeddings.embed_documents([*words, *others]), np.float32)
+        vectors = embedder.documents([*words, *others])
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
         return [float(value) for value in (vectors[: len(words)] @ vectors[len(words) :].T).max(axis=1)]
 

@@ -87,8 +87,12 @@ def size(asked: Asked) -> list[Finding]:
 
 def about_sound(asked: Asked) -> list[Finding]:
     """Return whether the video has sound, where that is all it asks."""
-    idle = [word for word in asked.query.subject if not asked.idle(word)]
-    if asked.query.asks not in ("presence", "other") or not asked.say.means("sound") or idle:
+    strange = [word for word in asked.query.subject if not asked.idle(word)]
+    if asked.query.asks not in ("presence", "other"):
+        return []
+    # Of a video without sound it matters little what there would be to hear.
+    mute = not asked.notes.video.has_audio and (asked.say.means("sound") or "sound" in asked.query.kinds)
+    if not mute and (strange or not asked.say.means("sound")):
         return []
     spoken = merge_equal(c for c in asked.notes.captions if c.kind == "speech")
     levels = [float(c.attributes["loudness"]) for c in asked.notes.captions if "loudness" in c.attributes]

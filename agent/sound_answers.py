@@ -21,6 +21,8 @@ def about_events(asked: Asked) -> list[Finding]:
         return []
     if query.relation is not None or query.ordinal is not None or query.asks in ("where", "size", "amount", "compare"):
         return []
+    if "sound" not in query.kinds and query.subject and all(map(asked.in_view, query.subject)):
+        return []  # an animal, say, is seen sooner than heard
     events = asked.in_span(asked.notes.of("sound"))
     words = [*query.subject, *query.names]
     meant = [hit for hit in events if labels_meant(words, _names(hit))]

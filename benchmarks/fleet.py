@@ -16,7 +16,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from tests.fakes.chroma_server import ChromaServer
 from videochat.agent.ray_workers import watch_on_ray
 from videochat.agent.watch import watch
 from videochat.frames import Frame, Sampling
@@ -82,27 +82,6 @@ def draw(folder: Path, count: int, seconds: int) -> list[Path]:
         scenes.append(Scene(1, f"CLIP {number}", "white"))
         files.append(draw_video(folder / f"clip_{number:03}.mp4", scenes, frame_rate=4, size=(128, 72)))
     return files
-
-
-@contextlib.contextmanager
-def chroma_server(folder: Path) -> Iterator[str]:
-    """Start a Chroma server on loopback, and give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = str(Path(sys.executable).with_name("chroma"))
-    command = [program, "run", "--path", str(folder), "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
 
 
 def folder(count: int, kills: int) -> None:
@@ -206,14 +185,14 @@ def kill_a_worker(driver_id: int, chance: random.Random) -> bool:
 
 def on_ray(count: int, kills: int) -> None:
     """Watch videos on Ray, kill workers and once the driver, and count the captions."""
-    with tempfile.TemporaryDirectory() as place, chroma_server(Path(place) / "chroma") as url:
+    with tempfile.TemporaryDirectory() as place, ChromaServer(Path(place) / "chroma") as server:
         clips = Path(place) / "clips"
         clips.mkdir()
         files = draw(clips, count, 20)
         chance, killed, lines, drivers = random.Random(1), 0, 0, 0
         began = time.monotonic()
         while True:
-            running = driver(clips, url, 2, 0.05)
+            running = driver(clips, server.url, 2, 0.05)
             drivers += 1
             assert running.stdout is not None
             for line in running.stdout:
@@ -226,7 +205,7 @@ def on_ray(count: int, kills: int) -> None:
             if running.wait() == 0:
                 break
         print(f"{killed} workers and {drivers - 1} driver killed, {time.monotonic() - began:.0f} s")
-        with CaptionStore(url, embeddings="builtin") as store:
+        with CaptionStore(server.url, embeddings="builtin") as store:
             wrong = 0
             for file in files:
                 video = Video(file)
@@ -239,8 +218,8 @@ def on_ray(count: int, kills: int) -> None:
             raise SystemExit(1)
 
 
-def scaling(count: int) -> None:
-    """Measure one worker and two."""
+def scaling(count: int, seconds: float) -> None:
+    """Measure one worker and two, with a sense that takes so long for a picture."""
     with tempfile.TemporaryDirectory() as place:
         clips = Path(place) / "clips"
         clips.mkdir()
@@ -248,13 +227,13 @@ def scaling(count: int) -> None:
         for computes in (False, True):
             took = {}
             for workers in (1, 2):
-                with chroma_server(Path(place) / f"chroma-{computes}-{workers}") as url:
-                    running = driver(clips, url, workers, 1.0, computes)
+                with ChromaServer(Path(place) / f"chroma-{computes}-{workers}") as server:
+                    running = driver(clips, server.url, workers, seconds, computes)
                     assert running.stdout is not None
                     lines = running.stdout.read().splitlines()
                     took[workers] = float(lines[-1].split()[-1])
                     running.wait()
-            rate = {workers: (count - workers) / seconds for workers, seconds in took.items()}
+            rate = {workers: (count - workers) / passed for workers, passed in took.items()}
             what = "computes" if computes else "waits"
             times = rate[2] / rate[1]
             print(
@@ -270,6 +249,7 @@ def main() -> None:
         part = parts.add_parser(name)
         part.add_argument("--count", type=int, default=count)
         part.add_argument("--kills", type=int, default=10)
+        part.add_argument("--seconds", type=float, default=0.4, help="of the sense for a picture, by scaling")
     drives = parts.add_parser("drive")
     drives.add_argument("clips", type=Path)
     drives.add_argument("url")
@@ -282,7 +262,7 @@ def main() -> None:
     elif options.part == "ray":
         on_ray(options.count, options.kills)
     elif options.part == "scaling":
-        scaling(options.count)
+        scaling(options.count, options.seconds)
     else:
         drive(options.clips, options.url, options.workers, options.seconds, options.computes)
 

@@ -41,6 +41,9 @@ EVENT_SECONDS, EVENT_LASTS, WORDS_AFTER, WORDS_LAST = 50.0, 6.0, 20.0, 6.0
 """Every so often a figure stands there for so long; so long after it words do."""
 
 
+_TICK_SECONDS = 0.001
+
+
 class Numbers(PerceptionTool):
     """Reads the number and the time that a picture carries, every second."""
 
@@ -328,10 +331,12 @@ def judge(
     numbers = [caption for caption in captions if caption.source == "numbers"]
     wrong = 0
     for caption in numbers:
-        shown = kept[max(bisect_right(seconds, caption.start_seconds + 1e-4) - 1, 0)]
+        # Pictures come ten to a second, so that many begin at a full one, give or take some tenths of a millisecond.
+        around = (caption.start_seconds - _TICK_SECONDS, caption.start_seconds + _TICK_SECONDS)
+        shown = {kept[max(bisect_right(seconds, at) - 1, 0)][1] for at in around}
         stamped = datetime.fromisoformat(str(caption.attributes["wall_clock"])).timestamp()
         same_moment = abs(stamped - recording.taken_at(caption.start_seconds)) < 0.002
-        wrong += shown[1] != caption.attributes["number"] or not same_moment
+        wrong += caption.attributes["number"] not in shown or not same_moment
     # Which events could be seen: the figure comes while the line is up, and stays up for a little.
     first = (recording.began_at - camera.began_at) + 2.0
     events = [at for at in _events(length) if at > first and not _down(at, cuts) and at < length - 6.0]

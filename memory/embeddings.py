@@ -32,6 +32,12 @@ class Embedder:
     rerank: Callable[[str, Sequence[str]], np.ndarray] | None = None
     """Says how well texts fit a question, in [0, 1]: orders the best of what was found anew. None for no such step."""
 
+    def documents(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the vectors of texts, float32, shape (n, dimensions); what comes twice is embedded once."""
+        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        made = np.asarray(self.embeddings.embed_documents(list(rows)), np.float32)
+        return made[np.array([rows[text] for text in texts], np.intp)]
+
     def query(self, text: str) -> list[float]:
         """Return a question's vector, of unit length."""
         vector = np.asarray(self.embeddings.embed_query(text), np.float32)

@@ -39,6 +39,16 @@ def glossed(question: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
+def as_asked(question: str, english: str) -> str:
+    """Return the word of a question that became an English one; that one where the question has no such word."""
+    if code := gloss_language(question):
+        pattern, words = _pattern(code)
+        for found in pattern.finditer(question.casefold().replace("’", "'")):
+            if words[(found.lastindex or 1) - 1] == english:
+                return found[0]
+    return english
+
+
 @cache
 def _languages() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("gloss_words.toml").read_text(encoding="utf-8"))

@@ -354,7 +354,7 @@ class VideoCaptions:
         """Make the vectors that are missing; they are kept in memory where they cannot be written."""
         while missing := list(self.state.bare.values())[:_EMBED_BATCH]:
             # Not under the lock of the store: a model may take long.
-            made = np.asarray(self.embedder.embeddings.embed_documents([c.text for c in missing]), np.float32)
+            made = self.embedder.documents([caption.text for caption in missing])
             if self._state.width not in (0, made.shape[1]):
                 raise StoreError(
                     f"The vectors of {self.video_id} have {self._state.width} numbers, those of the embedder "

@@ -1,7 +1,8 @@
 """A toy data set and model: drawn clips of shapes with captions and questions, small enough to learn on a laptop.
 
-Every clip lasts eight seconds and is of one of four kinds, each in mirror pairs that hold the same pictures in
-the opposite order, so that nothing about order can be told from the pictures as a set:
+Every clip lasts eight seconds (some, which are only asked about, pass more slowly and last sixteen) and is of one of
+four kinds, each in mirror pairs that hold the same pictures in the opposite order, so that nothing about order can be
+told from the pictures as a set:
 
 - crossing: a shape moves left, right, up or down;
 - painting: a shape changes its colour at second 2, 4 or 6;
@@ -34,7 +35,7 @@ from videochat.embed_model.prompts import BRIEF_IMAGE, BRIEF_VIDEO
 
 COLOURS = {"red": (230, 40, 40), "green": (40, 200, 60), "blue": (60, 90, 255), "yellow": (250, 220, 40)}
 SHAPES = ("square", "ring", "cross")
-SECONDS = 8
+SECONDS, SLOWED_SECONDS = 8, 16
 PICTURES_PER_SECOND = 3
 SIDE = 64
 """Pixels of a side of a drawn picture."""
@@ -78,10 +79,10 @@ class Clip:
     caption: str
     questions: tuple[Question, ...]
 
-    def pictures(self) -> list[Image.Image]:
-        """Draw it, `PICTURES_PER_SECOND` pictures a second."""
-        count = SECONDS * PICTURES_PER_SECOND
-        return [draw(self.scene((number + 0.5) / PICTURES_PER_SECOND)) for number in range(count)]
+    def pictures(self, seconds: int = SECONDS) -> list[Image.Image]:
+        """Draw it, `PICTURES_PER_SECOND` pictures a second, so slowly that it lasts `seconds`."""
+        count = seconds * PICTURES_PER_SECOND
+        return [draw(self.scene((number + 0.5) / count * SECONDS)) for number in range(count)]
 
 
 def draw(things: Sequence[Thing]) -> Image.Image:
@@ -238,13 +239,15 @@ def write_world(folder: str | Path, *, clips: int, pictures: int, held_out: int,
     """Draw clips and pictures as files, with annotations of both stages.
 
     Written are `alignment.json` (captions of pictures and clips), `instruction.json` (conversations about the same
-    clips) and `held_out.json` (other clips; a list of `{"video", "QA": [{"q", "a", "kind"}]}`).
+    clips), `held_out.json` (other clips; a list of `{"video", "QA": [{"q", "a", "kind"}]}`) and `slowed.json` (those
+    clips, twice as long as any that is learned from; when something happens is not asked, since no answer names a
+    second after the eighth).
 
     Returns:
         The folder.
     """
     folder = Path(folder)
-    for name in ("clips", "pictures", "held_out"):
+    for name in ("clips", "pictures", "held_out", "slowed"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     random = Random(f"{seed}/train")
     alignment: list[dict[str, Any]] = []
@@ -263,24 +266,32 @@ def write_world(folder: str | Path, *, clips: int, pictures: int, held_out: int,
         instruction.append({"video": name, "QA": [{"q": one.question, "a": one.answer} for one in questions]})
     random = Random(f"{seed}/held out")
     unseen: list[dict[str, Any]] = []
+    slowed: list[dict[str, Any]] = []
     for number in range(held_out):
         clip = make_clip(random)
         name = f"held_out/{number:05d}.mp4"
         write_clip(folder / name, clip)
         turns = [{"q": one.question, "a": one.answer, "kind": one.kind} for one in clip.questions]
         unseen.append({"video": name, "QA": turns})
-    for file, items in (("alignment", alignment), ("instruction", instruction), ("held_out", unseen)):
+        name = f"slowed/{number:05d}.mp4"
+        write_clip(folder / name, clip, SLOWED_SECONDS)
+        slowed.append({"video": name, "QA": [turn for turn in turns if not turn["q"].startswith("When")]})
+    written = {"alignment": alignment, "instruction": instruction, "held_out": unseen, "slowed": slowed}
+    for file, items in written.items():
         (folder / f"{file}.json").write_text(json.dumps(items))
     return folder
 
 
-def write_clip(path: Path, clip: Clip) -> None:
-    """Encode a clip as a small real video, exactly as drawn; PNG is read back ten times as fast as H.264 in RGB."""
+def write_clip(path: Path, clip: Clip, seconds: int = SECONDS) -> None:
+    """Encode a clip as a small real video that lasts so long, exactly as drawn.
+
+    PNG is read back ten times as fast as H.264 in RGB.
+    """
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("png", rate=Fraction(PICTURES_PER_SECOND))
         stream.width = stream.height = SIDE
         stream.pix_fmt = "rgb24"
-        for picture in clip.pictures():
+        for picture in clip.pictures(seconds):
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
 
@@ -355,7 +366,7 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     """Make a tokenizer that knows every word of this world: a word, a number or a mark is one token."""
     random = Random("words")
     texts = [*BRIEF_IMAGE, *BRIEF_VIDEO, *(f"{SEPARATOR} Human : < / Video > </ Image > 1 4 8 16 Assistant".split())]
-    texts.append(sampling_message([tenth / 10 for tenth in range(10 * SECONDS + 1)]))
+    texts.append(sampling_message([tenth / 10 for tenth in range(10 * SLOWED_SECONDS + 1)]))
     for _ in range(1000):
         clip = make_clip(random)
         said = [text for one in clip.questions for text in (one.question, one.answer)]

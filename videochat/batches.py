@@ -11,6 +11,10 @@ from videochat.devices import Device, free_memory
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
+_LIBRARIES_SAY = ("out of memory", "_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED", "can't allocate memory")
+"""How CUDA's libraries, and torch on a CPU, say in a plain RuntimeError that memory ran out. cuBLAS is not initialised
+where its workspace does not fit any more."""
+
 
 class Batcher:
     """Runs a function over batches; when memory runs out it halves the batch and goes on.
@@ -31,10 +35,8 @@ class Batcher:
         """Return one result for each item, in order.
 
         Raises:
-            torch.OutOfMemoryError: even one item is too much.
+            RuntimeError: (mostly as `torch.OutOfMemoryError`) even one item is too much.
         """
-        import torch
-
         results: list[_R] = []
         while len(results) < len(items):
             batch = items[len(results) : len(results) + self.size]
@@ -42,13 +44,19 @@ class Batcher:
                 with self.device.computing():
                     results.extend(run(batch))
                 continue
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
+            except RuntimeError as error:
+                if len(batch) == 1 or not _out_of_memory(error):
                     raise
             # Outside of the handler: the exception holds the frames that hold the tensors.
             self.size = max(len(batch) // 2, 1)
             free_memory()
         return results
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _LIBRARIES_SAY)
 
 
 def chunks(stream: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -14,6 +14,8 @@ import numpy as np
 
 _MASKED = -1e9
 _PIECE = 32_768
+_TOKENS = 1024
+"""Of a batch: more of them leave the cache of a core."""
 
 
 class BertEncoder:
@@ -51,13 +53,25 @@ class BertEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         longest = _read_if_there(folder / "sentence_bert_config.json").get("max_seq_length")
         self._tokenizer.enable_truncation(int(longest or self._config["max_position_embeddings"]))
-        self._tokenizer.enable_padding(pad_id=int(self._config.get("pad_token_id") or 0))
+        self._tokenizer.no_padding()
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """Return unit vectors of texts, float32, shape (n, hidden size)."""
-        encoded = self._tokenizer.encode_batch(texts)
-        ids = np.array([one.ids for one in encoded])
-        mask = np.array([one.attention_mask for one in encoded], np.float32)
+        tokens = [one.ids for one in self._tokenizer.encode_batch(texts)]
+        vectors = np.empty((len(texts), int(self._config["hidden_size"])), np.float32)
+        # Texts of like length go together: beside a long one, a short one would be as much work.
+        waiting = sorted(range(len(texts)), key=lambda number: -len(tokens[number]))
+        while waiting:
+            count = max(_TOKENS // max(len(tokens[waiting[0]]), 1), 1)
+            batch, waiting = waiting[:count], waiting[count:]
+            vectors[batch] = self._encode([tokens[number] for number in batch])
+        return vectors
+
+    def _encode(self, tokens: list[list[int]]) -> np.ndarray:
+        longest = max(map(len, tokens))
+        padding = int(self._config.get("pad_token_id") or 0)
+        ids = np.array([one + [padding] * (longest - len(one)) for one in tokens])
+        mask = np.array([[1.0] * len(one) + [0.0] * (longest - len(one)) for one in tokens], np.float32)
         w, size = self._weights, int(self._config["hidden_size"])
         states = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.token_type_embeddings.weight"][0]
         states = self._norm(states + w["embeddings.position_embeddings.weight"][: ids.shape[1]], "embeddings.LayerNorm")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from videochat.agent import VideoAgent
@@ -33,6 +35,7 @@ _HOLDS = {
 _BARE = {"blind": "saw nothing", "subtitles": "read what is said", "frames": "saw pictures alone"}
 _SHOWN_FRAMES, _FRAME_SIDE, _STRIP = 8, 200, 4
 _MOST_WORDS = 400  # characters of an answer in the table
+_OF_FOLDER = re.compile(r"(.*\b(?:embed|video):)([^,]+)(.*)")
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 2.5rem auto; padding: 0 1.5rem; max-width: 90rem;
@@ -209,7 +212,7 @@ def compare(
     several = [videos] if isinstance(videos, str | os.PathLike | Video) else list(videos)
     opened = [video if isinstance(video, Video) else Video(video) for video in several]
     asked = [questions] if isinstance(questions, str) else list(questions)
-    contenders = named([Contender.of(model) for model in models])
+    contenders = _without_folders(named([Contender.of(model) for model in models]))
     if not (opened and asked and contenders):
         raise InvalidArgument("A comparison needs a video, a question and a model; name models with --with.")
     names = _names_of(opened)
@@ -285,6 +288,20 @@ def _strip(video: Video) -> list[bytes]:
         return [jpeg_of(frame.image) for frame in video.frames(at_seconds=seconds, max_side=320)]
     except VideoChatError:
         return []
+
+
+def _without_folders(contenders: Sequence[tuple[str, Contender]]) -> list[tuple[str, Contender]]:
+    """Return models with the last part of a folder that names them, unless two would then have one name."""
+    short = [
+        match[1] + Path(match[2]).name + match[3]
+        if (match := _OF_FOLDER.fullmatch(name)) and Path(match[2]).expanduser().is_dir()
+        else name
+        for name, _ in contenders
+    ]
+    return [
+        (own if short.count(own) == 1 else name, contender)
+        for own, (name, contender) in zip(short, contenders, strict=True)
+    ]
 
 
 def _names_of(videos: Sequence[Video]) -> list[str]:

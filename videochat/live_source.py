@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 import re
+import select
 import socket
 import subprocess
 import time
@@ -46,7 +48,6 @@ _PROTOCOLS = {
     "rtsps": ("rtsp", "rtsp,rtp,tcp,tls"),
     "rtmp": ("flv", "rtmp,tcp"),
     "rtmps": ("flv", "rtmps,rtmp,tcp,tls"),
-    "srt": ("mpegts", "srt,udp"),
 }
 _KINDS: dict[str, Kind] = {
     "rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "rtmp", "rtmps": "rtmp", "srt": "srt", "udp": "udp", "tcp": "tcp",
@@ -149,10 +150,10 @@ class LiveSource:
         timeout = (OPEN_SECONDS, SILENCE_SECONDS)
         if self.kind == "device":
             return encoded(ffmpeg.input(self.address, format="v4l2", thread_queue_size=64))
-        if self.kind in ("file", "tcp", "udp", "http"):
+        if self.kind in ("file", "tcp", "udp", "srt", "http"):
             incoming = _Incoming(self._reader(stopped))
             try:
-                form = "mpegts" if self.kind in ("tcp", "udp") else None
+                form = "mpegts" if self.kind in ("tcp", "udp", "srt") else None
                 formats = {} if form else {"format_whitelist": _FORMATS}
                 return Connection(av.open(incoming, format=form, options=_only("") | formats), incoming=incoming)
             except BaseException:
@@ -179,6 +180,8 @@ class LiveSource:
         if self.kind == "http":
             requests = Requests(Address.parse(self.address), timeout_seconds=SILENCE_SECONDS)
             return requests.open(requests.address.url)
+        if self.kind == "srt":
+            return _Program(self.address)
         parts = urlsplit(self.address)
         host, port = (parts.hostname or "").lstrip("@"), parts.port
         if port is None:
@@ -349,6 +352,44 @@ class _Datagrams:
     def close(self) -> None:
         """Let the port go."""
         self._socket.close()
+
+
+class _Program:
+    """What FFmpeg's program gets over SRT, which PyAV is not built with; the packets of the stream as they are."""
+
+    def __init__(self, address: str) -> None:
+        source = ffmpeg.input(address, format="mpegts", protocol_whitelist="srt,udp", analyzeduration=1_000_000)
+        # Without a delay of the muxer, and with the timestamps of the source.
+        form = {"c": "copy", "format": "mpegts", "muxdelay": 0, "muxpreload": 0}
+        job = ffmpeg.output(source, "pipe:", flush_packets=1, **form).global_args("-copyts")
+        self._process = subprocess.Popen(
+            job.compile(cmd=[ffmpeg_exe(), "-v", "error", "-nostdin"]), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self._pieces: Any = self._process.stdout
+        self._errors: Any = self._process.stderr
+        self._came = False
+
+    def read1(self, size: int) -> bytes:
+        """Return what comes next, waiting for it; nothing at the end.
+
+        Raises:
+            TimeoutError: nothing comes.
+            OSError: nobody answers.
+        """
+        seconds = SILENCE_SECONDS if self._came else OPEN_SECONDS
+        if not select.select([self._pieces], [], [], seconds)[0]:
+            raise TimeoutError(f"nothing came for {seconds:g} seconds")
+        piece = os.read(self._pieces.fileno(), size)
+        if not piece and not self._came:
+            said = self._errors.read().decode(errors="replace").split("\n")[0]
+            raise OSError(said.rpartition("] ")[2] or "nobody answers")
+        self._came = True
+        return piece
+
+    def close(self) -> None:
+        """Hang up."""
+        self._process.kill()
+        self._process.wait()
 
 
 class _Growing:

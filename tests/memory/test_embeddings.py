@@ -56,6 +56,21 @@ def test_a_question_has_a_vector_of_unit_length() -> None:
     assert np.linalg.norm(vector) == pytest.approx(1)
 
 
+def test_a_text_that_comes_twice_is_embedded_once() -> None:
+    asked: list[str] = []
+
+    class Counting(WordEmbeddings):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            asked.extend(texts)
+            return super().embed_documents(texts)
+
+    vectors = Embedder("counting", Counting()).documents(["a car", "a dog", "a car"])
+    assert asked == ["a car", "a dog"]
+    assert vectors.shape == (3, 512)
+    assert (vectors[0] == vectors[2]).all()
+    assert (vectors[0] != vectors[1]).any()
+
+
 def test_without_the_default_model_words_are_compared_and_the_sentence_names_both_commands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

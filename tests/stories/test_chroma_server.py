@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.fakes.chroma_server import ChromaServer
 from tests.fakes.stored_captions import captions, detailed_caption, found
 from videochat.errors import StoreError
 from videochat.memory import CaptionStore, Gap, WordEmbeddings, browse, summarize
@@ -22,23 +20,8 @@ pytestmark = [pytest.mark.material, pytest.mark.enable_socket]
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that is started for these tests."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    chroma = str(Path(sys.executable).with_name("chroma"))
-    folder = str(tmp_path_factory.mktemp("chroma"))
-    command = [chroma, "run", "--path", folder, "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            assert server.poll() is None, "the server has ended"
-            time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    server.kill()
-    server.wait()
+    with ChromaServer(tmp_path_factory.mktemp("chroma")) as server:
+        yield server.url
 
 
 def test_what_one_process_stores_another_finds(url: str) -> None:

@@ -30,6 +30,14 @@ def test_the_vectors_are_those_of_sentence_transformers(folder: Path) -> None:
     assert np.allclose(BertEncoder(folder).encode(TEXTS), reference, atol=1e-5)
 
 
+def test_texts_of_all_lengths_come_in_their_order(folder: Path) -> None:
+    encoder = BertEncoder(folder)
+    texts = [f"{'face ' * (number * 37 % 90)}{number}" for number in range(120)]
+    alone = np.concatenate([encoder.encode([text]) for text in texts])
+    assert np.allclose(encoder.encode(texts), alone, atol=1e-5)
+    assert encoder.encode([]).shape == (0, alone.shape[1])
+
+
 def test_a_question_is_embedded_without_it(folder: Path) -> None:
     embeddings = SentenceTransformerEmbeddings(str(folder), "tiny")
     vector = embeddings.embed_query(TEXTS[0])

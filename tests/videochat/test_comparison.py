@@ -57,7 +57,13 @@ def found(toys: list[Path], picture: Path, tea: Path, tea_memory: CaptionStore) 
 def test_every_model_has_a_cell_for_every_question(found: Comparison, toys: list[Path]) -> None:
     rows = found.rows()
     assert [row[0].video for row in rows] == ["tea.mp4", "wall.png"]
-    names = ["scripted", f"embed:{toys[0]},frames=4", f"video:{toys[1]}", "blind:guesser", "embed:/no/such/folder"]
+    names = [
+        "scripted",
+        f"embed:{toys[0].name},frames=4",
+        f"video:{toys[1].name}",
+        "blind:guesser",
+        "embed:/no/such/folder",
+    ]
     assert [[cell.model for cell in row] for row in rows] == [[*names, "broken"]] * 2
     of_tea = {cell.model: cell for cell in rows[0]}
     assert of_tea["scripted"].answer is not None
@@ -122,6 +128,14 @@ def test_two_models_that_do_not_fit_together_take_turns(toys: list[Path], pictur
 def test_nothing_to_compare(picture: Path, given: tuple) -> None:
     with pytest.raises(InvalidArgument, match="needs a video, a question and a model"):
         compare(picture if given[0] is None else given[0], *given[1:])
+
+
+def test_two_folders_of_one_name_keep_their_paths(picture: Path, tmp_path: Path) -> None:
+    for folder in ("a/tuned", "b/tuned"):
+        (tmp_path / folder).mkdir(parents=True)
+    models = [f"embed:{tmp_path}/a/tuned", f"embed:{tmp_path}/b/tuned,bits=8", f"embed:{tmp_path}/b/tuned"]
+    cells = compare(picture, "What?", models, memory=tmp_path, preset=["visual_facts"]).cells
+    assert [cell.model for cell in cells] == [models[0], "embed:tuned,bits=8", models[2]]
 
 
 def test_a_model_that_comes_twice_has_two_names(picture: Path, tmp_path: Path) -> None:
