@@ -53,6 +53,8 @@ from videochat.memory.words import all_words, label_in, tokens
 _NEAR, _NEAR_LIKENESS = 0.25, 0.25
 _QUOTES, _LISTED, _MOST_SENTENCES = 3, 12, 12
 _MOST_NAMED = 3
+# With more words than this beside a thing, whether it is there does not answer what is asked of it.
+_MOST_BESIDE = 1
 _T = TypeVar("_T")
 
 
@@ -259,6 +261,8 @@ def _list(asked: Asked) -> list[Finding]:
         return [asked.spoken(group) for group in joined_sentences(asked.in_span(notes.of("speech")))[:_LISTED]]
     if say.means("shot"):
         return [asked.shot("shot_is", shot) for shot in notes.of("shot")[:_LISTED]]
+    if asked.labels and len(asked.beside_labels()) > _MOST_BESIDE and (told := _quotes(asked)):
+        return told  # "what sort of mood is the man in?" is no list of men
     # "What things are in the room?" means all of them, wherever they are.
     things = asked.meant() or ([] if asked.strange() and not say.means("thing") else notes.things)
     clipped = [thing for thing in map(asked.clipped, things) if thing is not None]
@@ -270,6 +274,9 @@ def _list(asked: Asked) -> list[Finding]:
 
 
 def _presence(asked: Asked) -> list[Finding]:
+    beside = [] if asked.query.names else asked.beside_labels()
+    if asked.labels and len(beside) > _MOST_BESIDE:
+        return []  # that a man is there does not say whether he wears a hat
     if asked.labels:
         things = [thing for thing in map(asked.clipped, asked.meant()) if thing is not None]
         if things and (number := asked.number_of_things):
@@ -279,6 +286,10 @@ def _presence(asked: Asked) -> list[Finding]:
             if asked.say.knows("no_more"):
                 text = asked.say("no_more", what=asked.say.many(most.at_once, most.name))
                 return [Finding(text, tuple(at_most(most)), computed=True)]
+        if beside and asked.say.knows("no_note"):
+            note = asked.say("no_note", what=" ".join(beside))
+            seen = map(asked.seen, things[:_QUOTES])
+            return [replace(finding, text=f"{finding.text} {note}", computed=True) for finding in seen]
         return [asked.seen(thing, yes=True) for thing in things[:_QUOTES]]
     if asked.say.means("cut") and (cuts := _cuts(asked)):
         return cuts

@@ -89,16 +89,16 @@ class Asked:
         self.say = Phrases(query.text)
         # "Does anybody say ...?" asks for words, not for a person.
         heard = bool({"speech", "ocr"} & {*query.kinds}) and query.asks != "count"
+        self.colours: dict[str, set[str]] = {}
+        """The words for a colour of a thing, and what captions of things call it; empty where it names no thing."""
         meant = [word for word in (*query.subject, *query.names) if not (heard and self.say.is_word("person", word))]
         self.labels: list[str] = labels_meant(meant, (thing.name for thing in notes.things))
         # Where words are not spaced, pairs of signs are no words that could be counted.
         spaced = self.say.language not in _UNSPACED
-        if query.asks == "count" and spaced and len(self._beside_labels()) >= _MOST_BESIDE:
+        if query.asks == "count" and spaced and len(self.beside_labels()) >= _MOST_BESIDE:
             self.labels = []  # it asks something of a thing that following it does not tell
         self.topic = self.say.topic
         self.text = query.text.casefold()
-        self.colours: dict[str, set[str]] = {}
-        """The words for a colour of a thing, and what captions of things call it; empty where it names no thing."""
         # "Black and white" is the picture, and an orange a fruit.
         named = {w: c for w, c in colours_meant(self.say.text).items() if w not in self.labels}
         if not (self.topic == "colours" and len(named) > 1):
@@ -124,7 +124,8 @@ class Asked:
     def fitting(self) -> list[Hit]:
         """Return the hits that say what the question is about, best first."""
         # Words that only say that something is seen or heard tell no caption from another.
-        words = tuple(word for word in self.query.subject if not self.idle(word)) or self.query.subject
+        words = tuple(word for word in self.query.subject if not self.idle(word))
+        words = words or (() if self.query.kinds else self.query.subject)
         captions = [hit.caption for hit in self.hits]
         share = coverage(words or self.query.terms, captions)
         if self.query.names:
@@ -147,6 +148,8 @@ class Asked:
             hit.caption.id: share[hit.caption.id] + max(hit.similarity - 0.2, 0.0)
             for hit in self.hits
             if hit.caption.kind not in mute
+            # A label is one word: like it is much of what goes with it.
+            and (hit.caption.kind != "objects" or share[hit.caption.id] > 0)
             and (
                 share[hit.caption.id] >= self._enough(hit.caption)
                 or hit.similarity >= _ENOUGH_LIKENESS
@@ -218,9 +221,11 @@ class Asked:
                 return value
         return 0
 
-    def _beside_labels(self) -> list[str]:
-        """Return the words of the question that neither mean a thing that was followed nor are idle."""
-        return [word for word in self.query.subject if not self.in_view(word)]
+    def beside_labels(self) -> list[str]:
+        """Return the words of the question that neither mean a thing that was followed, or its colour, nor are idle."""
+        words = [word for word in self.query.subject if not self.in_view(word) and word not in self.colours]
+        # What a thing is doing is seen with it, as far as it is.
+        return [word for word in words if not (self.say.language == "en" and word.endswith("ing"))]
 
     @property
     def asks_colour(self) -> bool:

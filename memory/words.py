@@ -65,7 +65,14 @@ def content_words(text: str) -> list[str]:
     """Return the words that carry the meaning, each once, in order."""
     # Where there are no spaces, empty words are cut out before pairs are made.
     text = _unspaced_empty().sub(" ", unicodedata.normalize("NFKC", text))
-    return list(dict.fromkeys(word for word in all_words(text) if word not in empty_words()))
+    words = all_words(text)
+    empty = empty_words() - _not_empty() if guess_language(words) == "en" else empty_words()
+    return list(dict.fromkeys(word for word in words if word not in empty))
+
+
+@cache
+def _not_empty() -> frozenset[str]:
+    return frozenset(language_data()["not_empty"]["en"].split())
 
 
 @cache

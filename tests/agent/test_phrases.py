@@ -98,7 +98,8 @@ def test_the_number_that_a_question_names(question: str, number: int) -> None:
         ("What resolution is it?", {"size"}),
         ("Wird gesprochen?", {"speech"}),
         ("有几个镜头？", {"shot"}),
-        ("Why?", set()),
+        ("Why?", {"why"}),
+        ("Hm?", set()),
     ],
 )
 def test_the_groups_of_words_that_a_question_has(question: str, groups: set[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from videochat.memory import gloss
-from videochat.memory.gloss import gloss_language, glossed
+from videochat.memory.gloss import as_asked, gloss_language, glossed
 from videochat.memory.query import Asks, Query
 
 WORDS = tomllib.loads(Path(gloss.__file__).with_name("gloss_words.toml").read_text(encoding="utf-8"))
@@ -68,6 +68,19 @@ def test_captions_in_the_language_of_the_question_are_sought_as_well() -> None:
 def test_other_languages_stay_as_they_are(question: str) -> None:
     assert gloss_language(question) == ""
     assert glossed(question) == question
+
+
+@pytest.mark.parametrize(
+    ("question", "english", "word"),
+    [
+        ("C'è un cane nel video?", "dog", "cane"),
+        ("В какой момент картинка самая тёмная?", "darkest", "самая тёмная"),
+        ("Is there a dog?", "dog", "dog"),
+        ("C'è un cane nel video?", "cat", "cat"),
+    ],
+)
+def test_the_word_of_the_question_that_an_english_one_stands_for(question: str, english: str, word: str) -> None:
+    assert as_asked(question, english) == word
 
 
 @pytest.mark.parametrize("code", WORDS)

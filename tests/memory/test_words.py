@@ -142,3 +142,8 @@ def test_a_label_has_a_name_in_every_language(label: str) -> None:
     names = language_data()["labels"][label].split(" | ")
     assert len(names) == 5
     assert all(len(name.split("/")) == 2 for name in names[:3])
+
+
+def test_a_small_word_of_one_language_may_carry_the_meaning_in_another() -> None:
+    assert content_words("Does the man wear a hat?") == ["man", "wear", "hat"]
+    assert content_words("Was hat man in der Hand?") == ["hand"]
