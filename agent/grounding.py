@@ -207,6 +207,12 @@ def _word_problem(
     if open_ and likeness is not None:
         near = likeness(open_, content_words(said) or [said])
         open_ = [word for word, like in zip(open_, near, strict=True) if like < _LIKE_ENOUGH]
+    kinds = {caption.kind for caption in cited}
+    if kinds <= {"shot", "measure", "summary"} or (kinds <= {"shot", "measure", "summary", "ocr"} and not wanted):
+        # Light and cuts say of nobody that he is there.
+        somebody = [word for word in all_words(text) if word in _grounding()["somebody"].split()]
+        open_ += [word for word in somebody[:1] if not _has(word, said)]
+        wanted += somebody[:1]
     things = [word for word in open_ if _is_thing(word, text)]
     if len(things) >= _MOST_OPEN_THINGS or (wanted and len(open_) / len(wanted) > 1 - _SHARE_ENOUGH):
         return f"nothing cited says {open_[0]!r}"

@@ -228,6 +228,25 @@ def test_what_claims_nothing_needs_no_evidence(text: str, evidence: Evidence) ->
     assert checks(f"{text}\nThe milk is poured [1].", evidence) == checks("The milk is poured [1].", evidence)
 
 
+@pytest.mark.parametrize(
+    ("kind", "caption", "text", "found"),
+    [
+        ("shot", "one shot of 8.0 s", "A person or a thing is in the picture [1].", True),
+        ("measure", "light: dark", "A man is in the picture [1].", True),
+        ("ocr", "FRESH FISH", "There are people [1].", True),
+        ("summary", "00:00 measured: light: dark", "A person is in the picture [1].", True),
+        ("ocr", "Men at work", "There are men [1].", False),
+        ("objects", "person", "A man is in the picture [1].", False),
+        ("speech", "Hello, friends.", "Somebody greets friends [1].", False),
+        ("shot", "one shot of 8.0 s", "The shot is 8 seconds long [1].", False),
+    ],
+)
+def test_light_cuts_and_texts_say_of_nobody_that_he_is_there(kind: Kind, caption: str, text: str, found: bool) -> None:
+    evidence = Evidence()
+    evidence.add([Caption("v1", 0.0, 8.0, kind, caption, "test")])
+    assert bool(problems(text, evidence)) is found
+
+
 def test_the_numbers_of_a_list_claim_nothing(evidence: Evidence) -> None:
     assert problems("1. The water boils [2].\n2. The milk is poured [1].", evidence) == []
     assert problems("1) The water boils [2]\n2) The milk is poured [1]", evidence) == []
