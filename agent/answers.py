@@ -21,6 +21,7 @@ from videochat.agent.measured_answers import (
     colours_of,
     compare,
     count,
+    cuts,
     extreme,
     length,
     measured,
@@ -111,10 +112,11 @@ def _find(asked: Asked) -> Answered:
         return Answered([Finding(asked.say("past_end", length=ends, when=clock(query.past_end)))], found=False)
     if asked.asks_colour or (asked.colours and not asked.meant()):
         return _coloured(asked)
-    titles = [] if query.asks not in ("other", "list", "when") else [asked.as_title(hit) for hit in asked.title()]
+    only = query.asks in ("other", "list", "when") and query.relation is None
+    titles = [asked.as_title(hit) for hit in asked.title()] if only else []
     found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
     if not found and asked.say.means("cut") and not asked.strange():
-        found = _cuts(asked)
+        found = cuts(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
         found = about_sound(asked) or measured(asked) or _quotes(asked)
     idle = not (asked.strange() or query.kinds or asked.labels or query.ordinal)
@@ -154,6 +156,7 @@ def _with_numbers(findings: list[Finding], counted: Asked | None = None) -> list
         counted: the question, where the number must stand before a word that it is about.
     """
     numbers = {word for word, value in number_words().items() if value > 1}
+    findings = [f for f in findings if not (f.hits and f.hits[0].caption.kind == "objects")]  # its times are no number
 
     def fits(text: str) -> bool:
         words = all_words(text)
@@ -291,8 +294,8 @@ def _presence(asked: Asked) -> list[Finding]:
             seen = map(asked.seen, things[:_QUOTES])
             return [replace(finding, text=f"{finding.text} {note}", computed=True) for finding in seen]
         return [asked.seen(thing, yes=True) for thing in things[:_QUOTES]]
-    if asked.say.means("cut") and (cuts := _cuts(asked)):
-        return cuts
+    if asked.say.means("cut") and (found := cuts(asked)):
+        return found
     if "measure" in asked.query.kinds or asked.topic:
         return []
     subject = [w for w in asked.query.subject if not any(asked.say.is_word(k, w) for k in ("speech", "ocr", "cut"))]
@@ -305,16 +308,6 @@ def _presence(asked: Asked) -> list[Finding]:
                 return [Finding(asked.say("silent" if silent else f"no_{kind}"), asked.itself(), computed=True)]
             return [asked.told(hit) for hit in hits[:1]]
     return []
-
-
-def _cuts(asked: Asked) -> list[Finding]:
-    """Return whether there are cuts, and when."""
-    shots = asked.notes.of("shot")
-    if len(shots) == 1:
-        return [Finding(asked.say("no_cuts"), tuple(shots), computed=True)]
-    when = asked.say.listed(clock(shot.start_seconds) for shot in shots[1:_LISTED])
-    told = [Finding(asked.say("cut_at", when=when), tuple(shots[1:_LISTED]), computed=True)] if shots else []
-    return [*count(asked), *told] if len(shots) > _LISTED else told
 
 
 def _ordinal(asked: Asked) -> list[Finding]:
@@ -338,6 +331,8 @@ def _ordinal(asked: Asked) -> list[Finding]:
     kind = order.kind or next((k for k in ("speech", "ocr") if k in asked.query.kinds), None)
     if kind is None and say.means("shot"):
         kind = "shot"
+    if kind in (None, "shot") and say.first("cut", "shot") == "cut":
+        return cuts(asked, at)
     if kind == "shot" and (shots := notes.of("shot")) and -len(shots) <= at < len(shots):
         span = shots[at].start_seconds, shots[at].end_seconds
         return [asked.shot("shot_is", shots[at]), *_within(asked, span)]

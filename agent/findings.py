@@ -98,6 +98,8 @@ class Asked:
         if query.asks == "count" and spaced and len(self.beside_labels()) >= _MOST_BESIDE:
             self.labels = []  # it asks something of a thing that following it does not tell
         self.topic = self.say.topic
+        if self.topic == "moving_share" and self.say.means("quiet") and notes.audible:
+            self.topic = "loudness"  # where there is something to hear, quiet is what one hears
         self.text = query.text.casefold()
         # "Black and white" is the picture, and an orange a fruit.
         named = {w: c for w, c in colours_meant(self.say.text).items() if w not in self.labels}
@@ -190,7 +192,7 @@ class Asked:
 
     def idle(self, word: str) -> bool:
         """Whether a word only says that something is seen or heard."""
-        known = ("thing", "sound", "shot", "cut", "speech", "ocr", "person", "why")
+        known = ("thing", "sound", "shot", "cut", "speech", "ocr", "person", "why", "manner")
         return len(word) < 2 or word in self.say.film_words or any(self.say.is_word(name, word) for name in known)
 
     def in_view(self, word: str) -> bool:

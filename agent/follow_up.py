@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from videochat.agent.conversation import Conversation
 from videochat.agent.phrases import follow_up_words
 from videochat.memory.query import Ordinal, Query, about
+from videochat.memory.words import content_words
 from videochat.records import Caption
 
 _REWRITE = (
@@ -112,10 +113,12 @@ def _from_citations(query: Query, conversation: Conversation, duration: float) -
             query, asks=before.asks, kinds=query.kinds or before.kinds, ordinal=query.ordinal or before.ordinal
         )
     if re.search(words["refers"], lowered) and (short or query.asks in ("when", "where", "length", "count")):
+        # What only names a sense ("the cuts") is what "the last one" means all the same.
+        subject = before.subject or tuple(content_words(before.text))
         query = replace(
             query,
-            text=f"{query.text} {' '.join(before.subject)}",
-            terms=tuple(dict.fromkeys([*query.terms, *before.subject])),
+            text=f"{query.text} {' '.join(subject)}",
+            terms=tuple(dict.fromkeys([*query.terms, *subject])),
             names=tuple(dict.fromkeys([*query.names, *before.names])),
             subject=tuple(dict.fromkeys([*query.subject, *before.subject])),
             kinds=query.kinds or before.kinds,

@@ -21,7 +21,7 @@ from videochat.memory.appearances import first_captions, labels_meant
 from videochat.memory.merged import merge_equal
 from videochat.memory.words import all_words, tokens
 from videochat.records import Caption
-from videochat.tools.loudness import MOMENT_SECONDS, SILENT_DB
+from videochat.tools.loudness import MOMENT_SECONDS
 
 _QUOTES, _LISTED = 3, 12
 _MOST_WORDS = 0.5
@@ -91,13 +91,12 @@ def about_sound(asked: Asked) -> list[Finding]:
     if asked.query.asks not in ("presence", "other"):
         return []
     # Of a video without sound it matters little what there would be to hear.
-    mute = not asked.notes.video.has_audio and (asked.say.means("sound") or "sound" in asked.query.kinds)
+    mute = not asked.notes.audible and (asked.say.means("sound") or "sound" in asked.query.kinds)
     if not mute and (strange or not asked.say.means("sound")):
         return []
     spoken = merge_equal(c for c in asked.notes.captions if c.kind == "speech")
-    levels = [float(c.attributes["loudness"]) for c in asked.notes.captions if "loudness" in c.attributes]
-    key = "sound" if asked.notes.video.has_audio else "silent"
-    text = asked.say("silent_track" if levels and max(levels) < SILENT_DB else key)
+    has_audio = asked.notes.video.has_audio
+    text = asked.say("sound" if asked.notes.audible else "silent_track" if has_audio else "silent")
     return [Finding(text, (*spoken[:1], *asked.itself())[:1], computed=True)]
 
 
@@ -125,6 +124,24 @@ def count(asked: Asked) -> list[Finding]:
     if "speech" in asked.query.kinds and (groups := joined_sentences(asked.in_span(notes.of("speech")))):
         return [Finding(say("sentences", n=len(groups)), tuple(group[0] for group in groups[:_LISTED]), computed=True)]
     return []
+
+
+def cuts(asked: Asked, at: int | None = None) -> list[Finding]:
+    """Return whether there are cuts, and when; or when one of them is.
+
+    Args:
+        asked: the question.
+        at: index of the one that it asks for.
+    """
+    shots = asked.notes.of("shot")
+    if len(shots) == 1:
+        return [Finding(asked.say("no_cuts"), tuple(shots), computed=True)]
+    made = shots[1:]
+    if at is not None:
+        made = made[at : at + 1 or None] if -len(made) <= at < len(made) else []
+    when_ = asked.say.listed(clock(shot.start_seconds) for shot in made[:_LISTED])
+    told = [Finding(asked.say("cut_at", when=when_), tuple(made[:_LISTED]), computed=True)] if made else []
+    return [*count(asked), *told] if len(made) > _LISTED else told
 
 
 def extreme(asked: Asked) -> list[Finding]:

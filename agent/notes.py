@@ -14,6 +14,7 @@ from videochat.memory import Hit, appearances
 from videochat.memory.appearances import Appearance
 from videochat.memory.merged import merge_equal
 from videochat.records import Caption, Kind
+from videochat.tools.loudness import SILENT_DB
 
 _SENTENCE_GAP_SECONDS = 1.5
 _MOST_LINES = 6
@@ -38,6 +39,12 @@ class Notes:
     def things(self) -> list[Appearance]:
         """What appears, longest in sight first."""
         return appearances(self.captions)
+
+    @cached_property
+    def audible(self) -> bool:
+        """Whether there is something to hear: it has a sound track, which is not all silence."""
+        levels = [float(c.attributes["loudness"]) for c in self.captions if "loudness" in c.attributes]
+        return self.video.has_audio and (not levels or max(levels) >= SILENT_DB)
 
     def of(self, kind: Kind) -> list[Hit]:
         """Return the captions of a kind, equal ones that touch as one; of shots, parts joined, without key moments."""

@@ -34,7 +34,9 @@ UNKNOWN_SECONDS = 1e9
 """Length of a video that is not known, or of several that are asked at once."""
 
 _QUESTION_CHARACTERS = 4000
-_MISSPELT = 0.88
+_MISSPELT, _LONG_ENOUGH = 0.88, 5
+# Also what stands before a colon, or before a comma and a question of its own.
+_SENTENCES = re.compile(r"(?<=[?？!。.])\s*|(?<=[:;])\s+|(?<=,)\s+(?=(?:is|are|does|do|did|can)\b)")
 # What is asked for by words that say nothing else; the patterns of others reach over what the question is about.
 _SAID_BY_WORDS = ("length", "size", "summary", "count", "when")
 
@@ -154,15 +156,20 @@ def gist(question: str) -> str:
 def _spelt(text: str) -> str:
     """Return a question with words that are nearly one of those by which questions are read, as that one."""
     known = language_data()["spelling"]["en"].split()
+    short: dict[str, str] = language_data()["spelling"]["short"]
 
     def corrected(match: re.Match[str]) -> str:
         word = match[0].casefold()
-        if word in known or word in empty_words():
+        if word in short:
+            return short[word]
+        if len(word) < _LONG_ENOUGH or word in known or word in empty_words():
             return match[0]
+        if turned := [other for other in known if other[0] == word[0] and sorted(other) == sorted(word)]:
+            return turned[0]
         near = get_close_matches(word, known, 1, _MISSPELT)
         return near[0] if near and near[0] not in (word.rstrip("s"), f"{word}s") else match[0]
 
-    return re.sub(r"[A-Za-z]{5,}", corrected, text)
+    return re.sub(r"(?<![\w'’])[A-Za-z]{2,}(?![\w'’])", corrected, text)
 
 
 def meant_kinds(question: str) -> tuple[Kind, ...]:
@@ -198,7 +205,10 @@ def _kind_patterns() -> dict[Kind, re.Pattern[str]]:
 
 def _asks(text: str) -> Asks:
     # Of several sentences the first that asks for something counts.
-    for sentence in (text, *re.split(r"(?<=[?？!。.])\s*", text)):
+    for sentence in (
+        text,
+        *re.split(r"(?<=[?？!。.])\s*|(?<=[:;])\s+|(?<=,)\s+(?=(?:is|are|does|do|did|can)\b)", text),
+    ):
         found = next((name for name, pattern in word_patterns("asks") if pattern.search(sentence.strip())), None)
         if found:
             return cast("Asks", found)
