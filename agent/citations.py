@@ -26,7 +26,8 @@ _MOST_PASSES = 8
 _LONGEST_TOLD = 60
 # Signs of private use stand for a citation until all are found, so that none is looked up twice.
 _FOUND, _END = "\ue000", "\ue001"
-_NO_MARKERS = str.maketrans("[]【】［］〔〕", "()()()()")
+NO_MARKERS = str.maketrans("[]【】［］〔〕", "()()()()")
+"""For words of a video that are told: brackets in them cite nothing, so they become parentheses."""
 # A sentence takes along the markers that come after its full stop.
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"”')]*(?:\s*\[[^\]\n]*\])*(?=\s|$)|(?=\n)|$)")
 
@@ -137,7 +138,7 @@ class Evidence:
                 break
             before, checked = checked, _MARKER.sub(look_up, checked)
         else:
-            checked = checked.translate(_NO_MARKERS)
+            checked = checked.translate(NO_MARKERS)
         checked = re.sub(rf"{_FOUND}(\d+){_END}", lambda match: found[int(match[1])], checked)
         checked = re.sub(rf"(\[[^\[\]]*{_TIME}-{_TIME}\])(?:\s*\1)+", r"\1", checked)
         checked = re.sub(r"[ \t]+([.,;:!?])", r"\1", re.sub(r"[ \t]{2,}", " ", checked)).strip()

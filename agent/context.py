@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from videochat.agent.citations import Evidence
+from videochat.agent.citations import NO_MARKERS, Evidence
 from videochat.agent.findings import Finding
 from videochat.agent.video_set import VideoSet
 from videochat.intervals import clock, clock_range
@@ -27,7 +27,6 @@ _SHARE_OF_HITS, _SHARE_WITH_NEIGHBOURS = 0.6, 0.85
 _SHARE_OF_OVERVIEW = 0.3
 _MOST_THINGS = 20
 _MOST_OF_KIND = 12
-NO_BRACKETS = str.maketrans("[]", "()")
 """Brackets in words of the video would look like citations."""
 
 _SIGHTS: dict[Kind, str] = {
@@ -124,7 +123,7 @@ def as_text(captions: Iterable[Caption | Hit], evidence: Evidence, video_set: Vi
     for item, number in zip(items, evidence.add(items), strict=True):
         caption = item.caption if isinstance(item, Hit) else item
         start, end = evidence.span_of(caption)
-        text = " ".join(_in_full(caption).split()).translate(NO_BRACKETS)
+        text = " ".join(_in_full(caption).split()).translate(NO_MARKERS)
         plain = replace(caption, text=text, start_seconds=start, end_seconds=end)
         if caption.kind == "objects" and caption.track_id is not None:
             number_of_thing = things[caption.video_id].get((caption.text, caption.track_id), 1)
@@ -171,7 +170,7 @@ def facts_of(video_set: VideoSet, video: Video) -> str:
     picture = f"{width}x{height} pixels{rate}" if video.has_video else "no picture"
     sound = "with sound" if video.has_audio else "without sound"
     noted = _noted_kinds(video_set, video)
-    name = video_set.names[video.id].translate(NO_BRACKETS)
+    name = video_set.names[video.id].translate(NO_MARKERS)
     length = f"{clock(video.duration_seconds)} ({video.duration_seconds:.1f} seconds) long"
     lines = [f"Picture {name}: {picture}." if video.is_picture else f"Video {name}: {length}, {picture}, {sound}."]
     if noted:
@@ -257,7 +256,7 @@ def _overview(video_set: VideoSet, video: Video, evidence: Evidence, room: int) 
             continue
         (number,) = evidence.add([caption])
         when = clock_range(caption.start_seconds, caption.end_seconds)
-        lines.append(f"{when} summary: {' '.join(caption.text.split()).translate(NO_BRACKETS)} [{number}]")
+        lines.append(f"{when} summary: {' '.join(caption.text.split()).translate(NO_MARKERS)} [{number}]")
         shown.append(caption)
     for thing in appearances(stored)[:_MOST_THINGS]:
         line, caption = appearance_line(thing, video.size, evidence)
@@ -279,11 +278,12 @@ def appearance_line(thing: Appearance, size: tuple[int, int] | None, evidence: E
 
 
 def _told(findings: Sequence[Finding], evidence: Evidence) -> str:
-    return "\n".join(
-        f"- {finding.text} {''.join(f'[{number}]' for number in evidence.add(finding.hits))}".rstrip()
-        for finding in findings
-        if finding.computed
-    )
+    lines = []
+    for finding in findings:
+        if finding.computed:
+            numbers = "".join(f"[{number}]" for number in evidence.add(finding.hits))
+            lines.append(f"- {finding.text.translate(NO_MARKERS)} {numbers}".rstrip())
+    return "\n".join(lines)
 
 
 def _placed(merged: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:

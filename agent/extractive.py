@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from videochat.agent.citations import NO_MARKERS
 from videochat.agent.phrases import Phrases
 from videochat.agent.word_overlap import coverage
 from videochat.memory.words import all_words, content_words
@@ -75,7 +76,7 @@ def _choose(question: str, options: dict[str, str], evidence: list[dict[str, Any
     say = Phrases(question)
     if not fit or fit[letter, number] <= 0:
         return f"({next(iter(options))}) {say('nothing')}"
-    words = " ".join(captions[number].text.split())
+    words = " ".join(captions[number].text.split()).translate(NO_MARKERS)
     key = {"speech": "said", "ocr": "shown"}.get(captions[number].kind, "noted")
     return f"({letter}) {options[letter]}. {say(key, what=words)} [{number}]"
 

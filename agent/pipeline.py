@@ -174,7 +174,9 @@ class Pipeline:
     def _give_up(self, job: Job, error: BaseException) -> None:
         if not isinstance(error, Exception):
             raise error
+        gone = isinstance(error, FileNotFoundError) and not self.video.path.exists()
         reason = str(error) if isinstance(error, VideoChatError) else f"{type(error).__name__}: {error}"
+        reason = f"{self.video.name} was moved or deleted meanwhile" if gone else reason
         self.stored.record_gap(Gap(job.sense.source, job.settled, job.span[1], reason))
 
     def _perceive(self, jobs: list[Job]) -> None:

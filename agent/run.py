@@ -17,7 +17,7 @@ from videochat.agent.answers import find_in_videos
 from videochat.agent.ask_options import Question
 from videochat.agent.assessment import Assessment, assess, with_watched_for
 from videochat.agent.chat_models import ChatModel, llm_name, refuses_tools, window_of
-from videochat.agent.citations import Checked
+from videochat.agent.citations import NO_MARKERS, Checked
 from videochat.agent.claims import Look, assess_claims, nearest_look, where_to_look
 from videochat.agent.context import Context, build_context, watched_for
 from videochat.agent.conversation import Conversation
@@ -160,7 +160,7 @@ class Run:
                 "options": choice.options if choice else {},
                 "found": self.answered.found,
                 "findings": [
-                    {"text": finding.text, "numbers": self.evidence.add(finding.hits)}
+                    {"text": finding.text.translate(NO_MARKERS), "numbers": self.evidence.add(finding.hits)}
                     for finding in self.answered.findings
                 ],
             },
@@ -331,7 +331,7 @@ class Run:
         elif status == "not_found" and text and is_refusal(text):
             seen = watched_for(self.video_set)
             if with_watched_for(text, seen) == text:
-                notes.append(f"Watched for: {seen}")
+                notes.append(f"Watched for: {seen or 'nothing; no sense had anything to do'}")
             text = with_watched_for(text, seen)
         return self._answer(replace(assessed.checked, text=text), status, option, assessed.verdicts)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
-from videochat.agent.citations import Evidence
-from videochat.agent.context import NO_BRACKETS, appearance_line, as_text, facts_of
+from videochat.agent.citations import NO_MARKERS, Evidence
+from videochat.agent.context import appearance_line, as_text, facts_of
 from videochat.agent.tool_schemas import DESCRIPTIONS, SCHEMAS
 from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
@@ -114,7 +114,7 @@ class Toolbox:
             )
         lines = [facts_of(self.video_set, chosen)]
         lines += [
-            f"{clock_range(c.start_seconds, c.end_seconds)} {c.text.translate(NO_BRACKETS)} [{number}]"
+            f"{clock_range(c.start_seconds, c.end_seconds)} {c.text.translate(NO_MARKERS)} [{number}]"
             for c, number in zip(summaries, self.evidence.add(summaries), strict=True)
         ]
         seen = [appearance_line(thing, chosen.size, self.evidence) for thing in appearances(stored)[:20]]
@@ -128,7 +128,7 @@ class Toolbox:
             whole = browse(self.video_set.captions_of(video), "whole")
             (number,) = self.evidence.add(whole[:1]) or [0]
             shown += whole[:1]
-            said = f": {whole[0].text[:300].translate(NO_BRACKETS)} [{number}]" if whole else ""
+            said = f": {whole[0].text[:300].translate(NO_MARKERS)} [{number}]" if whole else ""
             lines.append(f"{self.video_set.names[video.id]} ({clock(video.duration_seconds)}){said}")
         if left := len(self.video_set.videos) - _NAMED_VIDEOS:
             lines += [f"and {left} more; search finds moments in all of them"] if left > 0 else []
@@ -268,7 +268,7 @@ class Toolbox:
         said = self._clips[video.id].watch(question, start, end)
         self.video_set.captions_of(video).record([said])
         when = clock_range(said.start_seconds, said.end_seconds)
-        words = fenced(f"{when} another model says of this clip: {said.text.translate(NO_BRACKETS)}")
+        words = fenced(f"{when} another model says of this clip: {said.text.translate(NO_MARKERS)}")
         return f"{words}\n(A claim has no number and cannot be cited.)"
 
     def find_frames(
@@ -371,7 +371,8 @@ class Toolbox:
             blocks.append({"type": "text", "text": f"Picture at {seconds:.2f} s ({clock(seconds)}){of} [{number}]:"})
             blocks.append(picture_block(jpeg))
         if not shown:
-            raise ToolException("There are no pictures there.")
+            gone = next((v.name for v, *_ in moments if not v.path.exists()), "")
+            raise ToolException(f"{gone} was moved or deleted." if gone else "There are no pictures there.")
         return blocks, self.as_data(Hit(c) for c in shown)
 
     def count(self, what: str = "", start: float = 0.0, end: float | None = None, video: str | None = None) -> Result:

@@ -132,7 +132,7 @@ def watch(
         report.remarks += [f"{sense.name}: {remark}" for remark in sense.remarks(video)]
         report.by_sense[sense.name] = 0
     jobs = _jobs(fit, stored, (start, end))
-    report.already_watched = not jobs
+    report.already_watched = bool(fit) and not jobs
     if jobs:
         first, last = min(job.span[0] for job in jobs), max(job.span[1] for job in jobs)
         with stored.watching({sense.source for sense, _ in fit}, min(start, first), max(end, last)):

@@ -155,7 +155,7 @@ def gist(question: str) -> str:
 
 def _spelt(text: str) -> str:
     """Return a question with words that are nearly one of those by which questions are read, as that one."""
-    known = language_data()["spelling"]["en"].split()
+    known: list[str] = language_data()["spelling"]["en"].split()
     short: dict[str, str] = language_data()["spelling"]["short"]
 
     def corrected(match: re.Match[str]) -> str:

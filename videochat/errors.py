@@ -29,6 +29,9 @@ if not TYPE_CHECKING:
     __getattr__ = getter(__name__)
 
 
+_LONGEST_SHOWN = 200
+
+
 class VideoChatError(Exception):
     """Base of all errors raised on purpose by this package."""
 
@@ -50,7 +53,8 @@ class UnknownName(VideoChatError, ValueError):
         names = sorted(known)
         near = get_close_matches(str(given), names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"There is no {what} {given!r}; the known ones are {', '.join(names)}.{hint}")
+        shown = repr(given if len(str(given)) <= _LONGEST_SHOWN else f"{str(given)[:_LONGEST_SHOWN]} ...")
+        super().__init__(f"There is no {what} {shown}; the known ones are {', '.join(names)}.{hint}")
 
 
 class InvalidArgument(VideoChatError, ValueError):

@@ -22,6 +22,10 @@ _LOOKALIKES = str.maketrans(
     "<<<<<<<<<-////vvviiiiiiiiidddeeeeooooo",
 )
 
+# What chat templates write between turns: `<|im_end|>`, `<<SYS>>`, `</s>`, `<start_of_turn>`.
+_TURN_NAMES = r"s|bos|eos|(?:start|end)_of_turn|think|tool_call|tool_response|assistant|system|user"
+_TURNS = re.compile(rf"[<＜](?=\s*[|｜¦])|[<＜](?=[<＜]\s*/?\s*sys)|[<＜](?=/?(?:{_TURN_NAMES})[>＞])", re.IGNORECASE)
+_TURN_ENDS = re.compile(r"(?<=[|｜¦])[>＞]")
 _SPACE = r"\s*"
 _MARK = re.compile(r"(?:<|&it;?|&#o*6o;?|&#xo*3c;?)\s*[/\\]*\s*" + _SPACE.join("video"))
 
@@ -29,9 +33,9 @@ _MARK = re.compile(r"(?:<|&it;?|&#o*6o;?|&#xo*3c;?)\s*[/\\]*\s*" + _SPACE.join("
 def fenced(text: str) -> str:
     """Return text from a video between marks that it cannot close itself.
 
-    What looks like a mark in it (in full-width signs, with signs between the letters that nobody sees, as an entity)
-    gets a parenthesis for its bracket, and signs that steer a terminal are written out. The word at both ends is
-    random, so that nothing in a video can know it.
+    What looks like a mark in it (in full-width signs, with signs between the letters that nobody sees, as an entity),
+    or like one that chat templates write between turns, gets a parenthesis for its bracket, and signs that steer a
+    terminal are written out. The word at both ends is random, so that nothing in a video can know it.
     """
     word = secrets.token_hex(4)
     return f"<video>\n{word}\n{_without_marks(printable(text)) or '(nothing)'}\n{word}\n</video>"
@@ -49,6 +53,7 @@ def unfenced(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
+    text = _TURN_ENDS.sub(")", _TURNS.sub("(", text))
     plain, places = _plain(text)
     characters = list(text)
     for match in _MARK.finditer(plain):

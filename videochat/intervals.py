@@ -13,16 +13,21 @@ Interval = tuple[float, float]
 
 # Times pass through microseconds and floats on their way.
 _SLACK_SECONDS = 1e-6
+_LONGEST_CLOCK = 1e9
 
 
 def clock(seconds: float) -> str:
     """Write seconds as a player does: `01:05`, from an hour on `1:02:05`. Fractions are cut, not rounded.
+
+    From 10^9 seconds on, which no video lasts, it is `1e+09 s`.
 
     Raises:
         InvalidArgument: negative or not finite.
     """
     if not (math.isfinite(seconds) and seconds >= 0):
         raise InvalidArgument(f"clock() needs seconds >= 0, got {seconds!r}")
+    if seconds >= _LONGEST_CLOCK:
+        return f"{seconds:.3g} s"
     # Half a millisecond of slack: 65.0 must not become 01:04 because it was summed from floats.
     whole = int(seconds + 0.0005)
     hours, minutes = whole // 3600, whole % 3600 // 60

@@ -186,7 +186,9 @@ def serve_http(
     shown = f"[{host}]" if ":" in host else host
     print(f"videochat: serving at http://{shown}:{port}/mcp, Ctrl-C ends.", file=sys.stderr)
     with listening:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", http="h11", h11_max_incomplete_event_size=2**15)).run(
+            sockets=[listening]
+        )
 
 
 class TokenCheck:

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 _CODES = [*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x061C, 0x200E, 0x200F]
 _CODES += [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _WRITTEN = {code: f"\\u{code:04x}" for code in _CODES}
+# Tags that nobody sees spell words to whoever reads codes; in JSON they are two halves each.
+_WRITTEN |= {code: f"\\udb40\\u{0xDC00 + code - 0xE0000:04x}" for code in range(0xE0000, 0xE0080)}
 
 
 def printable(text: str) -> str:

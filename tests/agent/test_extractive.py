@@ -11,6 +11,7 @@ from videochat.agent.extractive import ExtractiveAnswerer
 from videochat.agent.prompts import NOT_NOTED
 from videochat.memory import CaptionStore
 from videochat.records import Answer, Caption, Kind
+from videochat.testing import Scene, draw_video
 
 NEAREST = "Nearest to it:"
 WHERE = {"text": "The screen shows: “CUPS”", "numbers": [2, 3]}
@@ -125,6 +126,17 @@ def test_a_question_to_a_video_is_answered_in_sentences(
 ) -> None:
     answer = answered(question, tea, tea_memory)
     assert (answer.text, answer.status) == (text, "grounded")
+
+
+@pytest.mark.parametrize("mark", ["[00:08]", "[2]", "【00:08】", "[00:08-00:09]"])
+def test_words_of_a_video_cite_nothing(mark: str, tmp_path: Path) -> None:
+    lines = [(1.0, 2.0, f"The recipe is explained at {mark}."), (8.0, 9.0, "Birds fly south in winter.")]
+    video = draw_video(tmp_path / "film.mp4", [Scene(10, "", "gray")], subtitles=lines)
+    with VideoAgent(video, memory=tmp_path / "memory", preset=["subtitles"], llm="extractive") as agent:
+        answer = agent.ask("What is said about the recipe?")
+    assert [citation.start_seconds for citation in answer.citations] == [1.0]
+    assert f"explained at ({mark[1:-1]})." in answer.text
+    assert not answer.notes[0].startswith("Removed")
 
 
 def test_that_there_is_no_model_is_a_note_and_no_text(tea: Path, tea_memory: CaptionStore) -> None:

@@ -40,6 +40,24 @@ def test_watching_twice_stores_once_and_works_once(clip: Video, open_captions: C
     assert "had been watched before" in str(second)
 
 
+def test_where_no_sense_has_anything_to_do_it_is_said(
+    tmp_path: Path, open_captions: Callable[..., VideoCaptions]
+) -> None:
+    video = Video(draw_video(tmp_path / "plain.mp4", [Scene(2, "", "gray")]))
+    report = watch(video, make_tools(["subtitles"]), open_captions(video))
+    assert not report.already_watched
+    assert "subtitles: nothing to do, there are no subtitles to read" in str(report)
+
+
+def test_a_video_that_is_deleted_while_it_is_watched_is_said_to_be(
+    tmp_path: Path, open_captions: Callable[..., VideoCaptions]
+) -> None:
+    video = Video(draw_video(tmp_path / "plain.mp4", [Scene(2, "", "gray")]))
+    stored = open_captions(video)
+    video.path.unlink()
+    assert [gap.reason for gap in watch(video, [Notes()], stored).gaps] == ["plain.mp4 was moved or deleted meanwhile"]
+
+
 def test_a_range_that_is_none_is_refused(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
     with pytest.raises(InvalidArgument, match="holds nothing"):
         watch(clip, [Notes()], open_captions(clip), 8, 4)

@@ -24,6 +24,10 @@ def test_unknown_name_is_also_a_value_error() -> None:
     assert str(error) == ("There is no preset 'bultin'; the known ones are builtin, full. Did you mean 'builtin'?")
 
 
+def test_a_name_of_a_megabyte_is_shortened() -> None:
+    assert len(str(errors.UnknownName("video", "x" * 1_000_000, ["a.mp4"]))) < 400
+
+
 def test_unknown_name_guesses_nothing_far_off() -> None:
     assert "Did you mean" not in str(errors.UnknownName("kind", "zzz", ["speech", "ocr"]))
 

@@ -100,6 +100,11 @@ def test_what_is_missing() -> None:
     assert missing_intervals([], 2, 6) == [(2, 6)]
 
 
+def test_what_no_video_lasts_is_short_all_the_same() -> None:
+    assert clock(1e308) == "1e+308 s"
+    assert clock(999_999_999) == "277777:46:39"
+
+
 def test_ranges_are_read_as_answers_write_them() -> None:
     assert parse_range("[00:42-00:47]") == (42, 47)
     assert parse_range("1:02:05.5") == (3725.5, None)

@@ -193,6 +193,7 @@ def run(app: App, sock: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=3,
         timeout_keep_alive=20,
+        http="h11",  # the other reads a header without end
         h11_max_incomplete_event_size=2**15,
     )
     uvicorn.Server(config).run(sockets=[sock])
