@@ -12,7 +12,7 @@ import bisect
 import contextlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ _LONGEST_JUMP_SECONDS = 1e10
 _MXF_INDEX, _MXF_PARTITION = (bytes.fromhex(f"060e2b34020501010d01020101{end}") for end in ("110100", ""))
 _MXF_END_BYTES = 2**16
 _KEY_SPACING_SECONDS = 0.5
+_UNREAD_SECONDS = 1.0
 
 
 @dataclass
@@ -66,11 +67,13 @@ class Clock:
     """Where in the file each of them begins."""
     key_stretches: array[int] = field(default_factory=lambda: array("q"))
     """In which stretch each of them lies."""
+    unread_seconds: float = 0.0
+    """For how long other streams of pictures go on after the last packet."""
 
     @property
     def jumps(self) -> list[tuple[float, str]]:
         """Where the clock of the file jumps: the second, and what happens there in a sentence."""
-        return [
+        found = [
             (
                 after.raw_start + after.shift,
                 f"the clock of the file jumps {'ahead' if after.raw_start > before.raw_end else 'back'} by "
@@ -79,6 +82,11 @@ class Clock:
             )
             for before, after in zip(self.stretches, self.stretches[1:], strict=False)
         ]
+        if self.unread_seconds:
+            unread = clock_text(self.unread_seconds)
+            what = f"the file goes on for {unread} in another stream (its PID or program changes), which is not read"
+            found.append((self.end_seconds or 0.0, what))
+        return found
 
     def key_before(self, seconds: float) -> tuple[int, int] | None:
         """Return (byte, stretch) of the last key picture shown at or before a second, or None."""
@@ -162,11 +170,22 @@ def read_clock(path: Path, zero_seconds: float, pictures: int | None, sound: int
         wanted = [index for index in (pictures, sound) if index is not None]
         jumps = bool(container.format.flags & _TIMES_MAY_JUMP) or container.format.name in ("flv", "ivf")
         by_bytes = container.format.name in ("mpegts", "mpeg")
-        for packet, raw, length in _timed(container, wanted):
+        others = [s.index for s in container.streams.video if s.index != pictures] if by_bytes else []
+        # The last picture of a stream is handed out when the next one comes, or at the end: its place tells.
+        last, places, lengths = -1, array("q"), array("d")
+        for packet, raw, length in _timed(container, [*wanted, *others]):
+            at = packet.pos if packet.pos is not None else -1
+            if packet.stream_index in others:
+                places.append(at)
+                lengths.append(length)
+                continue
+            last = max(last, at) if packet.stream_index == pictures else last
             stretch = reading.place(packet.stream_index, raw, length, jumps=jumps)
             if by_bytes and packet.stream_index == pictures:
                 reading.note_key(packet, stretch)
-    return reading.clock(zero_seconds)
+    clock = reading.clock(zero_seconds)
+    unread = sum(length for at, length in zip(places, lengths, strict=True) if at > last)
+    return replace(clock, unread_seconds=unread) if pictures is not None and unread > _UNREAD_SECONDS else clock
 
 
 def _timed(container: Any, wanted: list[int]) -> Iterator[tuple[Any, tuple[float, float], float]]:

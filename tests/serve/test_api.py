@@ -22,7 +22,7 @@ from videochat.media import Video
 from videochat.memory import CaptionStore
 from videochat.serve.app import make_app
 from videochat.serve.videos import ServedVideos
-from videochat.testing import draw_video
+from videochat.testing import Scene, draw_video
 
 
 def test_videos_are_listed_with_their_state(client: TestClient, served: ServedVideos) -> None:
@@ -152,14 +152,21 @@ def test_a_file_that_is_too_large_is_refused(client_for: Callable[..., TestClien
     assert not list(served.uploads.glob(".*.part"))
 
 
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize("replaced", [True, False])
 def test_a_video_that_went_away_is_said_and_can_still_be_asked(
-    client: TestClient, served: ServedVideos, clip: Video, tmp_path: Path
+    client: TestClient, served: ServedVideos, clip: Video, tmp_path: Path, replaced: bool, opened: bool
 ) -> None:
     film = Path(shutil.copy(clip.path, tmp_path / "films" / "gone.mp4"))
     id_ = client.post("/api/videos", json={"path": str(film)}).json()["id"]
     served.agent([id_]).watching.wait(60)  # type: ignore[union-attr]  # as above
+    if opened:
+        assert client.get(f"/api/videos/{id_}/picture?at=1.7").status_code == 200
     film.unlink()
-    assert client.get(f"/api/videos/{id_}").json()["state"] == "gone"
+    if replaced:
+        draw_video(film, [Scene(2, "", "gray")])
+    else:
+        assert client.get(f"/api/videos/{id_}").json()["state"] == "gone"
     for address in (f"/media/{id_}", f"/media/{id_}/stream", f"/api/videos/{id_}/picture?at=1.7"):
         response = client.get(address)
         assert (response.status_code, response.json()["error"]["code"]) == (410, "gone"), address

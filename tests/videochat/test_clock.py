@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tests.fakes.senses import seen
 from videochat.audio import SAMPLE_RATE
 from videochat.clock import Clock, Follower, Stretch
+from videochat.ffmpeg import ffmpeg_exe
 from videochat.media import Video
 from videochat.testing import Scene, draw_video
 from videochat.tools import make_tool
@@ -65,3 +67,15 @@ def test_a_follower_tells_two_stretches_apart_that_count_alike() -> None:
     clock = Clock((Stretch(0, 6, 0, ranges={0: (0.0, 5.9)}), Stretch(0, 6, 6, ranges={0: (0.0, 5.9)})), 12.0)
     follower = Follower(clock)
     assert [follower.seconds(0, raw) for raw in (0.0, 5.9, 0.0, 5.9, 300.0)] == [0.0, 5.9, 6.0, 11.9, None]
+
+
+def test_what_goes_on_in_another_stream_is_said(tmp_path: Path) -> None:
+    first = recording(tmp_path, "a", ("white", "navy"), 10.0, speech=False)
+    recording(tmp_path, "b", ("gold", "black"), 10.0, speech=False)
+    other = [ffmpeg_exe(), "-v", "error", "-i", str(tmp_path / "b.ts"), "-c", "copy", "-streamid", "0:300"]
+    subprocess.run([*other, str(tmp_path / "other.ts")], check=True)
+    (tmp_path / "joined.ts").write_bytes(first + (tmp_path / "other.ts").read_bytes())
+    ((start, end, reason),) = Video(tmp_path / "joined.ts").gaps
+    assert start < 6.1 < end + 0.1
+    assert reason == "the file goes on for 00:05 in another stream (its PID or program changes), which is not read"
+    assert Video(tmp_path / "a.ts").gaps == []

@@ -139,6 +139,7 @@ class Api:
     async def picture(self, request: Request) -> Response:
         """GET /api/videos/{id}/picture?at=SECONDS: the picture a player shows then, as JPEG."""
         served, at = self._served(request), _seconds(request, "at")
+        _check_there(served)
         size = request.query_params.get("size", "small")
         if size not in _PICTURE_SIDES:
             raise Refused(400, f"size must be one of {', '.join(_PICTURE_SIDES)}.", param="size")
@@ -262,7 +263,9 @@ class Api:
 
 def _check_there(served: ServedVideo) -> None:
     if not served.is_there:
-        raise Refused(410, f"The file of {served.name!r} was moved or deleted; put it back, or add it again.", "gone")
+        raise Refused(
+            410, f"The file of {served.name!r} was moved, deleted or replaced; put it back, or add it again.", "gone"
+        )
 
 
 def _has_begun(agent: VideoAgent) -> bool:
@@ -283,7 +286,6 @@ def _line(**data: Any) -> bytes:
 def _jpeg(served: ServedVideo, seconds: float, side: int) -> bytes:
     from PIL import Image
 
-    _check_there(served)
     video = served.video
     if not video.has_video:
         raise Refused(404, f"{served.name!r} has sound but no pictures.")

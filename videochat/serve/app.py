@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -120,8 +121,11 @@ async def _refused(request: Request, error: Exception) -> Response:
         return problem(409, str(error), "in_use")
     if isinstance(error, PermissionError) and not error.errno:
         return problem(403, str(error), "not_allowed")
-    if isinstance(error, FileNotFoundError) or (isinstance(error, MediaError) and "no file" in str(error)):
-        return problem(410, "The file of this video was moved or deleted; put it back, or add it again.", "gone")
+    away = isinstance(error, MediaError) and re.search("no file|has changed since it was watched", str(error))
+    if away or isinstance(error, FileNotFoundError):
+        return problem(
+            410, "The file of this video was moved, deleted or replaced; put it back, or add it again.", "gone"
+        )
     if isinstance(error, VideoChatError):
         return problem(400, str(error))
     return await _broken(request, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -44,6 +45,7 @@ class ServedVideo:
         self.id, self.name, self.path, self.duration_seconds = id_, name, path, duration_seconds
         self._guard = threading.Lock()
         self._video: Video | None = None
+        self._opened: tuple[int, int, int] | None = None  # what the file was like then
         self._playback: Playback | None = None
 
     @property
@@ -58,7 +60,7 @@ class ServedVideo:
                 video = open_video(self.path)
                 if video.id != self.id:
                     raise MediaError(f"The file of {self.name!r} has changed since it was watched; add it again.")
-                self._video = video
+                self._video, self._opened = video, _mark(self.path)
             return self._video
 
     @property
@@ -70,14 +72,30 @@ class ServedVideo:
 
     @property
     def is_there(self) -> bool:
-        """Whether its file is still where it was."""
-        return self.path.exists()
+        """Whether its file is still where it was, with what was in it."""
+        mark = _mark(self.path)
+        with self._guard:
+            if mark is None or self._video is None or isinstance(self._video, LiveRecording) or mark == self._opened:
+                return mark is not None
+            with contextlib.suppress(MediaError):
+                if open_video(self.path).id == self.id:
+                    self._opened = mark  # touched, or copied over itself
+            return mark == self._opened
 
     def refresh(self) -> None:
         """See how long a recording has become."""
         if isinstance(self._video, LiveRecording):
             self._video.refresh()
             self.duration_seconds = self._video.duration_seconds
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file is replaced; None where there is none."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return now.st_ino, now.st_size, now.st_mtime_ns
 
 
 class ServedVideos:
