@@ -82,6 +82,11 @@ class WatchReport:
         return "\n".join(lines)
 
 
+def _size(video: Video) -> int | None:
+    """Return the bytes of a video's file; None where there is none, or it is a folder that grows."""
+    return video.path.stat().st_size if video.path.is_file() else None
+
+
 @keywords(tools="senses")
 def watch(
     video: Video,
@@ -119,6 +124,7 @@ def watch(
     began = time.perf_counter()
     start, end = video.span(start_seconds, end_seconds)
     report = WatchReport(video.name, start, end)
+    size = _size(video)
     fit: list[tuple[PerceptionTool, str]] = []
     for sense in senses:
         if reason := sense.unfit(video):
@@ -139,6 +145,8 @@ def watch(
             _watch(video, fit, stored, report, progress, models_gb)
         join_speakers(stored)
         stored.publish()
+    if _size(video) != size:
+        report.remarks.append("the file changed while it was watched and is another video now; watch it again")
     report.captions_added = sum(report.by_sense.values())
     report.gaps = [gap for gap in stored.gaps() if gap.start_seconds < end and gap.end_seconds > start]
     report.seconds = time.perf_counter() - began

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,22 @@ def test_a_video_that_is_deleted_while_it_is_watched_is_said_to_be(
     stored = open_captions(video)
     video.path.unlink()
     assert [gap.reason for gap in watch(video, [Notes()], stored).gaps] == ["plain.mp4 was moved or deleted meanwhile"]
+
+
+def test_a_file_that_grows_meanwhile_is_said_to_have_changed(
+    tmp_path: Path, open_captions: Callable[..., VideoCaptions]
+) -> None:
+    video = Video(draw_video(tmp_path / "grows.ts", [Scene(2, "", "gray")]))
+    more = video.path.read_bytes()
+
+    class Growing(Notes):
+        def perceive(self, *given: Any) -> Any:
+            with video.path.open("ab") as file:
+                file.write(more)
+            yield from super().perceive(*given)
+
+    assert any("the file changed" in line for line in watch(video, [Growing()], open_captions(video)).remarks)
+    assert not watch(Video(video.path), [Notes()], open_captions(Video(video.path))).remarks
 
 
 def test_a_range_that_is_none_is_refused(clip: Video, open_captions: Callable[..., VideoCaptions]) -> None:
