@@ -45,6 +45,7 @@ _TELLS = {
     ),
 }
 _UNSPACED = ("zh", "ja")
+_DESCRIBED = ("clip_caption", "video_caption", "action")
 # So many words beside a thing ask what following it does not tell.
 _MOST_BESIDE = 3
 # What captions of measures call the topics of `Phrases`.
@@ -162,7 +163,10 @@ class Asked:
         order = [hit for hit in self.hits if hit.caption.id in fits]
         order = [hit for hit in order if hit.caption.kind in self.query.kinds] or order
         order.sort(key=lambda hit: -fits[hit.caption.id])
-        return [hit for hit in order if fits[hit.caption.id] >= _NEARLY_AS_GOOD * fits[order[0].caption.id]]
+        best = [hit for hit in order if fits[hit.caption.id] >= _NEARLY_AS_GOOD * fits[order[0].caption.id]]
+        if self.say.means("doing") and all(hit.caption.kind in _DESCRIBED for hit in best):
+            best.sort(key=lambda hit: hit.start_seconds - hit.end_seconds)  # what is done for longest
+        return best
 
     def _outstanding(self) -> str:
         """Return the text that is much more like the question than all others; empty where none is."""

@@ -211,3 +211,10 @@ def test_a_shot_is_told_with_its_length_and_place_in_time(video: Video) -> None:
         [("The longest shot lasts 8.0 seconds, 00:00–00:08.", ["shot 0-8"])],
         True,
     )
+
+
+def test_of_what_somebody_does_the_longest_comes_first(video: Video) -> None:
+    seen = [(0, 1, "A man stands in a kitchen."), (1, 6, "The man dances."), (6, 8, "The man lifts a knee.")]
+    captions = [note(video, start, end, "clip_caption", text) for start, end, text in seen]
+    doing = about(video, "What is the man doing?", *captions).fitting()
+    assert [hit.start_seconds for hit in doing] == [1, 6, 0]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.live_sender import RATE, write_numbers
 from tests.fakes.watching import Ears, Notes
-from videochat import live_source
+from videochat import live_readers
 from videochat.agent import VideoAgent
 from videochat.agent.live_watch import LiveWatch
 from videochat.errors import InvalidArgument, MediaError, StoreError
@@ -20,7 +20,7 @@ from videochat.memory import VideoCaptions
 @pytest.fixture
 def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of six seconds that has just stopped to grow."""
-    monkeypatch.setattr(live_source, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(live_readers, "SILENCE_SECONDS", 0.3)
     return write_numbers(tmp_path / "grown.ts", range(60))
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.live_sender import write_numbers
-from videochat import live_source
+from videochat import live_readers
 from videochat.cli import main
 
 
 @pytest.fixture
 def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(live_source, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(live_readers, "SILENCE_SECONDS", 0.3)
     return f"live:{write_numbers(tmp_path / 'grown.ts', range(30), words='GATE 7')}"
 
 

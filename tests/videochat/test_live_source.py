@@ -14,7 +14,7 @@ import ffmpeg
 import pytest
 
 from tests.fakes.live_sender import write_numbers
-from videochat import live_source
+from videochat import live_readers, live_source
 from videochat.download import Address, Requests
 from videochat.errors import InvalidArgument, MediaError
 from videochat.live_source import LiveSource, encoded, is_live, parse_length
@@ -71,7 +71,7 @@ def test_a_password_is_not_shown() -> None:
 
 
 def test_a_growing_file_is_read_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_source, "SILENCE_SECONDS", 0.6)
+    monkeypatch.setattr(live_readers, "SILENCE_SECONDS", 0.6)
     whole = write_numbers(tmp_path / "whole.ts", range(30)).read_bytes()
     growing = tmp_path / "growing.ts"
     growing.write_bytes(whole[: len(whole) // 2])
