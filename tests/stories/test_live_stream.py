@@ -9,14 +9,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.live import CONDITION, PLANTED, Figures, Numbers
-from tests.fakes.chroma_server import ChromaServer
 from tests.fakes.live_sender import Camera, HlsSender, TcpSender, pictures
 from videochat.agent import VideoAgent
 from videochat.agent.alert_delivery import Teller
@@ -26,7 +24,6 @@ from videochat.agent.second_look import look_with_sense
 from videochat.errors import MediaError
 from videochat.live_recording import LiveRecording, RecordingFolder
 from videochat.live_source import LiveSource
-from videochat.memory import CaptionStore
 from videochat.recorder import Recorder
 from videochat.records import Caption
 
@@ -89,57 +86,6 @@ def test_a_line_that_is_cut(tmp_path: Path) -> None:
     assert 1.9 < gaps[0].end_seconds - gaps[0].start_seconds < 10
     assert [alert.judgement for alert in alerts] == ["rejected", "confirmed"]
     assert answer.citations
-
-
-@pytest.mark.parametrize("settings", [{"codec": "libx265"}, {"size": (160, 90)}])
-def test_a_source_that_changes_on_the_line(settings: dict[str, Any], tmp_path: Path) -> None:
-    camera = Camera()
-    sender = TcpSender(camera)
-    camera.start()
-    recorder = Recorder(RecordingFolder(LiveSource.parse(sender.address), tmp_path / "recording"), segment_seconds=1.0)
-    recorder.start()
-    until(lambda: len(recorder.folder.segments()) >= 2)
-    before = recorder.folder.segments()[-1].end_seconds
-    sender.change(**settings)
-    until(lambda: recorder.folder.segments()[-1].end_seconds > before + 6)
-    recorder.stop()
-    camera.stopped.set()
-    sender.close()
-    recording = LiveRecording(recorder.folder)
-    media, wall = errors(recording)
-    assert media < 0.005
-    assert wall < 0.1
-    seconds = [at for at, *_ in pictures(recording)]
-    assert max(after - at for at, after in pairwise(seconds)) < 4.0
-    assert len(recording.runs(0.0)) >= 2
-
-
-@pytest.mark.material
-def test_a_chroma_server_that_is_away_for_a_while(tmp_path: Path) -> None:
-    camera = Camera()
-    sender = TcpSender(camera)
-    camera.start()
-    said: list[str] = []
-    with ChromaServer(tmp_path / "chroma") as server:
-        watch = LiveWatch(
-            sender.address, every_seconds=1.0, say=said.append, llm="extractive", preset=[Numbers()], memory=server.url
-        )
-        watch.start()
-        until(lambda: watch.watched_seconds > 3)
-        server.kill()
-        until(lambda: any("watched later" in sentence for sentence in said))
-        server.start()
-        back = watch.recording.duration_seconds
-        until(lambda: watch.watched_seconds > back + 2)
-        watch.stop()
-        camera.stopped.set()
-        sender.close()
-        with CaptionStore(server.url) as store:
-            stored = [
-                caption.start_seconds for caption in store.captions_of(watch.recording.id).between(kinds=["tags"])
-            ]
-    assert [f"{at:.0f}" for at in stored] == [str(number) for number in range(len(stored))]
-    assert len(stored) > back
 
 
 def test_a_list_of_hls_that_grows(tmp_path: Path) -> None:
