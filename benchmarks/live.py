@@ -40,7 +40,6 @@ PLANTED = "yes, a person enters"
 EVENT_SECONDS, EVENT_LASTS, WORDS_AFTER, WORDS_LAST = 50.0, 6.0, 20.0, 6.0
 """Every so often a figure stands there for so long; so long after it words do."""
 
-
 _TICK_SECONDS = 0.001
 
 

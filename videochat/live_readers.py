@@ -6,6 +6,7 @@ import ipaddress
 import os
 import select
 import socket
+import struct
 import subprocess
 import time
 from bisect import bisect_right
@@ -69,7 +70,7 @@ class Datagrams:
                 ipaddress.ip_address(socket.gethostbyname(host)) if ":" not in host else ipaddress.ip_address(host)
             )
             if address.is_multicast and address.version == 4:
-                member = address.packed + socket.inet_aton("0.0.0.0")  # noqa: S104 - any interface, not an address
+                member = struct.pack("=4sI", address.packed, socket.INADDR_ANY)  # of whichever interface reaches it
                 self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
         except BaseException:
             self._socket.close()

@@ -53,3 +53,22 @@ def test_srt_that_nobody_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(OSError, match="."):
         program.read1(10)
     program.close()
+
+
+@pytest.mark.enable_socket
+def test_a_group_is_joined_on_whichever_interface_reaches_it() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    try:
+        reader = Datagrams("239.1.2.3", port)
+    except OSError as error:
+        pytest.skip(f"no interface here takes a group: {error}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+        try:
+            sender.sendto(b"one", ("239.1.2.3", port))
+        except OSError as error:
+            pytest.skip(f"no route here to a group: {error}")
+    assert reader.read1(10) == b"one"
+    reader.close()
