@@ -36,12 +36,13 @@ class ServerLog:
             now = self._revisions()
             if now == self._seen:
                 return False, []
-            self._seen, self.damage, events = now, [], []
+            damage, events = list[str](), list[Event]()
             for event in self._chroma.events(self.video_id, self._embedder_name):
                 try:
                     events.append(check_event(event))
                 except (ValueError, TypeError, KeyError, OverflowError) as error:
-                    self.damage.append(f"a row of it was left out: {error}")
+                    damage.append(f"a row of it was left out: {error}")
+            self._seen, self.damage = now, damage
             return True, events
 
     def _revisions(self) -> dict[str, int]:

@@ -412,7 +412,8 @@ class VideoCaptions:
             # What another process has just written has no vector yet; it comes with the next.
             row = {"journal": journal.id, "journal_end": done if self._state.bare else journal.end}
         rows = send(self._chroma, self._state, pending, self._known_rows, row)
-        self._unpublished = []
+        if journal is not None or not self._state.bare:
+            self._unpublished = []
         if journal is None and rows is not None:
             self._known_rows = rows
             self.log.sent()

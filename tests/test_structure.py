@@ -24,6 +24,7 @@ LEVELS = {
             ("errors", "printable", "hosts", "fence", "subrip"),
             ("intervals",),
             ("records", "answer_html", "home", "ffmpeg", "local_files", "watch_bar"),
+            ("transport_stream",),
             ("live_readers",),
             ("video_sites", "sources", "object_stores"),
             ("download",),

@@ -18,6 +18,7 @@ from typing import Any
 import ffmpeg
 
 from videochat.ffmpeg import ffmpeg_exe
+from videochat.transport_stream import TransportStream
 
 OPEN_SECONDS = 15.0
 """How long a source may take to answer."""
@@ -29,14 +30,14 @@ _GROWTH_POLL_SECONDS = 0.1
 class Incoming:
     """Bytes as they come, for FFmpeg to read, and when each of the latest came."""
 
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
+    def __init__(self, reader: TransportStream) -> None:
+        self._reader: TransportStream | None = reader
         self._position = 0
         self._came: deque[tuple[int, float]] = deque(maxlen=4096)
 
     def read(self, size: int = -1) -> bytes:
         """Return what has come, waiting for it; nothing at the end."""
-        piece: bytes = self._reader.read1(size if size > 0 else 2**15)
+        piece = b"" if self._reader is None else self._reader.read1(size if size > 0 else 2**15)
         self._came.append((self._position, time.time()))
         self._position += len(piece)
         return piece
@@ -47,9 +48,17 @@ class Incoming:
             return None
         return self._came[bisect_right(self._came, position, key=lambda came: came[0]) - 1][1]
 
+    def rest(self) -> TransportStream | None:
+        """Return what begins where it ended, on the same line, for another to read and close; None for nothing."""
+        if self._reader is None or not self._reader.changed:
+            return None
+        rest, self._reader = self._reader.rest(), None
+        return rest
+
     def close(self) -> None:
-        """Hang up."""
-        self._reader.close()
+        """Hang up, unless another reads on."""
+        if self._reader is not None:
+            self._reader.close()
 
 
 class Datagrams:

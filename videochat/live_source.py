@@ -28,6 +28,7 @@ from videochat.download import Address, Requests
 from videochat.errors import InvalidArgument, MediaError, first_line
 from videochat.ffmpeg import ffmpeg_exe, reason
 from videochat.live_readers import OPEN_SECONDS, SILENCE_SECONDS, Datagrams, Growing, Incoming, Program
+from videochat.transport_stream import TransportStream
 
 Kind = Literal["rtsp", "rtmp", "srt", "hls", "http", "udp", "tcp", "device", "file"]
 
@@ -142,14 +143,7 @@ class LiveSource:
         if self.kind == "device":
             return encoded(ffmpeg.input(self.address, format="v4l2", thread_queue_size=64))
         if self.kind in ("file", "tcp", "udp", "srt", "http"):
-            incoming = Incoming(self._reader(stopped))
-            try:
-                form = "mpegts" if self.kind in ("tcp", "udp", "srt") else None
-                formats = {} if form else {"format_whitelist": _FORMATS}
-                return Connection(av.open(incoming, format=form, options=_only("") | formats), incoming=incoming)
-            except BaseException:
-                incoming.close()
-                raise
+            return _read("mpegts" if self.kind in ("tcp", "udp", "srt") else None, self._reader(stopped))
         if self.kind == "hls":
             fetched = _Playlists(Requests(Address.parse(self.address), timeout_seconds=SILENCE_SECONDS))
             # The newest segment: what is older has been missed.
@@ -182,6 +176,17 @@ class LiveSource:
             line.settimeout(SILENCE_SECONDS)
             return line.makefile("rb")
         return Datagrams(host, port)
+
+
+def _read(form: str | None, reader: Any) -> Connection:
+    """Return what comes as bytes, of a format or of any that is known, opened."""
+    incoming = Incoming(reader if isinstance(reader, TransportStream) else TransportStream(reader))
+    formats = {} if form else {"format_whitelist": _FORMATS}
+    try:
+        return Connection(av.open(incoming, format=form, options=_only("") | formats), incoming=incoming)
+    except BaseException:
+        incoming.close()
+        raise
 
 
 def _only(protocols: str) -> dict[str, str]:
@@ -253,8 +258,21 @@ class Connection:
                 raise MediaError("the source changed its pictures or its sound to another kind")
             yield packet
 
+    def follow(self) -> Connection | None:
+        """Return what goes on where it ended, on the same line, if other streams begin there.
+
+        Raises:
+            MediaError: that is nothing which can be read.
+        """
+        reader = None if self._incoming is None else self._incoming.rest()
+        try:
+            return None if reader is None else _read("mpegts", reader)
+        except (FFmpegError, OSError, ValueError) as error:
+            why = reason(error) if isinstance(error, FFmpegError) else first_line(error)
+            raise MediaError(f"the source changed to what cannot be read: {why}") from error
+
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, unless what follows is read."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -42,6 +42,8 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
 _LEAST_FREE_BYTES = 256 * 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_KEY_SECONDS = 60.0
+# How long a picture stands at most, about: no hole on a line that was not cut.
+_PICTURE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ class Recorder:
                         self.say(f"The line of {self.folder.source.shown} is up again")
                     before = self._end
                     self._record(line)
+                    if (after := line.follow()) is not None:
+                        self.say(f"What {self.folder.source.shown} sends has changed to another kind; it goes on")
+                        line.close()
+                        line = after
+                        continue
                     why = "the source ended"
                     if self.folder.source.kind == "file":
                         return
@@ -142,6 +149,9 @@ class Recorder:
                     self.say(f"Nothing comes from {self.folder.source.shown}: {why}; trying again")
                     self._stop.wait(pause)
         finally:
+            if line is not None:
+                with contextlib.suppress(Exception):
+                    line.close()
             self.ended = True
             self.folder.end()
             self.arrived.set()
@@ -189,7 +199,6 @@ class Recorder:
         finally:
             if run is not None:
                 run.close()
-            line.close()
 
     def place(self, pts: float, taken_at: float) -> float:
         """Return where in the recording something is that came first after a hole.
@@ -222,8 +231,9 @@ class Recorder:
         if segment.start_seconds < self._end - 1e-3:
             written.unlink()  # of a file that was recorded before
             return
-        if self._end > 0 and (segment.start_seconds - self._end > 1e-3 or self._why.startswith("the clock")):
-            gap = LineGap(self._end, max(segment.start_seconds, self._end + 0.1), self._why)
+        hole = segment.start_seconds - self._end
+        if self._end > 0 and (hole > (1e-3 if self._why else _PICTURE_SECONDS) or self._why.startswith("the clock")):
+            gap = LineGap(self._end, max(segment.start_seconds, self._end + _PICTURE_SECONDS), self._why)
             self.gaps.append(gap)
             self.say(f"Missing {clock(gap.start_seconds)}-{clock(gap.end_seconds)}: {gap.reason}")
         self._why = self.problem = ""
@@ -329,11 +339,13 @@ class _Writer:
         base = packet.time_base
         shift = round((LEAD_SECONDS - self.start) / base)
         index, pts, dts = packet.stream.index, packet.pts, packet.dts if packet.dts is not None else packet.pts
-        if dts <= self._decoded.get(index, dts - 1) or dts + shift < 0:
+        before = self._decoded.get(index, dts)
+        if (dts <= before and index in self._decoded) or dts + shift < 0:
             return
         self._decoded[index] = dts
         if is_main:
-            self.end = max(self.end, float((pts + (packet.duration or 0)) * base))
+            # The last packet of a stream may not tell how long it lasts.
+            self.end = max(self.end, float((pts + (packet.duration or dts - before)) * base))
         packet.pts, packet.dts, packet.stream = pts + shift, dts + shift, self._streams[index]
         self._container.mux(packet)
 

@@ -101,7 +101,10 @@ def encoder(container: Any, *, key_every: int = RATE, size: tuple[int, int] = SI
     stream = container.add_stream(codec, rate=RATE)
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
-    if codec == "libx264":
+    if codec == "libx265":
+        keys = f"keyint={key_every}:min-keyint={key_every}:scenecut=0:log-level=none"
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "x265-params": keys}
+    elif codec == "libx264":
         stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": str(key_every)}
         stream.options |= {"keyint_min": str(key_every), "sc_threshold": "0"}
     return stream
@@ -167,6 +170,13 @@ class TcpSender:
     def _begin(self, client: socket.socket) -> None:
         self._container = av.open(_Socket(client), "w", format="mpegts", options={"flush_packets": "1"})
         self._stream = encoder(self._container, **self.settings())
+
+    def change(self, **settings: Any) -> None:
+        """Go on with other settings of the encoder, on the same line."""
+        with self._guard:
+            self.settings = lambda: settings
+            if self._client is not None:
+                self._begin(self._client)
 
     def _send(self, number: int, image: np.ndarray, taken_at: float) -> None:
         with self._guard:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.live import CONDITION, PLANTED, Figures, Numbers
+from tests.fakes.chroma_server import ChromaServer
 from tests.fakes.live_sender import Camera, HlsSender, TcpSender, pictures
 from videochat.agent import VideoAgent
 from videochat.agent.alert_delivery import Teller
@@ -24,6 +25,7 @@ from videochat.agent.second_look import look_with_sense
 from videochat.errors import MediaError
 from videochat.live_recording import LiveRecording, RecordingFolder
 from videochat.live_source import LiveSource
+from videochat.memory import CaptionStore
 from videochat.recorder import Recorder
 from videochat.records import Caption
 
@@ -86,6 +88,53 @@ def test_a_line_that_is_cut(tmp_path: Path) -> None:
     assert 1.9 < gaps[0].end_seconds - gaps[0].start_seconds < 10
     assert [alert.judgement for alert in alerts] == ["rejected", "confirmed"]
     assert answer.citations
+
+
+@pytest.mark.parametrize("settings", [{"codec": "libx265"}, {"size": (480, 270)}])
+def test_other_pictures_on_the_same_line(settings: dict[str, Any], tmp_path: Path) -> None:
+    camera = Camera()
+    sender = TcpSender(camera)
+    camera.start()
+    recorder = Recorder(RecordingFolder(LiveSource.parse(sender.address), tmp_path / "recording"), segment_seconds=1.0)
+    recorder.start()
+    until(lambda: len(recorder.folder.segments()) >= 2)
+    before = recorder.folder.segments()[-1].end_seconds
+    sender.change(**settings)
+    until(lambda: recorder.folder.segments()[-1].end_seconds > before + 6)
+    recorder.stop()
+    camera.stopped.set()
+    sender.close()
+    recording = LiveRecording(recorder.folder)
+    media, wall = errors(recording)
+    assert media < 0.005
+    assert wall < 0.1
+    numbers = [number for _, number, _ in pictures(recording)]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1)), "each picture once"
+    assert recorder.lines == 1
+    assert not recorder.gaps
+
+
+@pytest.mark.material
+def test_a_chroma_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:
+    camera = Camera()
+    sender = TcpSender(camera)
+    camera.start()
+    with ChromaServer(tmp_path / "chroma") as server:
+        watch = LiveWatch(sender.address, every_seconds=1.0, llm="extractive", preset=[Numbers()], memory=server.url)
+        watch.start()
+        until(lambda: watch.watched_seconds > 3)
+        server.kill()
+        time.sleep(4.0)
+        server.start()
+        back = watch.recording.duration_seconds
+        until(lambda: watch.watched_seconds > back + 2)
+        watch.stop()
+        camera.stopped.set()
+        sender.close()
+        with CaptionStore(server.url) as store:
+            stored = [c.start_seconds for c in store.captions_of(watch.recording.id).between(kinds=["tags"])]
+    assert [round(at) for at in stored] == list(range(len(stored)))
+    assert len(stored) > back
 
 
 def test_a_list_of_hls_that_grows(tmp_path: Path) -> None:

@@ -10,15 +10,16 @@ import pytest
 
 from videochat import live_readers
 from videochat.live_readers import Datagrams, Growing, Incoming, Program
+from videochat.transport_stream import TransportStream
 
 
 def test_it_is_known_when_a_byte_came(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([10.0, 11.0, 12.0, 13.0])
     monkeypatch.setattr("videochat.live_readers.time.time", lambda: next(now))
-    incoming = Incoming(io.BytesIO(b"abcdef"))
+    incoming = Incoming(TransportStream(io.BytesIO(b"abcdef")))
     assert [incoming.read(2), incoming.read(3), incoming.read(3)] == [b"ab", b"cde", b"f"]
     assert [incoming.arrived_at(position) for position in (0, 1, 2, 4, 5)] == [10.0, 10.0, 11.0, 11.0, 12.0]
-    assert Incoming(io.BytesIO()).arrived_at(0) is None
+    assert Incoming(TransportStream(io.BytesIO())).arrived_at(0) is None
 
 
 def test_a_file_that_no_longer_grows_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
