@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,10 @@ def test_a_chroma_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:
         sender.close()
         with CaptionStore(server.url) as store:
             stored = [c.start_seconds for c in store.captions_of(watch.recording.id).between(kinds=["tags"])]
-    assert [round(at) for at in stored] == list(range(len(stored)))
-    assert len(stored) > back
+    # A picture a second, some of them drawn late; none missing, none twice.
+    assert all(0.5 < after - at < 1.9 for at, after in pairwise(stored))
+    assert stored[0] < 0.5
+    assert stored[-1] > back
 
 
 def test_a_list_of_hls_that_grows(tmp_path: Path) -> None:
