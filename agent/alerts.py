@@ -16,7 +16,7 @@ from typing import Any
 from videochat.agent.second_look import SEEN, SecondLook, fits, picture_of
 from videochat.errors import InvalidArgument, VideoChatError, check_number
 from videochat.intervals import Interval, clock
-from videochat.live_recording import WALL_CLOCK, LiveRecording
+from videochat.live_recording import LiveRecording
 from videochat.memory.words import content_words
 from videochat.playback import clip_of
 from videochat.records import Caption, Judgement
@@ -50,6 +50,8 @@ class Alert:
     """A JPEG of the moment, where it was raised."""
     clip: Path | None = None
     """An MP4 of the seconds around it, where it was raised."""
+    wall_clock: str = ""
+    """When its citation starts, in ISO 8601."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -60,7 +62,7 @@ class Alert:
             "reason": self.reason,
             "start_seconds": self.caption.start_seconds,
             "end_seconds": self.caption.end_seconds,
-            "wall_clock": self.caption.attributes.get(WALL_CLOCK),
+            "wall_clock": self.wall_clock,
             "raised_at": self.raised_at,
             "citation": self.caption.as_dict(),
             "picture": None if self.picture is None else str(self.picture),
@@ -68,7 +70,7 @@ class Alert:
         }
 
     def __str__(self) -> str:
-        when = str(self.caption.attributes.get(WALL_CLOCK, ""))[:19].replace("T", " ")
+        when = self.wall_clock[:19].replace("T", " ")
         why = f" ({self.reason})" if self.reason else ""
         return f"{self.judgement}: {self.condition} at {clock(self.caption.start_seconds)}, {when}{why}"
 
@@ -164,7 +166,8 @@ class AlertRule:
             picture, clip = _kept(recording, caption)
         else:
             self._rejected = (caption.start_seconds, caption.end_seconds)
-        found = Alert(self.condition, recording.name, judgement, reason, caption, time.time(), picture, clip)
+        when = recording.wall_clock(caption.start_seconds)
+        found = Alert(self.condition, recording.name, judgement, reason, caption, time.time(), picture, clip, when)
         try:
             self.tell(found)
         except Exception:

@@ -146,22 +146,30 @@ def circles(root: Path) -> list[str]:
 
 def foreign_private_names(root: Path) -> list[str]:
     """Return uses of a name with a leading underscore that another module of ours defines."""
-    known = modules(root)
-    trees = {module: parsed(path.read_text()) for module, path in known.items()}
-    defined = {module: set(_private_definitions(tree)) for module, tree in trees.items()}
+    found = {module: private_names(path.read_text()) for module, path in modules(root).items()}
+    anywhere = {name for defined, _, _ in found.values() for name in defined}
     wrong = []
-    for module, tree in trees.items():
-        elsewhere = set().union(*(names for other, names in defined.items() if other != module)) - defined[module]
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("videochat"):
-                wrong += [f"{module} imports {alias.name}" for alias in node.names if _is_private(alias.name)]
-            elif (
-                isinstance(node, ast.Attribute)
-                and node.attr in elsewhere
-                and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
-            ):
-                wrong.append(f"{module} uses {ast.unparse(node)}")
+    for module, (defined, imported, used) in found.items():
+        wrong += [f"{module} imports {name}" for name in imported]
+        wrong += [f"{module} uses {shown}" for name, shown in used if name in anywhere - defined]
     return wrong
+
+
+@cache
+def private_names(text: str) -> tuple[frozenset[str], list[str], list[tuple[str, str]]]:
+    """Return the private names that a source defines, those that it imports of ours, and those of others it uses."""
+    tree = parsed(text)
+    imported, used = list[str](), list[tuple[str, str]]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("videochat"):
+            imported += [alias.name for alias in node.names if _is_private(alias.name)]
+        elif (
+            isinstance(node, ast.Attribute)
+            and _is_private(node.attr)
+            and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+        ):
+            used.append((node.attr, ast.unparse(node)))
+    return frozenset(_private_definitions(tree)), imported, used
 
 
 def _is_private(name: str) -> bool:

@@ -62,7 +62,7 @@ def test_what_is_not_confirmed_is_told_as_such(recording: LiveRecording) -> None
     assert str(said[0]).startswith("rejected: a person enters at 00:05, 2026-03-04 ")
     told = said[2].as_dict()
     assert told["citation"]["text"] == "a person"
-    assert told["wall_clock"] == told["citation"]["attributes"]["wall_clock"]
+    assert told["wall_clock"] == recording.wall_clock(11)
     assert (told["picture"], told["clip"]) == (None, None)  # nothing of it is kept
 
 
