@@ -421,13 +421,13 @@ def _quotes(asked: Asked) -> list[Finding]:
 def _nearest(asked: Asked) -> list[Finding]:
     """Return what comes nearest to a question that nothing answers; nothing where nothing is near."""
     share = coverage(asked.query.subject, [hit.caption for hit in asked.hits])
-    near = [
-        hit
+    near = (
+        asked.told(hit)
         for hit in asked.hits
         if hit.caption.kind not in ("measure", "shot")
         and (share[hit.caption.id] >= _NEAR or hit.similarity >= _NEAR_LIKENESS)
-    ]
-    return [asked.told(hit) for hit in near[:2]]
+    )
+    return list({finding.text: finding for finding in near}.values())[:2]
 
 
 _WAYS: Mapping[str, Callable[[Asked], list[Finding]]] = {

@@ -196,8 +196,10 @@ class Asked:
 
     def idle(self, word: str) -> bool:
         """Whether a word only says that something is seen or heard."""
+        if len(word) < 2 or word in self.say.film_words or word in self.say.words_of("shot"):
+            return True
         known = ("thing", "sound", "shot", "cut", "speech", "ocr", "person", "why", "manner")
-        return len(word) < 2 or word in self.say.film_words or any(self.say.is_word(name, word) for name in known)
+        return any(self.say.is_word(name, word) for name in known)
 
     def in_view(self, word: str) -> bool:
         """Whether a word means a thing that was followed, or says nothing."""

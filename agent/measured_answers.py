@@ -285,8 +285,8 @@ def measured(asked: Asked) -> list[Finding]:
     if asked.labels or (asked.topic == "colours" and strange):
         return []  # the colour of the picture is not that of a thing in it
     windows = _windows(asked)
-    if asked.query.asks == "presence" and asked.say.means("grey_only") and (answer := _in_grey(asked, windows)):
-        return answer
+    if asked.query.asks in ("presence", "other") and (asked.say.means("grey_only") or asked.say.means("in_colour")):
+        return _in_grey(asked, windows)
     held: dict[str, list[Caption]] = {}
     # Beside what says it, what says nothing of it is no answer.
     for caption in [c for c in windows if asked.measures_it(c)] or windows:
@@ -299,7 +299,7 @@ def measured(asked: Asked) -> list[Finding]:
 
 
 def _in_grey(asked: Asked, windows: list[Caption]) -> list[Finding]:
-    """Return whether the picture is in black and white."""
+    """Return whether the picture is in black and white, or in colour, whichever is asked."""
     told = [c for c in windows if c.attributes.get("colours")]
     if not told:
         return []
@@ -307,7 +307,8 @@ def _in_grey(asked: Asked, windows: list[Caption]) -> list[Finding]:
         c for c in told if {*re.findall(r"[a-z]+", str(c.attributes["colours"]))} - {"black", "grey", "gray", "white"}
     ]
     shown = max(hued or told, key=lambda c: c.end_seconds - c.start_seconds)
-    text = asked.say("in_colour" if hued else "in_grey", what=shown.attributes["colours"])
+    keys = ("in_colour", "in_grey") if asked.say.means("grey_only") else ("is_in_colour", "not_in_colour")
+    text = asked.say(keys[0] if hued else keys[1], what=shown.attributes["colours"])
     return [Finding(text, (Hit(shown),), computed=True)]
 
 

@@ -14,7 +14,7 @@ from videochat.memory.gloss import gloss_language, glossed
 from videochat.memory.times import moments_in, number_words
 from videochat.memory.words import all_words, fold, guess_language, label_in
 
-LANGUAGES = ("en", "de", "es", "fr", "zh", "ja", "pt", "it", "ru", "hi", "ko")
+LANGUAGES = ("en", "de", "es", "fr", "zh", "ja", "pt", "it", "ru", "hi", "ko", "tr", "ar")
 """In which answers are written without a language model."""
 
 _EDGE_SHARE = 0.2
@@ -71,6 +71,10 @@ class Phrases:
     def means(self, name: str) -> bool:
         """Whether the question has a word of a group of `answer_words.toml`."""
         return re.search(_group(name), self.text) is not None
+
+    def words_of(self, name: str) -> frozenset[str]:
+        """Return the words with which the question says what a group means: of "a single take", both."""
+        return frozenset(word for match in _group(name).finditer(self.text) for word in all_words(match[0]))
 
     def first(self, *names: str) -> str:
         """Return which of several groups the question has a word of first; empty if of none."""

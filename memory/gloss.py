@@ -1,4 +1,4 @@
-"""Questions in languages that are read by an English gloss: Portuguese, Italian, Russian, Hindi, Korean.
+"""Questions in languages read by an English gloss: Portuguese, Italian, Russian, Hindi, Korean, Turkish, Arabic.
 
 The words are data (`gloss_words.toml`). A gloss is no translation: only words by which questions are read, and names of
 common things, become English; the rest stays as it is, and is compared with captions in its own language.
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 # Signs after which a word begins; vowels of Devanagari are no letters to regular expressions.
-_EDGE = r"[^\s,.?!¿¡:;()\"'’«»“”।-]"
+_EDGE = r"[^\s,.?!¿¡؟،؛:;()\"'’«»“”।-]"
 _WHICH = re.compile(r"\b(?:how|when|where|who|what|which|summarize|describe)\b")
 
 
 def gloss_language(text: str) -> str:
     """Return the ISO 639 code of the language of a text where it is one that is glossed; else nothing."""
-    lowered = text.casefold()
+    lowered = _lowered(text)
     for code, data in _languages().items():
         if re.search(data["is"], lowered) and not ("not" in data and re.search(data["not"], lowered)):
             return code
@@ -32,10 +32,12 @@ def glossed(question: str) -> str:
     if not code:
         return question
     pattern, english = _pattern(code)
-    text = pattern.sub(lambda found: english[(found.lastindex or 1) - 1], question.casefold().replace("’", "'"))
-    if "is there" in text and not _WHICH.search(text):
-        # Where the verb stands at the end, it is still what is asked.
-        text = f"is there {text.replace('is there', ' ')}"
+    text = pattern.sub(lambda found: english[(found.lastindex or 1) - 1], _lowered(question))
+    for asking in ("is there", "is it"):
+        if asking in text and not _WHICH.search(text):
+            # Where the verb stands at the end, it is still what is asked.
+            text = f"{asking} {text.replace(asking, ' ')}"
+            break
     return re.sub(r"\s+", " ", text).strip()
 
 
@@ -43,10 +45,15 @@ def as_asked(question: str, english: str) -> str:
     """Return the word of a question that became an English one; that one where the question has no such word."""
     if code := gloss_language(question):
         pattern, words = _pattern(code)
-        for found in pattern.finditer(question.casefold().replace("’", "'")):
+        for found in pattern.finditer(_lowered(question)):
             if words[(found.lastindex or 1) - 1] == english:
                 return found[0]
     return english
+
+
+def _lowered(text: str) -> str:
+    """Return a text in lower case; the dotted capital I of Turkish is one letter."""
+    return text.replace("İ", "i").casefold().replace("’", "'")
 
 
 @cache

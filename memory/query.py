@@ -102,7 +102,7 @@ class Query:
         text = gist(question)
         # In some languages a question is read by what its words are in English.
         foreign = bool(gloss_language(text))
-        text = text if foreign else _spelt(text)
+        text = text if foreign or guess_language(all_words(text)) != "en" else _spelt(_without_asker(text))
         read = glossed(text)
         lowered = read.casefold().replace("’", "'").strip()
         kinds, asks = meant_kinds(lowered), _asks(lowered)
@@ -151,6 +151,13 @@ def gist(question: str) -> str:
         return question
     half = _QUESTION_CHARACTERS // 2
     return f"{question[:half]} {question[-half:]}"
+
+
+def _without_asker(text: str) -> str:
+    """Return a question without sentences in which whoever asks tells of himself, where others are left."""
+    sentences = re.split(r"(?<=[.!?])\s+", text)
+    asking = [s for s in sentences if s.endswith("?") or not re.match(language_data()["asker"], s, re.IGNORECASE)]
+    return " ".join(asking) if asking else text
 
 
 def _spelt(text: str) -> str:
