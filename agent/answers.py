@@ -317,6 +317,8 @@ def _ordinal(asked: Asked) -> list[Finding]:
         return []
     at = order.position
     if asked.labels and order.kind in (None, "shot"):
+        if asked.query.asks == "other" and asked.beside_labels():
+            return []  # when it is there does not tell what else is asked of it
         pieces = sorted(
             (c for thing in asked.meant() for c in thing.captions), key=lambda c: (c.start_seconds, c.end_seconds)
         )

@@ -29,6 +29,8 @@ MEASURED = ("lightness", "moving_share", "camera_speed", "loudness")
 """The topics of questions that captions give as numbers."""
 # As a share of the picture that moves, or of its width that the camera moves a second.
 _MOVES = 0.05
+# A word that is named, and not used.
+_QUOTED = re.compile(r"[\"“„«「]([^\"“”„«»「」]{1,40})[\"“”»」]|\bthe word (\w+)", re.I)
 _BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]")
 
 
@@ -114,8 +116,10 @@ def count(asked: Asked) -> list[Finding]:
         return [Finding(say(key, n=number), tuple(shots[:_LISTED]), computed=True)] if shots else []
     if "ocr" in asked.query.kinds and (texts := asked.in_span(notes.of("ocr"))):
         return [Finding(say("texts", n=len(texts)), tuple(texts[:_LISTED]), computed=True)]
-    words = [word for word in asked.query.subject if not say.is_word("speech", word)]
-    if "speech" in asked.query.kinds and words:
+    named = _QUOTED.search(asked.query.text)
+    words = all_words(named[1] or named[2]) if named else []
+    words = words or [word for word in asked.query.subject if not say.is_word("speech", word)]
+    if ("speech" in asked.query.kinds or named) and words:
         having = [hit for hit in asked.in_span(notes.of("speech")) if shares(words, hit.caption)]
         said = sum(_times(words, hit.caption.text) for hit in having)
         key = "said_once" if said == 1 and say.knows("said_once") else "said_times"

@@ -33,8 +33,8 @@ def glossed(question: str) -> str:
         return question
     pattern, english = _pattern(code)
     text = pattern.sub(lambda found: english[(found.lastindex or 1) - 1], _lowered(question))
-    for asking in ("is there", "is it"):
-        if asking in text and not _WHICH.search(text):
+    for asking in ("when is", "where is", "is there", "is it"):
+        if asking in text and (not asking.startswith("is") or not _WHICH.search(text)):
             # Where the verb stands at the end, it is still what is asked.
             text = f"{asking} {text.replace(asking, ' ')}"
             break
