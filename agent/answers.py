@@ -298,7 +298,7 @@ def _presence(asked: Asked) -> list[Finding]:
         return found
     if "measure" in asked.query.kinds or asked.topic:
         return []
-    subject = [w for w in asked.query.subject if not any(asked.say.is_word(k, w) for k in ("speech", "ocr", "cut"))]
+    subject = [word for word in asked.query.subject if not asked.idle(word)]
     for kind in ("speech", "ocr"):
         if kind in asked.query.kinds and not subject:
             captions = [c for c in asked.notes.captions if c.kind == kind]

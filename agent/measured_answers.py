@@ -116,18 +116,24 @@ def count(asked: Asked) -> list[Finding]:
         return [Finding(say(key, n=number), tuple(shots[:_LISTED]), computed=True)] if shots else []
     if "ocr" in asked.query.kinds and (texts := asked.in_span(notes.of("ocr"))):
         return [Finding(say("texts", n=len(texts)), tuple(texts[:_LISTED]), computed=True)]
-    named = _QUOTED.search(asked.query.text)
-    words = all_words(named[1] or named[2]) if named else []
-    words = words or [word for word in asked.query.subject if not say.is_word("speech", word)]
-    if ("speech" in asked.query.kinds or named) and words:
-        having = [hit for hit in asked.in_span(notes.of("speech")) if shares(words, hit.caption)]
-        said = sum(_times(words, hit.caption.text) for hit in having)
-        key = "said_once" if said == 1 and say.knows("said_once") else "said_times"
-        text = say(key, n=said, what=" ".join(words))
-        return [Finding(text, tuple(having[:_QUOTES]), computed=True)] if having else []
+    spoken = asked.in_span(notes.of("speech"))
+    if named := _QUOTED.search(asked.query.text):
+        what = named[1] or named[2]
+        return _said(asked, what, {hit: _times_exactly(what, hit.caption.text) for hit in spoken})
+    words = [word for word in asked.query.subject if not say.is_word("speech", word)]
+    if "speech" in asked.query.kinds and words:
+        having = [hit for hit in spoken if shares(words, hit.caption)]
+        return _said(asked, " ".join(words), {hit: _times(words, hit.caption.text) for hit in having})
     if "speech" in asked.query.kinds and (groups := joined_sentences(asked.in_span(notes.of("speech")))):
         return [Finding(say("sentences", n=len(groups)), tuple(group[0] for group in groups[:_LISTED]), computed=True)]
     return []
+
+
+def _said(asked: Asked, what: str, times: dict[Hit, int]) -> list[Finding]:
+    """Return how often something is said, given how often in each line."""
+    lines, said = [hit for hit, count in times.items() if count], sum(times.values())
+    key = "said_once" if said == 1 and asked.say.knows("said_once") else "said_times"
+    return [Finding(asked.say(key, n=said, what=what), tuple(lines[:_QUOTES]), computed=True)] if lines else []
 
 
 def cuts(asked: Asked, at: int | None = None) -> list[Finding]:
@@ -340,6 +346,12 @@ def _times(words: Sequence[str], text: str) -> int:
     stems = [set(tokens([word])) for word in words]
     have = [set(tokens([word])) for word in all_words(text)]
     return max((sum(bool(stem & other) for other in have) for stem in stems), default=0)
+
+
+def _times_exactly(what: str, text: str) -> int:
+    """Return how often a text has these words as they are."""
+    wanted, have = all_words(what), all_words(text)
+    return sum(have[i : i + len(wanted)] == wanted for i in range(len(have))) if wanted else 0
 
 
 def _moment(asked: Asked, start: float, end: float) -> str:

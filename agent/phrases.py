@@ -14,7 +14,7 @@ from videochat.memory.gloss import gloss_language, glossed
 from videochat.memory.times import moments_in, number_words
 from videochat.memory.words import all_words, fold, guess_language, label_in
 
-LANGUAGES = ("en", "de", "es", "fr", "zh", "ja", "pt", "it", "ru", "hi", "ko", "tr", "ar")
+LANGUAGES = ("en", "de", "es", "fr", "zh", "ja", "pt", "it", "ru", "hi", "ko", "tr", "ar", "nl", "pl")
 """In which answers are written without a language model."""
 
 _EDGE_SHARE = 0.2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,6 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from videochat.agent.answers import find_in_videos
 from videochat.agent.ask_options import Question
 from videochat.agent.assessment import Assessment, assess, with_watched_for
 from videochat.agent.chat_models import ChatModel, llm_name, refuses_tools, window_of
@@ -31,6 +29,7 @@ from videochat.agent.limits import Limits, LimitsMiddleware, OutOfTime, within
 from videochat.agent.middleware import NO_ANSWER, AnswerCheck, ForeignTools
 from videochat.agent.phrases import is_refusal
 from videochat.agent.prompts import NOT_NOTED, NOTHING_SEEN, system_prompt, user_message
+from videochat.agent.question_parts import find_in_parts
 from videochat.agent.toolbox import Toolbox
 from videochat.agent.verification import Verify
 from videochat.agent.video_answerer import CLAIMS, LOOK, VideoAnswerer
@@ -131,10 +130,7 @@ class Run:
         self.context = Context("", [], 0)
         """What the model is sent of the videos."""
         if reads:
-            hits = toolbox.recall(
-                read.query, video_set.videos, start_seconds=read.start_seconds, end_seconds=read.end_seconds or math.inf
-            ).hits
-            self.answered = find_in_videos(video_set, read, hits)
+            self.answered, hits = find_in_parts(video_set, read, duration, toolbox.recall)
             self.context = build_context(
                 video_set,
                 self.evidence,

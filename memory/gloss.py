@@ -1,4 +1,4 @@
-"""Questions in languages read by an English gloss: Portuguese, Italian, Russian, Hindi, Korean, Turkish, Arabic.
+"""Questions in languages that are read by an English gloss, from Portuguese to Polish.
 
 The words are data (`gloss_words.toml`). A gloss is no translation: only words by which questions are read, and names of
 common things, become English; the rest stays as it is, and is compared with captions in its own language.

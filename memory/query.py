@@ -102,7 +102,9 @@ class Query:
         text = gist(question)
         # In some languages a question is read by what its words are in English.
         foreign = bool(gloss_language(text))
-        text = text if foreign or guess_language(all_words(text)) != "en" else _spelt(_without_asker(text))
+        if not foreign:
+            text = _plain(text)
+            text = _spelt(text) if guess_language(all_words(text)) == "en" else text
         read = glossed(text)
         lowered = read.casefold().replace("’", "'").strip()
         kinds, asks = meant_kinds(lowered), _asks(lowered)
@@ -153,11 +155,15 @@ def gist(question: str) -> str:
     return f"{question[:half]} {question[-half:]}"
 
 
-def _without_asker(text: str) -> str:
-    """Return a question without sentences in which whoever asks tells of himself, where others are left."""
+def _plain(text: str) -> str:
+    """Return a question without what whoever asks tells of himself, where something is left, and without manners."""
     sentences = re.split(r"(?<=[.!?])\s+", text)
     asking = [s for s in sentences if s.endswith("?") or not re.match(language_data()["asker"], s, re.IGNORECASE)]
-    return " ".join(asking) if asking else text
+    text = " ".join(asking) if asking else text
+    around: dict[str, str] = language_data()["around"]
+    for pattern, plain in around.items():
+        text = re.sub(pattern, plain, text, flags=re.IGNORECASE)
+    return text
 
 
 def _spelt(text: str) -> str:

@@ -640,3 +640,11 @@ def test_a_caption_that_stands_out_answers_in_other_words(
 )
 def test_so_many_at_once_and_cuts(ask: Asker, question: str, sentence: str) -> None:
     assert told(ask(question).findings)[0][0] == sentence
+
+
+@pytest.mark.parametrize("question", ['How often is the word "fish" used?', "Wie oft sagt er „fish“?"])
+def test_a_word_that_is_named_is_counted(ask: Asker, question: str) -> None:
+    (finding,) = ask(question).findings
+    assert [hit.caption.text for hit in finding.hits] == ["Fresh fish is sold here every morning."]
+    assert "fish" in finding.text
+    assert "once" in finding.text or "1-mal" in finding.text

@@ -422,3 +422,14 @@ def test_black_and_white(video: Video, question: str, colours: str, sentence: st
     captions = [note(video, 0, 20, "measure", f"colours: {colours}", colours=colours)]
     ((text, _),) = told(measured(asked(question, video, captions)))
     assert text.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("colours", "sentence"),
+    [("grey 66%, black 34%", "No, it is in black and white"), ("grey 66%, blue 34%", "Yes, it is in colour")],
+)
+@pytest.mark.parametrize("question", ["Is this clip in colour?", "is it a color film"])
+def test_in_colour(video: Video, question: str, colours: str, sentence: str) -> None:
+    captions = [note(video, 0, 20, "measure", f"colours: {colours}", colours=colours)]
+    ((text, _),) = told(measured(asked(question, video, captions)))
+    assert text == f"{sentence}: {colours}."

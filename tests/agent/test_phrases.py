@@ -26,7 +26,12 @@ WORDS = tomllib.loads(Path(phrases.__file__).with_name("answer_words.toml").read
         ("Quante persone si vedono?", "it"),
         ("कोई इंसान दिखता है?", "hi"),
         ("사람이 몇 명 보입니까?", "ko"),
-        ("متى؟", "en"),
+        ("متى؟", "ar"),
+        ("Kaç araba var?", "tr"),
+        ("Hoeveel auto's zijn er?", "nl"),
+        ("Ile samochodów widać?", "pl"),
+        ("O filme é a cores?", "pt"),
+        ("מתי?", "en"),
         ("", "en"),
     ],
 )

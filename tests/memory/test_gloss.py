@@ -32,6 +32,14 @@ WORDS = tomllib.loads(Path(gloss.__file__).with_name("gloss_words.toml").read_te
         ("वीडियो कितना लंबा है?", "length", []),
         ("강아지가 있습니까?", "presence", ["dog"]),
         ("이 영상은 얼마나 깁니까?", "length", []),
+        ("İlk araba ne zaman görünüyor?", "when", ["car"]),
+        ("Videoda köpek var mı?", "presence", ["dog"]),
+        ("كم سيارة تظهر في الفيديو؟", "count", ["car"]),
+        ("هل هناك كلب في الفيديو؟", "presence", ["dog"]),
+        ("Hoeveel auto's zijn er?", "count", ["car"]),
+        ("Is er een hond in de video?", "presence", ["dog"]),
+        ("Ile sekund trwa ten film?", "length", []),
+        ("Ile samochodów widać?", "count", ["car"]),
     ],
 )
 def test_a_question_is_read_as_the_same_in_english(question: str, asks: Asks, subject: list[str]) -> None:
@@ -62,7 +70,7 @@ def test_captions_in_the_language_of_the_question_are_sought_as_well() -> None:
         "牛奶呢?",
         "Da?",
         "",
-        "متى؟",
+        "מתי?",
     ],
 )
 def test_other_languages_stay_as_they_are(question: str) -> None:

@@ -245,6 +245,8 @@ def test_the_relation_that_a_question_names(question: str, relation: Relation | 
         ("Was ist das erste Wort?", Ordinal("speech", 0)),
         ("第二个镜头是什么", Ordinal("shot", 1)),
         ("Who is there?", None),
+        ("What's the 1st word spoken?", Ordinal("speech", 0)),
+        ("And on the second one?", Ordinal(None, 1)),
     ],
 )
 def test_the_order_that_a_question_asks_for(question: str, ordinal: Ordinal | None) -> None:
@@ -279,6 +281,8 @@ def test_of_a_pasted_page_only_the_beginning_and_the_end_are_read() -> None:
         ("What is said?", "other", []),
         ("How many cars are there?", "count", ["cars"]),
         ("How dark is the kitchen?", "other", ["kitchen"]),
+        ("What is the registration number of the car?", "other", ["registration", "car"]),
+        ("number of cars", "count", ["cars"]),
     ],
 )
 def test_what_a_question_is_about_leaves_senses_aside(question: str, asks: Asks, subject: list[str]) -> None:
@@ -298,3 +302,30 @@ def test_what_a_question_is_about_leaves_senses_aside(question: str, asks: Asks,
 )
 def test_accents_may_be_left_out(question: str, asks: Asks) -> None:
     assert Query.parse(question, 20.0).asks == asks
+
+
+@pytest.mark.parametrize(
+    ("question", "read", "asks"),
+    [
+        ("I am blind. What is to be seen from start to end?", "What is to be seen from start to end?", "summary"),
+        ("Is the camera steady? My player filmed it.", "Is the camera steady?", "presence"),
+        ("I am looking for the dog.", "I am looking for the dog.", "other"),
+        ("I'm here.", "I'm here.", "other"),
+        ("Hi there, is there a dog in it, mate?", "is there a dog in it?", "presence"),
+        ("Could you please tell me when the dog barks?", "when is the dog barks?", "when"),
+        ("I wonder whether anybody talks.", "is it that anybody talks.", "presence"),
+        ("Do you know if there is a dog?", "is there a dog?", "presence"),
+        ("Können Sie mir bitte sagen, wann der Hund kommt?", "wann der Hund kommt?", "when"),
+        ("¿La película es en color?", "¿La película es en color?", "other"),
+        ("Tell me what is said", "what is said", "other"),
+    ],
+)
+def test_what_stands_around_a_question_is_left_aside(question: str, read: str, asks: Asks) -> None:
+    query = Query.parse(question, 20.0)
+    assert (query.text, query.asks) == (read, asks)
+
+
+def test_der_reihe_nach_is_no_time_and_the_how_manieth_second_no_count() -> None:
+    assert Query.parse("Liste alle Überschriften der Reihe nach auf.", 20.0).relation is None
+    assert Query.parse("画面最暗是在第几秒左右？", 20.0).asks != "count"
+    assert Query.parse("鸟最后一次出现是什么时候？", 20.0).names == ("bird",)
