@@ -298,7 +298,8 @@ def _presence(asked: Asked) -> list[Finding]:
         return found
     if "measure" in asked.query.kinds or asked.topic:
         return []
-    subject = [word for word in asked.query.subject if not asked.idle(word)]
+    idle = asked.say.film_words.union(*(asked.say.words_of(kind) for kind in ("speech", "ocr", "cut", "person")))
+    subject = [word for word in asked.query.subject if word not in idle]
     for kind in ("speech", "ocr"):
         if kind in asked.query.kinds and not subject:
             captions = [c for c in asked.notes.captions if c.kind == kind]

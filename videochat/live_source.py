@@ -7,6 +7,7 @@ nowhere nearer than the address that was given.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import socket
@@ -33,6 +34,8 @@ from videochat.transport_stream import TransportStream
 Kind = Literal["rtsp", "rtmp", "srt", "hls", "http", "udp", "tcp", "device", "file"]
 
 _MOST_PLAYLIST_BYTES = 2**22
+# A list that has not changed is asked for again after this, or a fifth of a segment.
+_LIST_POLL_SECONDS = 0.2
 
 # How FFmpeg reads what it opens itself, and by which protocols; the rest is opened here and read by it as bytes.
 _PROTOCOLS = {
@@ -310,6 +313,7 @@ class _Playlists:
     def __init__(self, requests: Requests) -> None:
         self.requests = requests
         self._dates: dict[str, float] = {}
+        self._texts: dict[str, bytes] = {}
         self._opened = False
         self.first_at: float | None = None
 
@@ -317,15 +321,33 @@ class _Playlists:
         """Return an address opened; what is no http(s) is refused."""
         if urlsplit(url).scheme not in ("http", "https"):
             raise MediaError(f"The playlist names {url[:200]!r}, which is no http(s) address.")
-        answer = self.requests.open(url)
         if urlsplit(url).path.lower().endswith((".m3u8", ".m3u")):
-            text = answer.read(_MOST_PLAYLIST_BYTES)
-            self._note(url, text.decode(errors="replace"))
-            return BytesIO(text)
+            return BytesIO(self._changed(url))
+        answer = self.requests.open(url)
         if not self._opened and url in self._dates:
             self.first_at = self._dates[url]
         self._opened = True
         return answer
+
+    def _changed(self, url: str) -> bytes:
+        """Return a list once it is another than before, with segments so short that FFmpeg soon asks for it again.
+
+        By itself FFmpeg asks once a segment, and so learns of the next one up to a segment late.
+        """
+        began = time.monotonic()
+        while True:
+            with contextlib.closing(self.requests.open(url)) as answer:
+                text: bytes = answer.read(_MOST_PLAYLIST_BYTES)
+            if b"#EXT-X-ENDLIST" in text:
+                self._note(url, text.decode(errors="replace"))
+                return text
+            lengths = re.findall(rb"#EXTINF:(\d+(?:\.\d+)?)", text)
+            length = float(lengths[-1]) if lengths else 1.0
+            if text != self._texts.get(url) or time.monotonic() - began > min(1.5 * length, SILENCE_SECONDS):
+                self._texts[url] = text
+                self._note(url, text.decode(errors="replace"))
+                return re.sub(rb"#EXTINF:\d+(?:\.\d+)?", b"#EXTINF:0.1", text)
+            time.sleep(max(length / 5, _LIST_POLL_SECONDS))
 
     def _note(self, url: str, text: str) -> None:
         at: float | None = None

@@ -114,6 +114,23 @@ def test_a_playlist_says_when_its_segments_were_recorded() -> None:
     assert playlists.first_at == pytest.approx(1772618402.5)
 
 
+def test_a_playlist_that_has_not_changed_is_asked_for_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_source, "_LIST_POLL_SECONDS", 0.01)
+    line = "#EXTM3U\n#EXTINF:{}\n{}.ts".format
+    lists = [line("0.05,", 1), line("0.05,", 1), line("0.05,", 2), line("0.05,", 2) + "\n#EXT-X-ENDLIST"]
+
+    class Answers:
+        def open(self, url: str) -> Any:
+            return io.BytesIO((lists.pop(0) if len(lists) > 1 else lists[0]).encode())
+
+    playlists = live_source._Playlists(Answers())  # type: ignore[arg-type]  # as much of it as is used
+    shown = [playlists.open("http://host/a.m3u8", 1, {}).read().decode() for _ in range(4)]
+    assert shown[:2] == [line("0.1,", 1), line("0.1,", 2)]
+    assert shown[2] == shown[3] == lists[0], "it will not change any more"
+    lists[:] = [line("0.05,", 3)]
+    assert [playlists.open("http://host/a.m3u8", 1, {}).read().decode() for _ in range(2)] == [line("0.1,", 3)] * 2
+
+
 def test_a_device_is_encoded() -> None:
     line = encoded(ffmpeg.input("testsrc=size=160x90:rate=10", format="lavfi", t=3))
     packets = list(line.packets())
