@@ -119,17 +119,17 @@ def count(asked: Asked) -> list[Finding]:
     spoken = asked.in_span(notes.of("speech"))
     if named := _QUOTED.search(asked.query.text):
         what = named[1] or named[2]
-        return _said(asked, what, {hit: _times_exactly(what, hit.caption.text) for hit in spoken})
+        return _how_often_said(asked, what, {hit: _times_exactly(what, hit.caption.text) for hit in spoken})
     words = [word for word in asked.query.subject if not say.is_word("speech", word)]
     if "speech" in asked.query.kinds and words:
         having = [hit for hit in spoken if shares(words, hit.caption)]
-        return _said(asked, " ".join(words), {hit: _times(words, hit.caption.text) for hit in having})
+        return _how_often_said(asked, " ".join(words), {hit: _times(words, hit.caption.text) for hit in having})
     if "speech" in asked.query.kinds and (groups := joined_sentences(asked.in_span(notes.of("speech")))):
         return [Finding(say("sentences", n=len(groups)), tuple(group[0] for group in groups[:_LISTED]), computed=True)]
     return []
 
 
-def _said(asked: Asked, what: str, times: dict[Hit, int]) -> list[Finding]:
+def _how_often_said(asked: Asked, what: str, times: dict[Hit, int]) -> list[Finding]:
     """Return how often something is said, given how often in each line."""
     lines, said = [hit for hit, count in times.items() if count], sum(times.values())
     key = "said_once" if said == 1 and asked.say.knows("said_once") else "said_times"

@@ -103,11 +103,14 @@ def test_a_playlist_says_when_its_segments_were_recorded() -> None:
         "#EXT-X-PROGRAM-DATE-TIME:no date\n#EXTINF:2.0,\nc.ts\n"
     )
 
-    class Answers:
+    class Answers(Requests):
+        def __init__(self) -> None:
+            pass  # it asks nobody
+
         def open(self, url: str) -> Any:
             return io.BytesIO(text.encode() if url.endswith("m3u8") else b"")
 
-    playlists = live_source._Playlists(Answers())  # type: ignore[arg-type]  # as much of it as is used
+    playlists = live_source._Playlists(Answers())
     playlists.open("http://host/x/live.m3u8", 1, {})
     assert playlists.first_at is None
     playlists.open("http://host/x/b.ts", 1, {})
@@ -119,11 +122,14 @@ def test_a_playlist_that_has_not_changed_is_asked_for_again_soon(monkeypatch: py
     line = "#EXTM3U\n#EXTINF:{}\n{}.ts".format
     lists = [line("0.05,", 1), line("0.05,", 1), line("0.05,", 2), line("0.05,", 2) + "\n#EXT-X-ENDLIST"]
 
-    class Answers:
+    class Answers(Requests):
+        def __init__(self) -> None:
+            pass  # it asks nobody
+
         def open(self, url: str) -> Any:
             return io.BytesIO((lists.pop(0) if len(lists) > 1 else lists[0]).encode())
 
-    playlists = live_source._Playlists(Answers())  # type: ignore[arg-type]  # as much of it as is used
+    playlists = live_source._Playlists(Answers())
     shown = [playlists.open("http://host/a.m3u8", 1, {}).read().decode() for _ in range(4)]
     assert shown[:2] == [line("0.1,", 1), line("0.1,", 2)]
     assert shown[2] == shown[3] == lists[0], "it will not change any more"
