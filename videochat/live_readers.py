@@ -75,9 +75,7 @@ class Datagrams:
         self._socket.settimeout(SILENCE_SECONDS)
         try:
             self._socket.bind((host, port))
-            address = (
-                ipaddress.ip_address(socket.gethostbyname(host)) if ":" not in host else ipaddress.ip_address(host)
-            )
+            address = ipaddress.ip_address(self._socket.getsockname()[0].partition("%")[0])
             if address.is_multicast and address.version == 4:
                 member = struct.pack("=4sI", address.packed, socket.INADDR_ANY)  # of whichever interface reaches it
                 self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)

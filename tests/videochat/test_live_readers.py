@@ -62,7 +62,7 @@ def test_a_group_is_joined_on_whichever_interface_reaches_it(
     host: str, joined: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not every machine has an interface that takes a group, so what is asked of the system is looked at.
-    port = Mock()
+    port = Mock(**{"getsockname.return_value": (host, 5000)})
     monkeypatch.setattr(socket, "socket", lambda *_: port)
     Datagrams(host, 5000)
     port.bind.assert_called_once_with((host, 5000))
