@@ -142,8 +142,12 @@ class PictureStream:
                     "damaged; get it again."
                 )
             usual = shown.length_seconds or (1 / self.frame_rate if self.frame_rate else 0.04)
+            until = shown.seconds + max(usual, 0.001)
+            if end - until < usual / 2:
+                # The next picture of a live recording comes with the next range; between them is no moment of none.
+                until = max(until, end + _SLACK_SECONDS)
             for consumer in consumers:
-                yield from consumer.take(shown, shown.seconds + max(usual, 0.001))
+                yield from consumer.take(shown, until)
         for consumer in consumers:
             yield from consumer.rest()
 

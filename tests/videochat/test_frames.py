@@ -61,3 +61,13 @@ def test_a_turned_or_mirrored_picture_is_shown_as_a_player_does(
     found = video.frame_at(0.0).image
     assert video.size == (found.shape[1], found.shape[0])
     assert np.abs(wanted - found).mean() < 3
+
+
+@pytest.mark.parametrize("every_seconds", [0.999985, 1.00001, 1.02])
+def test_a_second_just_before_or_after_the_end_of_the_last_picture_is_sampled(
+    tmp_path: Path, every_seconds: float
+) -> None:
+    # The pictures end at 2.0 s, the sound later; a range ends anywhere, as those of a live recording do.
+    video = Video(draw_video(tmp_path / "two.mp4", [Scene(2, "F", "navy")], speech=[(0, 1)], sound_delay_seconds=0.1))
+    frames = video.frames(every_seconds=every_seconds, end_seconds=2.045)
+    assert [frame.seconds for frame in frames] == pytest.approx([0, every_seconds, 2 * every_seconds])
