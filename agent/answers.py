@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from videochat.agent.findings import Answered, Asked, Finding
 from videochat.agent.follow_up import ReadQuestion
@@ -28,10 +27,10 @@ from videochat.agent.measured_answers import (
     shares,
     size,
 )
+from videochat.agent.moment_answers import at_moment, ordinal
 from videochat.agent.notes import (
     Notes,
     at_most,
-    by_overlap,
     joined_sentences,
     known_first,
     longest_of,
@@ -41,14 +40,15 @@ from videochat.agent.sound_answers import about_events
 from videochat.agent.speaker_answers import about_speakers
 from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
-from videochat.intervals import Interval, clock
+from videochat.intervals import clock
 from videochat.memory import Hit, appearances, browse
-from videochat.memory.appearances import first_captions, place
+from videochat.memory.appearances import first_captions, labels_meant, place
 from videochat.memory.gloss import as_asked
 from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query
+from videochat.memory.thing_names import detected_things, label_in
 from videochat.memory.times import number_words
-from videochat.memory.words import all_words, label_in, tokens
+from videochat.memory.words import all_words, tokens
 
 # How much of what a question is about a caption shares that comes near it.
 _NEAR, _NEAR_LIKENESS = 0.25, 0.25
@@ -56,7 +56,6 @@ _QUOTES, _LISTED, _MOST_SENTENCES = 3, 12, 12
 _MOST_NAMED = 3
 # With more words than this beside a thing, whether it is there does not answer what is asked of it.
 _MOST_BESIDE = 1
-_T = TypeVar("_T")
 
 
 def find(query: Query, notes: Notes, hits: Sequence[Hit]) -> Answered:
@@ -114,7 +113,7 @@ def _find(asked: Asked) -> Answered:
         return _coloured(asked)
     only = query.asks in ("other", "list", "when") and query.relation is None
     titles = [asked.as_title(hit) for hit in asked.title()] if only else []
-    found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or _by_place(asked)
+    found = titles or about_speakers(asked) or about_events(asked) or _by_type(asked) or at_moment(asked)
     if not found and asked.say.means("cut") and not asked.strange():
         found = cuts(asked)
     if not found and query.asks not in ("length", "size", "count", "amount"):
@@ -124,8 +123,10 @@ def _find(asked: Asked) -> Answered:
         found = _summary(asked)
     if not found and query.asks == "count":
         found = _with_numbers(_quotes(asked), asked)
-    if found:
+    if found := list(filter(asked.tells_year, found)):
         return Answered(found)
+    if query.asks == "presence" and (denied := _denied(asked)):
+        return Answered(denied, found=False)
     named = [word for word in query.subject if not asked.idle(word)]
     if query.names and asked.say.language != "en":
         named = [label_in(asked.say.language, as_asked(query.text, query.names[0]), 1)]
@@ -134,6 +135,20 @@ def _find(asked: Asked) -> Answered:
     # Where nothing is left of what it asks about, nothing is near it.
     near = _nearest(asked) if named or query.asks != "presence" else []
     return Answered([*nothing, *near], found=False)
+
+
+def _denied(asked: Asked) -> list[Finding]:
+    """Return that there is no note of the things that a question names, where a detector looked for them."""
+    query, say = asked.query, asked.say
+    if "objects" not in asked.notes.watched or {"speech", "sound"} & {*query.kinds}:
+        return []
+    words = [*asked.subject, *query.names]
+    known = [label for label in detected_things() if labels_meant(words, [label])]
+    seen = {thing.name for thing in asked.notes.things}
+    beside = [word for word in asked.subject if not (asked.idle(word) or labels_meant([word], known))]
+    if not known or seen.intersection(known) or (len(beside) > _MOST_BESIDE and not query.names):
+        return []
+    return [Finding(say("none_of", what=", ".join(map(say.one, known))))]
 
 
 def _coloured(asked: Asked) -> Answered:
@@ -175,23 +190,10 @@ def _by_type(asked: Asked) -> list[Finding]:
     if query.asks == "summary" and (query.span or query.relation or query.ordinal):
         return []
     named = query.ordinal is not None and (query.ordinal.kind is not None or bool(asked.labels))
-    if query.asks in ("list", "presence") and named and (ordered := _ordinal(asked)):
+    if query.asks in ("list", "presence") and named and (ordered := ordinal(asked)):
         return ordered
     way = _WAYS.get(query.asks)
     return way(asked) if way else []
-
-
-def _by_place(asked: Asked) -> list[Finding]:
-    """Return what is at the place in time that the question names: the first, the last, a range."""
-    query = asked.query
-    found: list[Finding] = []
-    if query.asks in ("other", "summary", "when", "list", "extreme", "presence", "where"):
-        found = _ordinal(asked)
-    # What is not there at that time is not answered by what else is.
-    named = query.asks in ("presence", "count", "where", "amount") and (asked.labels or asked.strange())
-    if not found and query.span is not None and not named:
-        found = _within(asked, query.span)
-    return found
 
 
 def _summary(asked: Asked) -> list[Finding]:
@@ -227,7 +229,7 @@ def _when(asked: Asked) -> list[Finding]:
         return extreme(asked)
     if moves := begins(asked):
         return moves
-    if asked.query.ordinal is not None and (found := _ordinal(asked)):
+    if asked.query.ordinal is not None and (found := ordinal(asked)):
         return found
     if asked.labels:
         meant = asked.meant()
@@ -277,6 +279,8 @@ def _list(asked: Asked) -> list[Finding]:
 
 
 def _presence(asked: Asked) -> list[Finding]:
+    if {"speech", "sound"} & {*asked.query.kinds} and not asked.notes.video.has_audio:
+        return [Finding(asked.say("silent"), asked.itself(), computed=True)]
     beside = [] if asked.query.names else asked.beside_labels()
     if asked.labels and len(beside) > _MOST_BESIDE:
         return []  # that a man is there does not say whether he wears a hat
@@ -299,110 +303,15 @@ def _presence(asked: Asked) -> list[Finding]:
     if "measure" in asked.query.kinds or asked.topic:
         return []
     idle = asked.say.film_words.union(*(asked.say.words_of(kind) for kind in ("speech", "ocr", "cut", "person")))
-    subject = [word for word in asked.query.subject if word not in idle]
+    subject = [word for word in asked.query.subject if word not in idle and not asked.names_person(word)]
     for kind in ("speech", "ocr"):
         if kind in asked.query.kinds and not subject:
             captions = [c for c in asked.notes.captions if c.kind == kind]
             hits = asked.in_span(known_first(merge_equal(captions)))
-            silent = kind == "speech" and not asked.notes.video.has_audio
-            if not captions and (silent or kind in asked.notes.watched):
-                return [Finding(asked.say("silent" if silent else f"no_{kind}"), asked.itself(), computed=True)]
+            if not captions and kind in asked.notes.watched:
+                return [Finding(asked.say(f"no_{kind}"), asked.itself(), computed=True)]
             return [asked.told(hit) for hit in hits[:1]]
     return []
-
-
-def _ordinal(asked: Asked) -> list[Finding]:
-    """Return what is first, last, or at some place among what the question names."""
-    order, notes, say = asked.query.ordinal, asked.notes, asked.say
-    if order is None:
-        return []
-    at = order.position
-    if asked.labels and order.kind in (None, "shot"):
-        if asked.query.asks == "other" and asked.beside_labels():
-            return []  # when it is there does not tell what else is asked of it
-        pieces = sorted(
-            (c for thing in asked.meant() for c in thing.captions), key=lambda c: (c.start_seconds, c.end_seconds)
-        )
-        if at == -1 and not say.means("appears"):
-            last = max(pieces, key=lambda c: c.end_seconds)
-            return [Finding(say("last_seen", what=say.one(last.text), when=clock(last.end_seconds)), (Hit(last),))]
-        starts = first_captions(pieces)
-        if -len(starts) <= at < len(starts):
-            first = starts[at]
-            return [Finding(say("seen_from", what=say.one(first.text), when=clock(first.start_seconds)), (Hit(first),))]
-        return []
-    kind = order.kind or next((k for k in ("speech", "ocr") if k in asked.query.kinds), None)
-    if kind is None and say.means("shot"):
-        kind = "shot"
-    if kind in (None, "shot") and say.first("cut", "shot") == "cut":
-        return cuts(asked, at)
-    if kind == "shot" and (shots := notes.of("shot")) and -len(shots) <= at < len(shots):
-        span = shots[at].start_seconds, shots[at].end_seconds
-        return [asked.shot("shot_is", shots[at]), *_within(asked, span)]
-    if kind in ("speech", "ocr"):
-        hits = asked.in_span(notes.of(kind))
-        hits = [h for h in hits if not asked.strange() or shares(asked.query.subject, h.caption)] or hits
-        if kind == "speech" and (groups := joined_sentences(hits)) and -len(groups) <= at < len(groups):
-            group = groups[at]
-            return [asked.spoken(group[::-1] if at < 0 else group, group)]
-        return [Finding(asked.quoted("shown", hits[at]), (hits[at],))] if -len(hits) <= at < len(hits) else []
-    if not asked.query.subject or say.means("thing"):
-        edge = notes.video.duration_seconds / 10
-        end = notes.video.duration_seconds
-        return (
-            _within(asked, (0.0, max(edge, 2.0)) if at == 0 else (max(end - edge, 0.0), end)) if at in (0, -1) else []
-        )
-    fitting = sorted(asked.fitting(), key=lambda hit: hit.start_seconds)
-    return [asked.told(fitting[at])] if fitting and -len(fitting) <= at < len(fitting) else []
-
-
-def _within(asked: Asked, span: Interval) -> list[Finding]:
-    """Return what is there in a range: what fits the question, else everything that has content."""
-    start, end = span
-    # "The second shot" says where to look, not what for.
-    kinds = tuple(kind for kind in asked.query.kinds if kind != "shot" or asked.query.ordinal is None)
-    there = [hit for hit in asked.hits if hit.start_seconds < end and start < hit.end_seconds]
-    if kinds:
-        meant = [hit for hit in there if hit.caption.kind in kinds]
-        meant = meant or asked.touching(kinds, span)
-        if meant and "speech" in kinds and meant[0].caption.kind == "speech":
-            groups = joined_sentences(
-                sorted((h for h in meant if h.caption.kind == "speech"), key=lambda h: h.start_seconds)
-            )
-            return [asked.spoken(group) for group in _few(asked, groups)]
-        meant = [hit for hit in meant if asked.measures_it(hit.caption)] or meant
-        if meant:
-            return [asked.told(hit) for hit in by_overlap(meant, span)[:_QUOTES]]
-        if kinds != ("measure",):
-            return []
-    if asked.query.subject and asked.query.asks not in ("summary", "list") and not asked.labels:
-        fitting = [hit for hit in asked.fitting() if hit.start_seconds < end and start < hit.end_seconds]
-        if fitting or asked.strange():
-            return [asked.told(hit) for hit in fitting[:_QUOTES]]
-    found: list[tuple[float, Finding]] = []
-    for kind in ("speech", "ocr", "action", "clip_caption", "video_caption"):
-        hits = by_overlap(asked.touching((kind,), span), span)
-        if kind == "speech":
-            hits = _few(asked, sorted(hits, key=lambda h: h.start_seconds))
-            found += [(group[0].start_seconds, asked.spoken(group)) for group in joined_sentences(hits)]
-        else:
-            found += [(hit.start_seconds, asked.told(hit)) for hit in hits[:_QUOTES]]
-    things = [thing for thing in (asked.clipped(t, span) for t in asked.notes.things) if thing is not None]
-    things.sort(key=lambda thing: thing.first_seconds)
-    if things:
-        listed = asked.say.listed(asked.say.many(thing.at_once, thing.name) for thing in things[:6])
-        cited = tuple(longest_of(thing) for thing in things[:3])
-        found.append((cited[0].start_seconds, Finding(asked.say("seen", what=listed), cited, computed=True)))
-    if not found:
-        rest = asked.touching(("dense_caption", "tags", "measure", "shot"), span)
-        rest = [hit for hit in rest if "loudness" not in hit.caption.attributes] or rest
-        found = [(hit.start_seconds, asked.told(hit)) for hit in by_overlap(rest, span)[:2]]
-    return [finding for _, finding in found][: 2 * _QUOTES]
-
-
-def _few(asked: Asked, items: Sequence[_T]) -> list[_T]:
-    """Return a few of what is told in temporal order: the last where the question looks from the end."""
-    return list(items[-_QUOTES:] if asked.query.towards == "end" else items[:_QUOTES])
 
 
 def _quotes(asked: Asked) -> list[Finding]:

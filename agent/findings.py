@@ -21,10 +21,11 @@ from videochat.agent.phrases import Phrases
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import Interval
 from videochat.memory import Hit, appearances
-from videochat.memory.appearances import Appearance, coloured, colours_meant, labels_meant
+from videochat.memory.appearances import Appearance, coloured, colours_meant, joined_names, labels_meant
 from videochat.memory.query import Query
+from videochat.memory.thing_names import label_in
 from videochat.memory.times import number_words
-from videochat.memory.words import english_names, label_in
+from videochat.memory.words import english_names
 from videochat.records import Caption, Kind
 
 # How much of what a question is about a caption must share to be quoted; found on one half of
@@ -43,6 +44,12 @@ _TELLS = {
     "day": re.compile(
         r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow|tonight|[12]?\d(?:st|nd|rd|th))\b", re.I
     ),
+    "date": re.compile(
+        r"\b(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d\d?|\d\d?(?:st|nd|rd|th)? of [A-Z][a-z]+"
+        r"|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}-\d\d-\d\d)\b|\d月\d+日",
+        re.I,
+    ),
+    "year": re.compile(r"\b(?:1\d|20)\d\d\b"),
 }
 _UNSPACED = ("zh", "ja")
 _DESCRIBED = ("clip_caption", "video_caption", "action")
@@ -92,7 +99,9 @@ class Asked:
         heard = bool({"speech", "ocr"} & {*query.kinds}) and query.asks != "count"
         self.colours: dict[str, set[str]] = {}
         """The words for a colour of a thing, and what captions of things call it; empty where it names no thing."""
-        meant = [word for word in (*query.subject, *query.names) if not (heard and self.say.is_word("person", word))]
+        self.subject = joined_names(query.subject, self.say.text)
+        """What the question is about, names of several words as one."""
+        meant = [word for word in (*self.subject, *query.names) if not (heard and self.names_person(word))]
         self.labels: list[str] = labels_meant(meant, (thing.name for thing in notes.things))
         # Where words are not spaced, pairs of signs are no words that could be counted.
         spaced = self.say.language not in _UNSPACED
@@ -140,13 +149,14 @@ class Asked:
             share = {
                 id_: named[id_] if named[id_] >= max(value, _ENOUGH_NAMED) else value for id_, value in share.items()
             }
+        telling = self._telling()
         if not words:
-            order = [hit for hit in self.hits if not self.query.kinds or hit.caption.kind in self.query.kinds]
-            return order if self.query.kinds else []
+            order = [hit for hit in self.hits if hit.caption.kind in self.query.kinds]
+            return [hit for hit in order if hit.caption.text == telling] or order
         # That a thing is there answers only whether, when, where and how many.
         mute = {"shot", "measure"} | ({"objects"} if self.query.asks == "other" else set())
         mute |= {"sound"} - {*self.query.kinds} if self.query.asks in ("other", "list", "where") else set()
-        outstanding = self._outstanding()
+        outstanding = telling or self._outstanding()
         fits = {
             hit.caption.id: share[hit.caption.id] + max(hit.similarity - 0.2, 0.0)
             for hit in self.hits
@@ -164,24 +174,37 @@ class Asked:
         order = [hit for hit in order if hit.caption.kind in self.query.kinds] or order
         order.sort(key=lambda hit: -fits[hit.caption.id])
         best = [hit for hit in order if fits[hit.caption.id] >= _NEARLY_AS_GOOD * fits[order[0].caption.id]]
+        if telling:
+            best = [hit for hit in order if hit.caption.text == telling] or best
         if self.say.means("doing") and all(hit.caption.kind in _DESCRIBED for hit in best):
             best.sort(key=lambda hit: hit.start_seconds - hit.end_seconds)  # what is done for longest
         return best
 
-    def _outstanding(self) -> str:
-        """Return the text that is much more like the question than all others; empty where none is."""
-        likest: dict[str, float] = {}
-        for hit in self.hits:
-            likest[hit.caption.text] = max(hit.similarity, likest.get(hit.caption.text, 0.0))
-        (best, most), (_, next_) = [*sorted(likest.items(), key=lambda item: -item[1]), ("", 0.0), ("", 0.0)][:2]
+    def _telling(self) -> str:
+        """Return the text that alone holds what is asked for by its sort, as a place or a day; empty where none is."""
+        likest = self._likest()
         for tells in (tells for kind, tells in _TELLS.items() if self.say.means(f"asks_{kind}")):
-            if most >= _STANDS_OUT_TYPED and tells.search(best):
+            best = max(likest, key=likest.__getitem__, default="")
+            if best and likest[best] >= _STANDS_OUT_TYPED and tells.search(best):
                 return best
             # Of what is on the slides, say, one alone names a place.
             asked = {h.caption.text for h in self.hits if h.caption.kind in self.query.kinds}
-            if len(telling := [text for text in asked if tells.search(text)]) == 1:
-                return telling[0]
+            if len(found := [text for text in asked if tells.search(text)]) == 1:
+                return found[0]
+        return ""
+
+    def _outstanding(self) -> str:
+        """Return the text that is much more like the question than all others; empty where none is."""
+        likest = self._likest()
+        (best, most), (_, next_) = [*sorted(likest.items(), key=lambda item: -item[1]), ("", 0.0), ("", 0.0)][:2]
         return best if most >= _STANDS_OUT and most - next_ >= _STANDS_OUT_BY else ""
+
+    def _likest(self) -> dict[str, float]:
+        """Return how alike the question the texts that were found are."""
+        likest: dict[str, float] = {}
+        for hit in self.hits:
+            likest[hit.caption.text] = max(hit.similarity, likest.get(hit.caption.text, 0.0))
+        return likest
 
     def _enough(self, caption: Caption) -> float:
         """Return how much of the words of the question a caption must share to be quoted."""
@@ -189,6 +212,10 @@ class Asked:
         # Of a question in another language, captions can share little more than names.
         foreign = self.say.language != (caption.language or "en")
         return _ENOUGH_OF_KIND if caption.kind in self.query.kinds or foreign else _ENOUGH
+
+    def names_person(self, word: str) -> bool:
+        """Whether a word means anybody: of what somebody says, it does not matter whether he is seen."""
+        return self.say.is_word("person", word) or bool(labels_meant([word], ["person"]))
 
     def strange(self) -> bool:
         """Whether the question is about something beside what its type and sense name."""
@@ -200,6 +227,10 @@ class Asked:
             return True
         known = ("thing", "sound", "shot", "cut", "speech", "ocr", "person", "why", "manner")
         return any(self.say.is_word(name, word) for name in known)
+
+    def tells_year(self, finding: Finding) -> bool:
+        """Whether a finding names a year, where the question asks for one."""
+        return not self.say.means("asks_year") or _TELLS["year"].search(finding.text) is not None
 
     def in_view(self, word: str) -> bool:
         """Whether a word means a thing that was followed, or says nothing."""
@@ -231,7 +262,7 @@ class Asked:
 
     def beside_labels(self) -> list[str]:
         """Return the words of the question that neither mean a thing that was followed, or its colour, nor are idle."""
-        words = [word for word in self.query.subject if not self.in_view(word) and word not in self.colours]
+        words = [word for word in self.subject if not self.in_view(word) and word not in self.colours]
         # What a thing is doing is seen with it, as far as it is.
         return [word for word in words if not (self.say.language == "en" and word.endswith("ing"))]
 

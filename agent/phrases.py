@@ -11,13 +11,16 @@ from typing import Any
 
 from videochat.intervals import Interval
 from videochat.memory.gloss import gloss_language, glossed
+from videochat.memory.thing_names import label_in
 from videochat.memory.times import moments_in, number_words
-from videochat.memory.words import all_words, fold, guess_language, label_in
+from videochat.memory.words import all_words, fold, guess_language
 
 LANGUAGES = ("en", "de", "es", "fr", "zh", "ja", "pt", "it", "ru", "hi", "ko", "tr", "ar", "nl", "pl")
 """In which answers are written without a language model."""
 
 _EDGE_SHARE = 0.2
+# In these a noun has other endings after 2, after 5 and after 11.
+_COUNTED_BEHIND = ("ru", "pl", "ar")
 _IRREGULAR = {"person": "people", "knife": "knives", "mouse": "mice", "sheep": "sheep", "skis": "skis"}
 
 
@@ -102,6 +105,8 @@ class Phrases:
 
     def many(self, count: int, label: str) -> str:
         """Return so many of a thing: `2 people`."""
+        if self.language in _COUNTED_BEHIND:
+            return f"{label_in(self.language, label, count)}: {count}"
         if self.language != "en":
             return f"{count} {label_in(self.language, label, count)}"
         if count == 1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from videochat.intervals import clock, merge_intervals
+from videochat.memory.thing_names import detected_things
 from videochat.memory.video_captions import VideoCaptions
 from videochat.memory.words import language_data
 from videochat.records import Caption
@@ -173,6 +174,22 @@ def labels_meant(words: Iterable[str], labels: Iterable[str]) -> list[str]:
         if wanted & {whole, _singular(whole), _singular(whole.split()[-1]), *_kinds_of(whole)}:
             found.append(label)
     return found
+
+
+def joined_names(words: Iterable[str], text: str) -> list[str]:
+    """Return words, those of a name of several (`traffic light`) as one where a text has them together.
+
+    Args:
+        words: as `labels_meant` takes them.
+        text: where they are from, in lower case.
+    """
+    found, left = [], list(words)
+    for name in detected_things():
+        parts = name.split()
+        if len(parts) > 1 and name in text and any(_singular(word) in parts for word in left):
+            found.append(name)
+            left = [word for word in left if _singular(word) not in parts]
+    return [*found, *left]
 
 
 @cache

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from videochat.memory.thing_names import thing_patterns
+
 # Signs after which a word begins; vowels of Devanagari are no letters to regular expressions.
 _EDGE = r"[^\s,.?!¿¡؟،؛:;()\"'’«»“”।-]"
 _WHICH = re.compile(r"\b(?:how|when|where|who|what|which|summarize|describe)\b")
@@ -63,6 +65,8 @@ def _languages() -> dict[str, Any]:
 
 @cache
 def _pattern(code: str) -> tuple[re.Pattern[str], list[str]]:
-    words: dict[str, str] = _languages()[code]["words"]
+    things = thing_patterns(code)
+    longer = {pattern: label for pattern, label in things.items() if " " in pattern}
+    words: dict[str, str] = longer | _languages()[code]["words"] | things
     known = "|".join(f"({pattern})" for pattern in words)
     return re.compile(rf"(?<!{_EDGE})(?:{known})(?!{_EDGE})"), list(words.values())

@@ -248,7 +248,7 @@ def _ordinal(text: str, kinds: tuple[Kind, ...]) -> Ordinal | None:
     for kind in order["nouns"]:
         if kind in kinds and (found := re.search(rf"{place}(?:\b|(?<=[一二三四五后先末始]))", text)):
             return Ordinal(kind, _position(found))
-    found = re.search(rf"{place}(?:\s+\w+|\W*$)", text)
+    found = re.search(rf"{place}(?:\s+\w+|\W*$|一?[个辆只位名条台张匹头]\w)", text)
     return Ordinal(None, _position(found)) if found else None
 
 

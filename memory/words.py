@@ -10,6 +10,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from videochat.memory.thing_names import named_things
+
 # Scripts that put no spaces between words: Han, Kana, Hangul, Thai, Lao, Burmese, Khmer.
 _UNSPACED = (
     "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\u0e00-\u0eff"
@@ -56,9 +58,6 @@ def all_words(text: str) -> list[str]:
         else:
             found.append(fold(run))
     return found
-
-
-_LABEL_LANGUAGES = ("de", "es", "fr", "zh", "ja")
 
 
 def content_words(text: str) -> list[str]:
@@ -154,25 +153,10 @@ def _names() -> tuple[dict[str, str], dict[str, str]]:
         for code, words in zip(("de", "es", "fr"), latin, strict=True):
             spaced |= {stem: name for word in words.split() for stem in tokens([fold(word)], language=code)}
         unspaced |= dict.fromkeys(chinese.split(), name)
-    for name, languages in language_data()["labels"].items():
-        *latin, chinese, japanese = languages.split(" | ")
-        for code, forms in zip(("de", "es", "fr"), latin, strict=True):
-            words = [word for word in forms.split("/") if "_" not in word]
+    for code in ("de", "es", "fr"):
+        for name, forms in named_things(code).items():
+            words = [word for word in forms if " " not in word]
             spaced |= {stem: name for word in words for stem in tokens([fold(word)], language=code)}
-        unspaced |= dict.fromkeys((chinese, japanese), name)
+    for code in ("zh", "ja"):
+        unspaced |= {signs: name for name, (signs, _) in named_things(code).items()}
     return spaced, unspaced
-
-
-def label_in(language: str, label: str, count: int) -> str:
-    """Return what a label of a detector is called in another language; the label itself where that is not known.
-
-    Args:
-        language: ISO 639 code.
-        label: such as `person`.
-        count: of how many.
-    """
-    names: list[str] = language_data()["labels"].get(label, "").split(" | ")
-    if len(names) < len(_LABEL_LANGUAGES) or language not in _LABEL_LANGUAGES:
-        return label
-    one, _, several = names[_LABEL_LANGUAGES.index(language)].partition("/")
-    return (several or one if count != 1 else one).replace("_", " ")

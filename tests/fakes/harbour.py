@@ -27,6 +27,9 @@ WORDS = (
     (15, 17, "Goodbye, my friends."),
 )
 """The first two are one sentence."""
+WELCOME, FISH = f"{WORDS[0][2]} {WORDS[1][2]}", WORDS[2][2]
+Told = list[tuple[str, list[str]]]
+"""Sentences, each with the captions that it rests on, as `told` writes them."""
 UPPER_RIGHT, LOWER_LEFT, CENTRE = (220, 0, 310, 50), (0, 130, 80, 180), (130, 60, 190, 120)
 THINGS = (
     (0, 6, "car", LOWER_LEFT),
@@ -111,3 +114,8 @@ def cited(finding: Finding) -> list[str]:
         f"{hit.start_seconds:g}-{hit.end_seconds:g}"
         for hit in finding.hits
     ]
+
+
+def assert_found(found: Answered, sentences: Told) -> None:
+    """Hold what was found to be sentences that answer."""
+    assert (told(found.findings), found.found) == (sentences, True)

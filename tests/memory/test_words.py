@@ -12,8 +12,6 @@ from videochat.memory.words import (
     english_names,
     fold,
     guess_language,
-    label_in,
-    language_data,
     tokens,
 )
 
@@ -118,30 +116,6 @@ def test_threads_do_not_take_letters_from_each_other() -> None:
 )
 def test_what_captions_in_english_call_it(question: str, english: list[str]) -> None:
     assert english_names(question) == english
-
-
-@pytest.mark.parametrize(
-    ("language", "label", "count", "name"),
-    [
-        ("de", "refrigerator", 1, "Kühlschrank"),
-        ("de", "dog", 2, "Hunde"),
-        ("fr", "sports ball", 3, "ballons"),
-        ("es", "surfboard", 1, "tabla de surf"),
-        ("zh", "person", 4, "人"),
-        ("ja", "baseball bat", 1, "バット"),
-        ("pt", "dog", 1, "dog"),
-        ("de", "gizmo", 2, "gizmo"),
-    ],
-)
-def test_what_a_label_is_called_in_a_language(language: str, label: str, count: int, name: str) -> None:
-    assert label_in(language, label, count) == name
-
-
-@pytest.mark.parametrize("label", language_data()["labels"])
-def test_a_label_has_a_name_in_every_language(label: str) -> None:
-    names = language_data()["labels"][label].split(" | ")
-    assert len(names) == 5
-    assert all(len(name.split("/")) == 2 for name in names[:3])
 
 
 def test_a_small_word_of_one_language_may_carry_the_meaning_in_another() -> None:
