@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from videochat.errors import InvalidArgument, UnknownName
+from videochat.errors import InvalidArgument, UnknownName, VideoChatError
 from videochat.fence import fenced
 from videochat.intervals import clock
 from videochat.memory import textualize
@@ -60,11 +60,11 @@ def context_handlers(video_set: VideoSet) -> dict[str, Any]:
 
     async def get_prompt(context: Any, parameters: Any) -> types.GetPromptResult:
         if parameters.name not in _PROMPTS:
-            raise UnknownName("prompt", parameters.name, _PROMPTS)
+            raise _refused(UnknownName("prompt", parameters.name, _PROMPTS))
         text, words, wanted = _PROMPTS[parameters.name]
         given = parameters.arguments or {}
         if missing := [name for name in wanted if not given.get(name, "").strip()]:
-            raise InvalidArgument(f"The prompt {parameters.name!r} needs {', '.join(missing)}.")
+            raise _refused(InvalidArgument(f"The prompt {parameters.name!r} needs {', '.join(missing)}."))
         for name in wanted:
             words = words.replace(f"{{{name}}}", given[name])
         message = types.PromptMessage(role="user", content=types.TextContent(text=words))
@@ -83,7 +83,7 @@ def context_handlers(video_set: VideoSet) -> dict[str, Any]:
     async def read_resource(context: Any, parameters: Any) -> types.ReadResourceResult:
         known = {_address(what, name): (what, id_) for id_, name in video_set.names.items() for what in _RESOURCES}
         if str(parameters.uri) not in known:
-            raise UnknownName("resource", str(parameters.uri), known)
+            raise _refused(UnknownName("resource", str(parameters.uri), known))
         text = await asyncio.to_thread(_noted, video_set, *known[str(parameters.uri)])
         contents = types.TextResourceContents(uri=parameters.uri, mime_type="text/plain", text=text)
         return types.ReadResourceResult(contents=[contents])
@@ -94,6 +94,14 @@ def context_handlers(video_set: VideoSet) -> dict[str, Any]:
         "on_list_resources": list_resources,
         "on_read_resource": read_resource,
     }
+
+
+def _refused(error: VideoChatError) -> Exception:
+    """Return a mistake of the client as the protocol has it: any other exception is logged as one of the server."""
+    import mcp_types as types
+    from mcp import MCPError
+
+    return MCPError(types.INVALID_PARAMS, str(error))
 
 
 def _address(what: str, name: str) -> str:

@@ -25,6 +25,7 @@ from videochat.fence import failure, fenced
 from videochat.hosts import AllowedHosts, App, HostCheck, is_loopback
 from videochat.intervals import clock
 from videochat.mcp_context import context_handlers
+from videochat.mcp_stdio import answering_stdio
 from videochat.records import Answer
 
 if TYPE_CHECKING:
@@ -131,10 +132,9 @@ def serve_stdio(toolkit: VideoToolkit, agent: VideoAgent | None = None) -> None:
     """
     server = make_server(toolkit, agent=agent)
     import anyio
-    from mcp.server.stdio import stdio_server
 
     async def serve() -> None:
-        async with stdio_server() as (reading, writing):
+        async with answering_stdio() as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
 
     anyio.run(serve)

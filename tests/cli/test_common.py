@@ -4,13 +4,31 @@ import argparse
 
 import pytest
 
-from videochat.cli.common import add_command, add_group, fail_usage, kind_option, time_option
+from videochat.cli.common import (
+    add_command,
+    add_group,
+    fail_usage,
+    finite_option,
+    kind_option,
+    price_option,
+    time_option,
+)
 
 
 def test_times_are_seconds_or_clock_texts() -> None:
     assert time_option("1:05") == 65
     with pytest.raises(argparse.ArgumentTypeError, match="'soon' is no time; write seconds"):
         time_option("soon")
+
+
+def test_a_number_is_finite_and_a_price_is_not_negative() -> None:
+    assert (finite_option("-2.5"), price_option("0.4")) == (-2.5, 0.4)
+    for text in ("nan", "inf", "-inf"):
+        with pytest.raises(argparse.ArgumentTypeError, match="finite"):
+            finite_option(text)
+    for text in ("nan", "-1"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            price_option(text)
 
 
 def test_kinds_and_senses_name_kinds() -> None:

@@ -137,6 +137,9 @@ def test_a_file_that_is_sent_is_kept_and_watched(client: TestClient, served: Ser
     assert kept.is_relative_to(served.uploads.resolve())
     served.agent([sent.json()["id"]]).watching.wait(60)  # type: ignore[union-attr]  # as above
     assert client.get(f"/api/videos/{sent.json()['id']}").json()["state"] == "watched"
+    again = client.post("/api/upload?name=copy.mp4", content=film.read_bytes())
+    assert (again.status_code, again.json()["id"]) == (201, sent.json()["id"])
+    assert {file.name: file.stat().st_nlink for file in kept.parent.iterdir()} == {"new_b_.mp4": 2, "copy.mp4": 2}
     assert client.post("/api/upload?name=x.mp4", content=b"").status_code == 400
     assert client.post("/api/upload?name=%2F", content=b"x").status_code == 400
     bad = client.post("/api/upload?name=x.mp4", content=b"no video at all")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -137,8 +138,29 @@ def add_describe_options(command: argparse.ArgumentParser) -> None:
         help="have the video described by a chat model that sees (PROVIDER:MODEL, such as openai:gpt-4.1-mini), or by "
         "a video-language model (folder or hub id)",
     )
-    command.add_argument("--price-in", type=float, metavar="PRICE", help="of a million tokens that it reads")
-    command.add_argument("--price-out", type=float, metavar="PRICE", help="of a million tokens that it writes")
+    add_price_options(command)
+
+
+def add_price_options(command: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add what the tokens of a chat model cost."""
+    for way, what in (("in", "reads"), ("out", "writes")):
+        command.add_argument(
+            f"--price-{way}", type=price_option, metavar="PRICE", help=f"of a million tokens that the model {what}"
+        )
+
+
+def price_option(text: str) -> float:
+    """Read what something costs, for argparse."""
+    if not (price := finite_option(text)) >= 0:
+        raise argparse.ArgumentTypeError(f"a price is 0 or more, got {text!r}")
+    return price
+
+
+def finite_option(text: str) -> float:
+    """Read a number that is one, for argparse: `nan` and `inf` are none."""
+    if not math.isfinite(number := float(text)):
+        raise argparse.ArgumentTypeError(f"it must be a finite number, got {text!r}")
+    return number
 
 
 def _preset_option(text: str) -> str | list[str]:

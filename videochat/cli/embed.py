@@ -12,8 +12,10 @@ from videochat.cli.common import (
     Commands,
     add_command,
     add_group,
+    add_price_options,
     add_watch_options,
     fail_usage,
+    finite_option,
 )
 from videochat.cli.progress import watch_progress
 from videochat.errors import InvalidArgument
@@ -103,21 +105,25 @@ def _add_train(commands: Commands) -> None:
     train.add_argument("--unchecked", action="store_true", help="do not look first whether every file is there")
     train.add_argument("--threads", type=int, metavar="N", help="of the arithmetic on a CPU")
     recipe = train.add_argument_group("recipe", "each defaults to the paper's value for the stage")
-    recipe.add_argument("--learning-rate", type=float, metavar="RATE")
-    recipe.add_argument("--floor", type=float, metavar="SHARE", help="lowest share of the learning rate")
-    recipe.add_argument("--warmup-epochs", type=float, metavar="N")
+    recipe.add_argument("--learning-rate", type=finite_option, metavar="RATE")
+    recipe.add_argument("--floor", type=finite_option, metavar="SHARE", help="lowest share of the learning rate")
+    recipe.add_argument("--warmup-epochs", type=finite_option, metavar="N")
     recipe.add_argument("--epochs", type=int, metavar="N")
     recipe.add_argument("--batch", type=int, metavar="N", help="examples a process takes at once")
     recipe.add_argument("--accumulate", type=int, metavar="N", help="batches that make a step")
     recipe.add_argument("--frames", type=int, metavar="N", help="of a video")
     recipe.add_argument("--max-text-tokens", type=int, metavar="N")
-    recipe.add_argument("--weight-decay", type=float, metavar="RATE")
-    recipe.add_argument("--clip-norm", type=float, metavar="NORM", help="largest norm of a gradient")
+    recipe.add_argument("--weight-decay", type=finite_option, metavar="RATE")
+    recipe.add_argument("--clip-norm", type=finite_option, metavar="NORM", help="largest norm of a gradient")
     recipe.add_argument("--learn", choices=("paper", "all"), help="`all` for a model that begins from nothing")
     recipe.add_argument("--lora-rank", type=int, metavar="N", help="adapters on the language model")
     recipe.add_argument("--seed", type=int)
-    recipe.add_argument("--crop-area", type=float, metavar="SHARE", help="smallest crop (default: 0.5; 1: none)")
-    recipe.add_argument("--flip", type=float, metavar="CHANCE", help="of a mirror image, where the text allows one")
+    recipe.add_argument(
+        "--crop-area", type=finite_option, metavar="SHARE", help="smallest crop (default: 0.5; 1: none)"
+    )
+    recipe.add_argument(
+        "--flip", type=finite_option, metavar="CHANCE", help="of a mirror image, where the text allows one"
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -190,9 +196,8 @@ def _add_instruct(commands: Commands) -> None:
         "--make", choices=("description", "conversation"), action="append", help="default: both of each video"
     )
     instruct.add_argument("--concurrency", type=int, default=4, metavar="N", help="calls at once (default: 4)")
-    instruct.add_argument("--calls-per-minute", type=float, metavar="N", help="at most so many calls")
-    instruct.add_argument("--price-in", type=float, metavar="PRICE", help="of a million input tokens")
-    instruct.add_argument("--price-out", type=float, metavar="PRICE", help="of a million output tokens")
+    instruct.add_argument("--calls-per-minute", type=finite_option, metavar="N", help="at most so many calls")
+    add_price_options(instruct)
     instruct.add_argument("--forecast", action="store_true", help="say what it would take, and stop")
     instruct.add_argument("--retry-rejected", action="store_true", help="ask again for what was rejected")
 

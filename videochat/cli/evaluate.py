@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videochat.cli.common import VIDEO_MODEL_HELP, Commands, add_command, add_json_option, add_watch_options, print_json
+from videochat.cli.common import (
+    VIDEO_MODEL_HELP,
+    Commands,
+    add_command,
+    add_json_option,
+    add_price_options,
+    add_watch_options,
+    print_json,
+)
 from videochat.cli.progress import busy
 from videochat.errors import InvalidArgument
 from videochat.printable import steering
@@ -59,8 +67,7 @@ def add_commands(commands: Commands) -> None:
     evaluate.add_argument(
         "--with-results", action="append", default=[], metavar="FILE", help="earlier results for the same report"
     )
-    evaluate.add_argument("--price-in", type=float, metavar="PRICE", help="of a million tokens that are read")
-    evaluate.add_argument("--price-out", type=float, metavar="PRICE", help="of a million tokens that are written")
+    add_price_options(evaluate)
     evaluate.add_argument("--forecast", action="store_true", help="say what it will take, and ask nothing")
     add_watch_options(evaluate)
     add_json_option(evaluate)

@@ -13,6 +13,7 @@ from videochat.cli.common import (
     Commands,
     add_command,
     add_json_option,
+    finite_option,
     print_json,
     read_line,
     time_option,
@@ -43,9 +44,11 @@ def add_commands(commands: Commands) -> None:
             "--bits", type=int, choices=(4, 8), dest="llm_bits", help="quantize the LLM of VideoChat-Embed"
         )
         command.add_argument("--device", help="where it runs: cpu, cuda, cuda:1 (default: the best there is)")
-        command.add_argument("--memory-gb", type=float, metavar="N", help="most memory (default: most of the device's)")
         command.add_argument(
-            "--window", type=float, metavar="SECONDS", dest="window_seconds", help="longest range (default: 60)"
+            "--memory-gb", type=finite_option, metavar="N", help="most memory (default: most of the device's)"
+        )
+        command.add_argument(
+            "--window", type=finite_option, metavar="SECONDS", dest="window_seconds", help="longest range (default: 60)"
         )
         command.add_argument("--start", type=time_option, default=0.0, metavar="TIME", help="from here")
         command.add_argument("--end", type=time_option, default=None, metavar="TIME", help="up to here")

@@ -17,6 +17,7 @@ from videochat.cli.common import (
     add_video_options,
     add_watch_options,
     agent_for,
+    finite_option,
     kind_option,
     print_json,
     say_forecast,
@@ -56,7 +57,9 @@ def add_commands(commands: Commands) -> None:
         )
         command.add_argument("--end", type=time_option, default=None, metavar="TIME", help="up to here")
         add_json_option(command)
-    watch.add_argument("--fps", type=float, metavar="RATE", help="pictures per second (default: each sense's own rate)")
+    watch.add_argument(
+        "--fps", type=finite_option, metavar="RATE", help="pictures per second (default: each sense's own rate)"
+    )
     add_describe_options(watch)
     add_many_options(watch)
     add_live_options(watch, every=10.0)

@@ -81,7 +81,7 @@ class Api:
         folder = self._videos.uploads
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f".{os.urandom(8).hex()}.part"
-        digest, received = hashlib.blake2b(digest_size=6), 0
+        digest, received = hashlib.blake2b(digest_size=16), 0
         try:
             with part.open("wb") as file:
                 async for chunk in request.stream():
@@ -94,6 +94,11 @@ class Api:
                 raise Refused(400, f"The file {name!r} came without a byte; choose it again.")
             target = folder / f"{digest.hexdigest()}" / name
             target.parent.mkdir(exist_ok=True)
+            if same := next((kept for kept in target.parent.iterdir() if kept != target), None):
+                # Of one content sent under several names there is one copy on the disk.
+                with contextlib.suppress(OSError):
+                    os.link(same, part.with_suffix(".same"))
+                    part.with_suffix(".same").replace(part)
             part.replace(target)
         except ClientDisconnect as error:
             raise Refused(400, "The client went away before the file was whole.") from error
