@@ -35,6 +35,7 @@ _MOST_SECONDS = 20.0
 _SUMMARY_SECONDS, _SWEEP_SECONDS = 60.0, 3600.0
 _FIRST_SEGMENT_SECONDS = 90.0
 _RETRY_SECONDS = 2.0
+_M_ARENA_MAX = -8  # of glibc's malloc.h
 
 OnWatched = Callable[[LiveRecording, float, float], None]
 """Called when the senses that see what happens have seen a range, in the thread that watches."""
@@ -75,6 +76,7 @@ class LiveWatch:
             check_number(name, seconds)
             if seconds < 60:
                 raise InvalidArgument(f"{name} must be at least a minute, got {seconds:g} seconds.")
+        _share_heaps()
         self.source = LiveSource.parse(os.fspath(source))
         self.folder = RecordingFolder(self.source)
         self.every_seconds, self.keep_captions_seconds, self.say = every_seconds, keep_captions_seconds, say
@@ -266,6 +268,12 @@ class LiveWatch:
             earlier = stored.between(0.0, max(oldest, 0.001))
             if old := [caption.id for caption in earlier if caption.end_seconds < oldest]:
                 stored.replace(old, [], {})
+
+
+def _share_heaps() -> None:
+    """Have threads share two heaps of the C library, where it is glibc: of one each, all keep what they once needed."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _give_back_memory() -> None:

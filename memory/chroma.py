@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 BATCH = 2000
 """Rows to write or read at once; Chroma takes at most 5,461."""
 Page = dict[str, Any]
+Row = tuple[str, Any, str, dict[str, Any]]
+"""Id, vector, text and metadata."""
 _EVENTS = {"event": {"$nin": ["video", "revision"]}}
 _ATTRIBUTE = "attribute_"
 _OPENED_BY: set[int] = set()
@@ -220,7 +222,7 @@ class Chroma:
             if len(page["ids"]) < BATCH:
                 return
 
-    def put(self, name: str, rows: Sequence[tuple[str, Any, str, dict[str, Any]]]) -> None:
+    def put(self, name: str, rows: Sequence[Row]) -> None:
         """Write rows: id, vector, text, metadata; writing them twice changes nothing."""
         for i in range(0, len(rows), BATCH):
             ids, vectors, texts, metadatas = zip(*rows[i : i + BATCH], strict=True)
@@ -231,7 +233,7 @@ class Chroma:
 
     def put_captions(self, captions: Iterable[Caption], vectors: Mapping[str, np.ndarray]) -> None:
         """Write captions with their vectors, by id."""
-        rows: dict[str, list[tuple[str, Any, str, dict[str, Any]]]] = {}
+        rows: dict[str, list[Row]] = {}
         for caption in captions:
             row = (caption.id, vectors[caption.id], caption.text, metadata_of(caption))
             rows.setdefault(collections_of([caption.kind])[0], []).append(row)
@@ -254,21 +256,23 @@ class Chroma:
             self._open(self.directory) if self.directory is not None else None
             self.put(f"frames-{vectors.shape[1]}", rows)
 
-    def put_watches(self, video_id: str, rows: Mapping[str, Event], known: Set[str] | None = None) -> None:
+    def put_watches(self, rows: Mapping[str, Event], known: Set[str] | None, video: Row) -> None:
         """Make the rows of a video in `watches` those that are given.
 
         Args:
-            video_id: the video.
             rows: events by id of the row.
             known: ids of the rows that were there when it was read; others may have come since, and stay. None for
                 all that are there.
+            video: the row of the video itself; it comes last, since it says up to where all is written.
         """
+        video_id = video[0]
         if known is None:
             where = {"$and": [{"video_id": video_id}, _EVENTS]}
             known = {id_ for page in self.pages("watches", where, []) for id_ in page["ids"]}
-        self.put("watches", [(id_, [1.0], *_watch_row(event)) for id_, event in rows.items() if id_ not in known])
         if gone := sorted(known - set(rows)):
             self.delete("watches", gone)
+        fresh = [(id_, [1.0], *_watch_row(event)) for id_, event in rows.items() if id_ not in known]
+        self.put("watches", [*fresh, video])
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """Delete rows; those that are not there are passed over."""

@@ -38,9 +38,10 @@ def send(
         for name in ("captions", "summaries"):
             chroma.delete(name, gone)
     rows = state.rows()
+    name = str(state.facts.get("name") or state.video_id)
+    video = (state.video_id, [1.0], name, row_of(state) | {"event": "video"} | row)
     if pending:
-        chroma.put_watches(state.video_id, rows, known_rows)
-    # Last, since it says up to where all this has come.
-    row = row_of(state) | {"event": "video"} | row
-    chroma.put("watches", [(state.video_id, [1.0], str(state.facts.get("name") or state.video_id), row)])
+        chroma.put_watches(rows, known_rows, video)
+    else:
+        chroma.put("watches", [video])
     return set(rows) if pending else None

@@ -140,9 +140,9 @@ def _bring_over_server(chroma: Chroma, embedder_name: str) -> None:
                 table, *row = json.loads(document)
                 state.apply(state_event(video_id, table, row))
         for video_id, state in states.items():
-            chroma.put_watches(video_id, state.rows())
             count = sum(len(page["ids"]) for page in chroma.pages("captions", {"video_id": video_id}, []))
             facts = {name: value for name, value in state.facts.items() if isinstance(value, str | int | float)}
             row = {"video_id": video_id, "event": "video", "captions": count} | facts
-            chroma.put("watches", [(video_id, [1.0], str(state.facts.get("name") or video_id), row)])
+            name = str(state.facts.get("name") or video_id)
+            chroma.put_watches(state.rows(), None, (video_id, [1.0], name, row))
         chroma.client.delete_collection("state")

@@ -81,7 +81,7 @@ class VideoCaptions:
         self._changes = 1
         self._indexed = 0
         self._sorted: tuple[int, list[Caption], np.ndarray, np.ndarray] | None = None
-        self._published_at = 0.0
+        self._published_at = time.monotonic()
         self._published: tuple[str, int, int] | None = None
         self._unpublished: list[Event] = []
         self._known_rows: set[str] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,10 @@ SUFFIXES = frozenset(
     ]
 )
 """Endings of the files of a folder that are taken for videos or sound; pictures beside them are mostly thumbnails."""
+PICTURE_SUFFIXES = frozenset(
+    [".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
+)
+"""Endings of the files that a folder without videos stands for."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,9 @@ class Source:
 def find_sources(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Source]) -> list[Source]:
     """Return the videos that paths, folders, patterns and addresses stand for, in order, each path once.
 
-    A folder stands for the videos and sound files in it and below, sorted by name, without hidden ones; a pattern
-    (`lectures/**/*.mp4`) for what fits it. Files that are named are taken whatever they are called. Nothing is opened.
+    A folder stands for the videos and sound files in it and below, sorted by name, without hidden ones; one that
+    holds none, for its pictures; a pattern (`lectures/**/*.mp4`) for what fits it. Files that are named are taken
+    whatever they are called. Nothing is opened.
 
     Args:
         given: what people gave, one or several; empty texts are left out, and what was found before is taken as it is.
@@ -108,8 +113,8 @@ def _expand(text: str) -> Iterator[Source]:
     try:
         path = local_path(text)
         if path.is_dir():
-            files = list(_below(path))
-            missing = f"The folder {text!r} holds no video or sound file."
+            files = list(_below(path, SUFFIXES)) or list(_below(path, PICTURE_SUFFIXES))
+            missing = f"The folder {text!r} holds no video, sound file or picture."
         elif not path.exists() and glob.has_magic(text):
             # Path.glob takes no absolute pattern.
             names = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
@@ -129,11 +134,11 @@ def _expand(text: str) -> Iterator[Source]:
         yield Source(text, problem=missing)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Yield the media files of a folder and of those below it, without hidden ones, sorted."""
+def _below(folder: Path, suffixes: Set[str]) -> Iterator[Path]:
+    """Yield the files with such endings of a folder and of those below it, without hidden ones, sorted."""
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "@")))
         for name in sorted(names):
             file = Path(root, name)
-            if not name.startswith(".") and file.suffix.lower() in SUFFIXES and file.is_file():
+            if not name.startswith(".") and file.suffix.lower() in suffixes and file.is_file():
                 yield file

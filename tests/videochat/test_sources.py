@@ -36,6 +36,16 @@ def test_a_folder_stands_for_its_media_files_sorted_without_hidden_ones(films: P
     assert [source.size for source in find_sources([films])] == [5, 5, 5]
 
 
+def test_a_folder_without_videos_stands_for_its_pictures(films: Path, tmp_path: Path) -> None:
+    (films / "cover.jpg").write_bytes(b"1")
+    assert "cover.jpg" not in names(films, str(films))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.png"):
+        (photos / name).write_bytes(b"1")
+    assert names(photos, str(photos)) == ["a.png", "b.JPG"]
+
+
 def test_patterns_files_and_addresses_each_once(films: Path) -> None:
     assert names(films, f"{films}/**/*.webm", f"{films}/a.mp4", str(films)) == ["deep/c.webm", "a.mp4", "b.MKV"]
     assert names(films, f"{films}/notes.txt") == ["notes.txt"], "what is named is taken whatever it is called"
@@ -47,7 +57,7 @@ def test_patterns_files_and_addresses_each_once(films: Path) -> None:
 def test_what_stands_for_nothing_says_so(films: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     problems = [source.problem for source in find_sources([tmp_path / "empty", f"{films}/*.flv", "x" * 5000, "no.mp4"])]
-    assert "holds no video or sound file" in problems[0]
+    assert "holds no video, sound file or picture" in problems[0]
     assert "No file fits the pattern" in problems[1]
     assert "cannot be looked for" in problems[2]
     assert problems[3] == "", "whoever opens it says that it is not there"
