@@ -100,8 +100,11 @@ def find_in_videos(video_set: VideoSet, read: ReadQuestion, hits: Sequence[Hit])
         return several[0]
     if not video_set.several:
         return found[0]
+    # "Which of them are dark?" is not answered by one that is measured to be bright, where some are dark.
+    words = {*tokens(list(read.query.terms))}
+    found = [a for a in found if any(words.intersection(tokens(all_words(f.text))) for f in a.findings)] or found
     each = max(_MOST_SENTENCES // len(found), 1)
-    return Answered([finding for answered in found for finding in answered.findings[:each]])
+    return Answered([finding for answered in found[:_MOST_SENTENCES] for finding in answered.findings[:each]])
 
 
 def _find(asked: Asked) -> Answered:

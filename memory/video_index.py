@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -86,7 +87,11 @@ class VideoIndex:
         self._alive = np.zeros(0, bool)
         self._matrix = np.zeros((0, 0), np.float32)
         self._rows: dict[str, int] = {}
-        self._words = WordIndex()
+
+    @cached_property
+    def _words(self) -> WordIndex:
+        # Of a thousand videos that are only listed, none needs it.
+        return WordIndex()
 
     @property
     def bytes(self) -> int:

@@ -251,7 +251,8 @@ class Citation:
         text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN].rsplit(' ', 1)[0]} …"
         taken = str(self.caption.attributes.get("wall_clock", ""))  # of a live recording, in ISO 8601
         at = f" ({taken[11:19]})" if taken and self.start_seconds == self.caption.start_seconds else ""
-        return f"[{when}] {self.caption.kind}: {text}{at}"
+        name = f"{self.video_name} " if self.video_name else ""
+        return f"[{name}{when}] {self.caption.kind}: {text}{at}"
 
 
 @dataclass

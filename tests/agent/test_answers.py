@@ -341,6 +341,18 @@ def test_of_several_videos_each_in_which_something_is_found_answers(
     assert {finding.hits[0].caption.video_id for finding in ask("When are there cars?").findings} == {video.id}
 
 
+def test_of_many_videos_no_more_answer_than_can_be_read(tmp_path: Path, empty_store: CaptionStore) -> None:
+    drawn = harbour(tmp_path).path.read_bytes()
+    films = []
+    for number in range(20):
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(drawn + bytes([number]))
+        films.append(Video(path))
+    dogs = [(film, [Caption(film.id, 1, 4, "objects", "dog", "by hand", track_id=1)]) for film in films]
+    found = Asker(empty_store, *dogs)("When is the dog there?")
+    assert (found.found, len(found.findings)) == (True, 12)
+
+
 def test_of_several_videos_none_need_answer(video: Video, tmp_path: Path, empty_store: CaptionStore) -> None:
     other = harbour(tmp_path, name="park.mp4")
     ask = Asker(empty_store, (video, noted(video)), (other, noted(other)))
