@@ -42,7 +42,7 @@ from videochat.agent.video_set import VideoSet
 from videochat.agent.word_overlap import coverage
 from videochat.intervals import clock
 from videochat.memory import Hit, appearances, browse
-from videochat.memory.appearances import first_captions, labels_meant, place
+from videochat.memory.appearances import colours_meant, first_captions, labels_meant, place
 from videochat.memory.gloss import as_asked
 from videochat.memory.merged import merge_equal
 from videochat.memory.query import Query
@@ -147,9 +147,10 @@ def _denied(asked: Asked) -> list[Finding]:
         return []
     words = [*asked.subject, *query.names]
     known = [label for label in detected_things() if labels_meant(words, [label])]
-    seen = {thing.name for thing in asked.notes.things}
-    beside = [word for word in asked.subject if not (asked.idle(word) or labels_meant([word], known))]
-    if not known or seen.intersection(known) or (len(beside) > _MOST_BESIDE and not query.names):
+    # A hot dog is no dog, and what is orange no orange.
+    known = [label for label in known if label.split()[-1] not in known or label.split()[-1] == label]
+    known = [label for label in known if label not in asked.colours and label not in colours_meant(say.text)]
+    if not known or {thing.name for thing in asked.notes.things}.intersection(known):
         return []
     return [Finding(say("none_of", what=", ".join(map(say.one, known))))]
 
@@ -305,7 +306,8 @@ def _presence(asked: Asked) -> list[Finding]:
         return found
     if "measure" in asked.query.kinds or asked.topic:
         return []
-    idle = asked.say.film_words.union(*(asked.say.words_of(kind) for kind in ("speech", "ocr", "cut", "person")))
+    kinds = ("speech", "sound", "ocr", "cut", "person")
+    idle = asked.say.film_words.union(*map(asked.say.words_of, kinds))
     subject = [word for word in asked.query.subject if word not in idle and not asked.names_person(word)]
     for kind in ("speech", "ocr"):
         if kind in asked.query.kinds and not subject:

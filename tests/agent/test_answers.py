@@ -528,6 +528,8 @@ def test_nothing_of_a_sense_that_saw_all_is_an_answer(
             {"ocr"},
             "Nothing noted in the video answers this: there is no note of “elephant”.",
         ),
+        ("is there an elephant lying around in the background?", {"objects"}, "No: there is no note of an elephant."),
+        ("Is there a sheep or a bear?", {"objects"}, "No: there is no note of a sheep, a bear."),
         (
             "Is there a gizmo?",
             {"objects"},
@@ -591,10 +593,12 @@ def test_a_date_and_a_year_are_answered_by_what_holds_one(
         ("¿Después de cuántos segundos sale el perro?", "when"),
         ("最后一辆车是几秒离开画面的?", "when"),
         ("How many seconds is it long?", "length"),
+        ("theres a clock on the wall in this scene right", "presence"),
+        ("that's a dog, isn't it?", "presence"),
         ("Was sieht man in diesem Video?", "summary"),
     ],
 )
-def test_what_is_asked(question: str, asks: str) -> None:
+def test_by_what_a_question_is_read(question: str, asks: str) -> None:
     assert Query.parse(question, 20.0).asks == asks
 
 

@@ -16,6 +16,7 @@ from tests.fakes.harbour import FISH, WELCOME, Asker, Told, assert_found, told
         ("What is said first?", f"Somebody says: “{WELCOME}”", ["speech 2-5", "speech 5-7"]),
         ("What is the second thing that is said?", f"Somebody says: “{FISH}”", ["speech 9-12"]),
         ("What is said last?", "Somebody says: “Goodbye, my friends.”", ["speech 15-17"]),
+        ("¿En qué segundo aparece el primer coche?", "Coche: aparece por primera vez en 00:00.", ["car 0-6"]),
         ("When does the first car appear?", "A car is first seen at 00:00.", ["car 0-6"]),
         ("When does the second car appear?", "A car is first seen at 00:03.", ["car 3-9"]),
         ("When is the last person seen?", "A person is last seen at 00:20.", ["person 10-20"]),
