@@ -585,24 +585,6 @@ def test_a_date_and_a_year_are_answered_by_what_holds_one(
 
 
 @pytest.mark.parametrize(
-    ("question", "asks"),
-    [
-        ("After how many seconds does the dog appear?", "when"),
-        ("Nach wie vielen Sekunden kommt der Hund?", "when"),
-        ("Au bout de combien de secondes voit-on le chien ?", "when"),
-        ("¿Después de cuántos segundos sale el perro?", "when"),
-        ("最后一辆车是几秒离开画面的?", "when"),
-        ("How many seconds is it long?", "length"),
-        ("theres a clock on the wall in this scene right", "presence"),
-        ("that's a dog, isn't it?", "presence"),
-        ("Was sieht man in diesem Video?", "summary"),
-    ],
-)
-def test_by_what_a_question_is_read(question: str, asks: str) -> None:
-    assert Query.parse(question, 20.0).asks == asks
-
-
-@pytest.mark.parametrize(
     ("question", "similarities", "quoted"),
     [
         ("Does anyone mention a robbery?", (0.37, 0.11), True),

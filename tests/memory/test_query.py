@@ -193,6 +193,15 @@ def test_a_named_time_lies_in_the_video_and_is_not_empty(question: str, duration
         ("¿Dónde está el perro?", "where"),
         ("There is a dog. How many cats are there?", "count"),
         ("What does he hold?", "other"),
+        ("After how many seconds does the dog appear?", "when"),
+        ("Nach wie vielen Sekunden kommt der Hund?", "when"),
+        ("Au bout de combien de secondes voit-on le chien ?", "when"),
+        ("¿Después de cuántos segundos sale el perro?", "when"),
+        ("最后一辆车是几秒离开画面的?", "when"),
+        ("How many seconds is it long?", "length"),
+        ("theres a clock on the wall in this scene right", "presence"),
+        ("that's a dog, isn't it?", "presence"),
+        ("Was sieht man in diesem Video?", "summary"),
     ],
 )
 def test_what_a_question_asks_for(question: str, asks: Asks) -> None:
