@@ -7,9 +7,9 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-# Cases are endings: of a longer name, what stands before them tells.
+# Nouns are declined: of a longer name the stem is looked for, with any ending.
 _DECLINED = {"ru": re.compile(r"[аеёиоуыэюяьй]$"), "pl": re.compile(r"[aąeęioóuy]$")}
-_LONG_ENOUGH = 4
+_LEAST_STEM = 4  # letters
 _ENDINGS = {"tr": "(?:l[ae]r)?", "ko": "(?:이|가|은|는|을|를|도|의|와|과)?"}
 _ARTICLE = {"ar": "(?:ال)?"}
 
@@ -19,6 +19,7 @@ def detected_things() -> tuple[str, ...]:
     return tuple(_names()["en"])
 
 
+@cache
 def named_things(language: str) -> dict[str, tuple[str, str]]:
     """Return what the things are called for one and for several, by label; nothing in a language that is not known.
 
@@ -41,7 +42,7 @@ def thing_patterns(language: str) -> dict[str, str]:
         pattern = "|".join(_in_sentence(language, word.casefold()) for word in words)
         if pattern:
             found[pattern] = label
-    # The longer before the shorter: an electric shaver is no shaver.
+    # Names of several words first: a baseball bat is no bat.
     return dict(sorted(found.items(), key=lambda item: -item[0].count(" ")))
 
 
@@ -71,6 +72,6 @@ def _forms(names: str) -> tuple[str, str]:
 def _in_sentence(language: str, word: str) -> str:
     ending = _DECLINED.get(language)
     root = ending.sub("", word) if ending and " " not in word else word
-    if ending and " " not in word and len(root) >= _LONG_ENOUGH:
+    if ending and " " not in word and len(root) >= _LEAST_STEM:
         return rf"{re.escape(root)}\w{{0,3}}"
     return f"{_ARTICLE.get(language, '')}{re.escape(word)}{_ENDINGS.get(language, '')}"

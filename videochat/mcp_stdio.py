@@ -1,6 +1,6 @@
 """The MCP server's side of stdio: also a line that cannot be read as a message gets an answer.
 
-The SDK passes over such lines (half a sign of Unicode, JSON deeper than parsers go, no JSON at all), and whoever sent
+The SDK passes over such lines (a lone surrogate, JSON deeper than parsers go, no JSON at all), and whoever sent
 a request in one would wait for ever.
 """
 
@@ -61,7 +61,7 @@ def _refusal(error: Exception) -> Any:
     from mcp.shared.message import SessionMessage
     from pydantic import ValidationError
 
-    why, code, asked = "it is not UTF-8", types.PARSE_ERROR, None
+    why, code, asked = str(error), types.PARSE_ERROR, None
     if isinstance(error, ValidationError):
         problems = error.errors(include_url=False)
         why = str(problems[0]["msg"])

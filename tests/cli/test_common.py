@@ -23,7 +23,7 @@ def test_times_are_seconds_or_clock_texts() -> None:
 
 def test_a_number_is_finite_and_a_price_is_not_negative() -> None:
     assert (finite_option("-2.5"), price_option("0.4")) == (-2.5, 0.4)
-    for text in ("nan", "inf", "-inf"):
+    for text in ("nan", "inf", "-inf", "abc"):
         with pytest.raises(argparse.ArgumentTypeError, match="finite"):
             finite_option(text)
     for text in ("nan", "-1"):

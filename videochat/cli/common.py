@@ -141,7 +141,7 @@ def add_describe_options(command: argparse.ArgumentParser) -> None:
     add_price_options(command)
 
 
-def add_price_options(command: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+def add_price_options(command: argparse.ArgumentParser) -> None:
     """Add what the tokens of a chat model cost."""
     for way, what in (("in", "reads"), ("out", "writes")):
         command.add_argument(
@@ -158,7 +158,11 @@ def price_option(text: str) -> float:
 
 def finite_option(text: str) -> float:
     """Read a number that is one, for argparse: `nan` and `inf` are none."""
-    if not math.isfinite(number := float(text)):
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"it must be a finite number, got {text!r}")
     return number
 
